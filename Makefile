@@ -1,0 +1,40 @@
+# make demo    install, run the campaign of config.yaml, print its summary
+# make test    install, run all tests
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: install demo test lint docs clean
+
+install: $(VENV)/installed
+
+# torch first and by its exact version: a range would fetch the newest build and its CUDA libraries.
+$(VENV)/installed: pyproject.toml envs/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mlipkd needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0
+	$(PIP) --editable '.[workflow,test,lint]'
+	touch $@
+
+demo: install
+	snakemake --profile workflow/profiles/local
+	@cat results/summary.md
+
+# One thread for each of the tests that run side by side.
+test: install
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile
+
+lint: install
+	ruff check .
+	ruff format --check .
+	mypy mlipkd
+
+docs: install
+	python -m mlipkd.config.reference > docs/config.md
+
+# Leaves results/ alone.
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

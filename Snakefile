@@ -1,0 +1,47 @@
+# Knowledge distillation, from a configuration file to tables:
+#
+#   datasets     results/{dataset}/dataset.h5
+#   training     results/{dataset}/{family}/{model}/seed{seed}/model.safetensors
+#   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5
+#                results/{dataset}/{family}/{model}/augmented.h5, which students train on
+#   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv
+#                results/{dataset}/cost.csv
+#   results      results/tables/{table}.csv
+#                results/summary.md
+#
+# Beside what a job makes lies the settings.yaml that it reads: the part of the campaign that
+# concerns this job. Logs and benchmarks have the same paths under logs/.
+
+DATASET = "{dataset}"
+MODEL = "{dataset}/{family}/{model}"
+MEMBER = "{dataset}/{family}/{model}/seed{seed}"
+
+
+include: "workflow/rules/common.smk"
+
+
+wildcard_constraints:
+    dataset=f"(?!tables/){NAME}",
+    family=NAME,
+    model=NAME,
+    seed=r"\d+",
+    table="|".join(ROWS),
+
+
+localrules:
+    all,
+    collect,
+    summary,
+
+
+rule all:
+    input:
+        summary="results/summary.md",
+        models=[f"results/{member}/model.safetensors" for member in MEMBERS],
+
+
+include: "workflow/rules/datasets.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/labels.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/results.smk"

@@ -1,0 +1,5 @@
+"""``python -m mlipkd`` is ``mlipkd``."""
+
+from mlipkd.cli.main import main
+
+main()

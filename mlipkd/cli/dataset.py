@@ -1,0 +1,38 @@
+"""``mlipkd dataset``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+
+def dataset(
+    settings: Annotated[Path, Option(help="Name, source and split of the dataset, YAML.")],
+    output: Annotated[Path, Option(help="Dataset to write, HDF5.")],
+) -> None:
+    """Read or make a dataset, check it, split it and write it in eV and Å.
+
+    Example: mlipkd dataset --settings settings.yaml --output dataset.h5
+    """
+    from dataclasses import replace
+
+    from mlipkd.config.settings import DatasetSettings
+    from mlipkd.datasets.checks import check
+    from mlipkd.datasets.file import write
+    from mlipkd.datasets.sources import read_source
+    from mlipkd.datasets.splits import clusters, split
+    from mlipkd.errors import InputError
+
+    wanted = DatasetSettings.read(str(settings))
+    found = read_source(wanted.name, wanted.source)
+    report = check(found)
+    if report.faults:
+        raise InputError("\n".join(report.faults))
+    together = clusters(found, wanted.split)
+    splits = split(together, wanted.split)
+    notes = [*found.provenance["notes"], *report.remarks]
+    provenance = {**found.provenance, "notes": notes, "split": wanted.split.model_dump()}
+    write(replace(found, clusters=together, splits=splits, provenance=provenance), output)
+    for note in notes:
+        print(f"{wanted.name}: {note}")
+    print(f"{output}: {len(found)} configurations, {found.offsets[-1]} atoms")

@@ -1,0 +1,40 @@
+"""``mlipkd evaluate-comp6``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def evaluate_comp6(
+    models: Annotated[list[Path], Argument(help="Model files of the members.")],
+    settings: Annotated[Path, Option(help="Settings with the section comp6, YAML.")],
+    output: Annotated[Path, Option(help="Rows to write, CSV.")],
+    threads: Annotated[int, Option(help="CPU threads.")] = 1,
+    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+) -> None:
+    """Errors of energies, conformer energies and forces on COMP6, of members and of their mean.
+
+    Example: mlipkd evaluate-comp6 --settings comp6.yaml --output comp6.csv seed*/model.safetensors
+    """
+    from mlipkd import artefacts
+    from mlipkd.config.dataset import Comp6
+    from mlipkd.config.settings import EvaluationSettings
+    from mlipkd.datasets.sources import read_source
+    from mlipkd.device import choose_device
+    from mlipkd.errors import InputError
+    from mlipkd.evaluation.comp6 import evaluate_comp6
+    from mlipkd.evaluation.ensembles import load_ensembles
+    from mlipkd.evaluation.rows import Source, write_rows
+
+    section = EvaluationSettings.read(str(settings)).comp6
+    if section is None:
+        raise InputError(f"{settings}: wanted the section comp6, found none; add it")
+    suites = section.suites.items()
+    subsets = {
+        name: read_source(name, Comp6(reader="comp6", files=[path])) for name, path in suites
+    }
+    ensembles, sources = load_ensembles(models, choose_device(device, threads))
+    rows = evaluate_comp6(subsets, section.ceiling, ensembles)
+    sources += [Source(path, artefacts.sha256(Path(path)), []) for _, path in suites]
+    write_rows(output, rows, sources)

@@ -1,0 +1,42 @@
+"""``mlipkd evaluate-cost``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def evaluate_cost(
+    models: Annotated[list[Path], Argument(help="Model files, one for each family and model.")],
+    settings: Annotated[Path, Option(help="Settings with the section cost, YAML.")],
+    dataset: Annotated[Path, Option(help="Dataset whose test split gives the system to run.")],
+    output: Annotated[Path, Option(help="Rows to write, CSV.")],
+    threads: Annotated[int, Option(help="CPU threads.")] = 1,
+    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+) -> None:
+    """Weights, time per step of molecular dynamics and memory per atom, models taking turns.
+
+    Example: mlipkd evaluate-cost --settings cost.yaml --dataset dataset.h5 --output cost.csv
+    students/*/seed0/model.safetensors
+    """
+    import numpy as np
+
+    from mlipkd.config.settings import EvaluationSettings
+    from mlipkd.datasets.dataset import TEST
+    from mlipkd.datasets.file import DatasetFile
+    from mlipkd.device import choose_device
+    from mlipkd.errors import InputError
+    from mlipkd.evaluation.cost import evaluate_cost
+    from mlipkd.evaluation.ensembles import source_of
+    from mlipkd.evaluation.rows import Source, made_by, write_rows
+    from mlipkd.hipnn.file import load_potential
+
+    section = EvaluationSettings.read(str(settings)).cost
+    if section is None:
+        raise InputError(f"{settings}: wanted the section cost, found none; add it")
+    with DatasetFile(dataset) as file:
+        test = file.read(np.flatnonzero(file.splits == TEST)[:1])
+        sources = [Source(str(dataset), file.sha256, [made_by(file.provenance)])]
+    rows = evaluate_cost(test, models, section, threads, choose_device(device, threads))
+    sources += [source_of(model, load_potential(model)) for model in models]
+    write_rows(output, rows, sources)

@@ -1,0 +1,30 @@
+"""``mlipkd evaluate-errors``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def evaluate_errors(
+    models: Annotated[list[Path], Argument(help="Model files of the members.")],
+    dataset: Annotated[Path, Option(help="Dataset whose test split is asked for.")],
+    output: Annotated[Path, Option(help="Rows to write, CSV.")],
+    threads: Annotated[int, Option(help="CPU threads.")] = 1,
+    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+) -> None:
+    """Errors of energies and forces on the test split, of members and of their mean.
+
+    Example: mlipkd evaluate-errors --dataset dataset.h5 --output errors.csv seed*/model.safetensors
+    """
+    from mlipkd.datasets.file import DatasetFile
+    from mlipkd.device import choose_device
+    from mlipkd.evaluation.ensembles import load_ensembles
+    from mlipkd.evaluation.errors import evaluate_errors
+    from mlipkd.evaluation.rows import Source, made_by, write_rows
+
+    ensembles, sources = load_ensembles(models, choose_device(device, threads))
+    with DatasetFile(dataset) as file:
+        rows = evaluate_errors(file, ensembles)
+        sources.append(Source(str(dataset), file.sha256, [made_by(file.provenance)]))
+    write_rows(output, rows, sources)

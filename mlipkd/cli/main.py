@@ -1,0 +1,48 @@
+"""``mlipkd``: the verbs, and what becomes of an error that the user is meant to read."""
+
+import sys
+
+import typer
+
+from mlipkd.cli.check import check
+from mlipkd.cli.collect import collect
+from mlipkd.cli.dataset import dataset
+from mlipkd.cli.evaluate_comp6 import evaluate_comp6
+from mlipkd.cli.evaluate_cost import evaluate_cost
+from mlipkd.cli.evaluate_errors import evaluate_errors
+from mlipkd.cli.merge import merge
+from mlipkd.cli.predict import predict
+from mlipkd.cli.summary import summary
+from mlipkd.cli.train import train
+from mlipkd.errors import InputError
+
+app = typer.Typer(
+    help="Knowledge distillation campaigns for interatomic potentials.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+VERBS = (
+    check,
+    dataset,
+    train,
+    predict,
+    merge,
+    evaluate_errors,
+    evaluate_comp6,
+    evaluate_cost,
+    collect,
+    summary,
+)
+for verb in VERBS:
+    app.command(verb.__name__.replace("_", "-"))(verb)
+
+
+def main() -> None:
+    """Run a verb; what the user can mend is printed as one line a fault, with exit status 2."""
+    try:
+        app()
+    except InputError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(2)

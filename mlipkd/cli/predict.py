@@ -1,0 +1,24 @@
+"""``mlipkd predict``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+
+def predict(
+    model: Annotated[Path, Option(help="Model file of the member.")],
+    dataset: Annotated[Path, Option(help="Dataset to label.")],
+    output: Annotated[Path, Option(help="Predictions to write, HDF5.")],
+    threads: Annotated[int, Option(help="CPU threads.")] = 1,
+    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+) -> None:
+    """Let a member label its dataset: energy, forces, atomic energies and stress.
+
+    Example: mlipkd predict --model seed0/model.safetensors --dataset dataset.h5 --output
+    seed0/predictions.h5
+    """
+    from mlipkd.device import choose_device
+    from mlipkd.distillation.predict import label
+
+    label(model, dataset, output, choose_device(device, threads))

@@ -1,0 +1,22 @@
+"""``mlipkd summary``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option, echo
+
+
+def summary(
+    tables: Annotated[list[Path], Argument(help="Tables that mlipkd collect wrote.")],
+    output: Annotated[Path, Option(help="Summary to write, Markdown.")],
+) -> None:
+    """Print and write the tables at a glance: models against families, mean ± deviation over seeds.
+
+    Example: mlipkd summary --output summary.md tables/errors.csv tables/cost.csv
+    """
+    from mlipkd import artefacts
+    from mlipkd.results.summary import summary
+
+    text = summary(tables)
+    artefacts.write_text(output, text)
+    echo(text)

@@ -1,0 +1,170 @@
+"""The campaign: everything one ``config.yaml`` holds, and the graph of families it describes."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from mlipkd.config.dataset import AnySource, Split
+from mlipkd.config.evaluation import Evaluations
+from mlipkd.config.model import Architecture, ModelGrid
+from mlipkd.config.recipe import Recipe
+from mlipkd.config.section import Name, Section
+
+
+class Family(Section):
+    """Models that share a dataset and a recipe, and differ by architecture and seed."""
+
+    recipe: Name
+    """Which of the campaign's recipes trains this family."""
+    learns_from: Name | None = None
+    """The family whose labels the recipe's `teacher` terms compare with."""
+    model: ModelGrid = ModelGrid()
+    """Architectures; what is left out comes from the dataset's `model`, or from `learns_from`."""
+    seeds: (
+        PositiveInt | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None
+    ) = None
+    """How many seeds, or which; as many as `learns_from` if left out."""
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Self:
+        if isinstance(self.seeds, list) and len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"wanted seeds that differ, got {self.seeds}; keep one of each")
+        return self
+
+
+class DatasetSection(Section):
+    """A dataset and the families that stand on it."""
+
+    source: AnySource
+    """Where the configurations come from."""
+    split: Split = Split()
+    """How they are divided."""
+    model: ModelGrid = ModelGrid()
+    """What the models of all families have in common."""
+    families: Annotated[dict[Name, Family], Field(min_length=1)]
+    """The families, by name."""
+    evaluations: Evaluations = Evaluations()
+    """What is asked of them beside the errors on the test split."""
+
+    def grid(self, family: str) -> ModelGrid:
+        """A family's architectures with everything filled in that is inherited."""
+        section = self.families[family]
+        grid = section.model
+        if section.learns_from and not section.model.model_dump(exclude_none=True):
+            grid = self.grid(section.learns_from)
+        return grid.over(self.model)
+
+    def architectures(self, family: str) -> dict[str, Architecture]:
+        """A family's architectures by name."""
+        return {shape.name: shape for shape in self.grid(family).architectures()}
+
+    def seeds(self, family: str) -> list[int]:
+        """A family's seeds."""
+        section = self.families[family]
+        if section.seeds is None:
+            if section.learns_from is None:
+                return [0]
+            return self.seeds(section.learns_from)
+        return section.seeds if isinstance(section.seeds, list) else list(range(section.seeds))
+
+    def teacher_of(self, family: str, model: str) -> tuple[str, str] | None:
+        """The family and model that label the data for one model of a family.
+
+        A family of one model teaches all; one of several teaches each student of the same shape.
+        """
+        teacher = self.families[family].learns_from
+        if teacher is None:
+            return None
+        models = list(self.architectures(teacher))
+        if len(models) == 1:
+            return teacher, models[0]
+        return (teacher, model) if model in models else None
+
+
+class Campaign(Section):
+    """One campaign."""
+
+    recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
+    """How families are trained, by name."""
+    datasets: Annotated[dict[Name, DatasetSection], Field(min_length=1)]
+    """The datasets, by name, each with the families that stand on it."""
+
+    @model_validator(mode="after")
+    def _families_fit_together(self) -> Self:
+        faults = [
+            fault
+            for name, dataset in self.datasets.items()
+            for family in dataset.families
+            for fault in _family_faults(self, name, family)
+        ]
+        if "tables" in self.datasets:
+            faults.append(
+                ("datasets.tables", "results/tables holds the tables; rename the dataset")
+            )
+        if faults:
+            raise FamilyFaults(faults)
+        return self
+
+
+class FamilyFaults(ValueError):
+    """Faults between sections: a list of (YAML path, what is wrong and the remedy)."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{path}: {text}" for path, text in faults))
+        self.faults = faults
+
+
+def _family_faults(campaign: Campaign, dataset_name: str, name: str) -> list[tuple[str, str]]:
+    """What is wrong with one family in the light of the others."""
+    dataset = campaign.datasets[dataset_name]
+    family = dataset.families[name]
+    path = f"datasets.{dataset_name}.families.{name}"
+
+    if family.recipe not in campaign.recipes:
+        known = ", ".join(campaign.recipes)
+        return [(f"{path}.recipe", f"wanted one of the recipes {known}, got {family.recipe!r}")]
+    needs_teacher = campaign.recipes[family.recipe].needs_teacher
+    if needs_teacher and family.learns_from is None:
+        return [(path, f"recipe {family.recipe!r} asks for a teacher's labels; add learns_from")]
+    if not needs_teacher and family.learns_from is not None:
+        return [
+            (
+                f"{path}.learns_from",
+                f"recipe {family.recipe!r} has no term with labels: teacher; "
+                "remove learns_from, or choose a recipe that uses it",
+            )
+        ]
+
+    chain = [name]
+    while (teacher := dataset.families[chain[-1]].learns_from) is not None:
+        if teacher not in dataset.families:
+            known = ", ".join(dataset.families)
+            at = f"datasets.{dataset_name}.families.{chain[-1]}.learns_from"
+            return [(at, f"wanted one of the families {known}, got {teacher!r}")]
+        if teacher in chain:
+            cycle = " → ".join([*chain[chain.index(teacher) :], teacher])
+            return [(f"{path}.learns_from", f"families learn in a circle: {cycle}; break it")]
+        chain.append(teacher)
+
+    if missing := dataset.grid(name).missing():
+        return [
+            (
+                f"{path}.model",
+                f"wanted values for {', '.join(missing)}; give them here or in "
+                f"datasets.{dataset_name}.model",
+            )
+        ]
+    try:
+        models = dataset.architectures(name)
+    except ValueError as error:
+        return [(f"{path}.model", str(error))]
+    for model in models:
+        if family.learns_from is not None and dataset.teacher_of(name, model) is None:
+            return [
+                (
+                    f"{path}.learns_from",
+                    f"{family.learns_from!r} has several models and none is {model}; "
+                    "give the same model to both, or split the teachers into families of one model",
+                )
+            ]
+    return []

@@ -1,0 +1,111 @@
+"""Reading a YAML file into a section: all faults at once, each with its place and the remedy."""
+
+import difflib
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mlipkd.config.campaign import Campaign, FamilyFaults
+from mlipkd.errors import InputError
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class ConfigError(InputError):
+    """A configuration with faults; one line for each."""
+
+    def __init__(self, path: Path | str, faults: list[tuple[str, str]]) -> None:
+        super().__init__("\n".join(f"{path}: {where}: {what}" for where, what in faults))
+        self.faults = faults
+
+
+def load_campaign(path: Path | str) -> Campaign:
+    """Read and check a campaign.
+
+    Raises:
+        ConfigError: with every fault found, each with its YAML path.
+    """
+    return load_section(Campaign, path)
+
+
+def load_section(section: type[S], path: Path | str) -> S:
+    """Read a YAML file into a section.
+
+    Raises:
+        ConfigError: with every fault found, each with its YAML path.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise InputError(
+            f"{path}: wanted a YAML file ({error.strerror}); check the path"
+        ) from error
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f"line {place.line + 1}" if place else "somewhere"
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigError(path, [(line, f"{problem}; mend the YAML there")]) from error
+    return parse_section(section, content, path)
+
+
+def parse_section(section: type[S], content: object, path: Path | str) -> S:
+    """Check already read YAML against a section; ``path`` only names it in messages."""
+    if not isinstance(content, dict):
+        raise ConfigError(path, [("top level", f"wanted a mapping, got {type(content).__name__}")])
+    try:
+        return section.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(path, _faults(error, section)) from None
+
+
+def _faults(error: ValidationError, section: type[BaseModel]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for detail in error.errors(include_url=False):
+        cause = detail.get("ctx", {}).get("error")
+        if isinstance(cause, FamilyFaults):
+            found.extend(cause.faults)
+            continue
+        place = ".".join(str(part) for part in detail["loc"] if part != "[key]") or "top level"
+        found.append((place, _sentence(detail, cause, section)))
+    return found
+
+
+def _sentence(detail, cause: object, section: type[BaseModel]) -> str:
+    """One fault as a sentence: what was wanted, what came, what to do."""
+    if detail["type"] == "extra_forbidden":
+        key = str(detail["loc"][-1])
+        close = difflib.get_close_matches(key, sorted(_keys(section)), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "remove it"
+        return f"unknown key; {hint}"
+    if detail["type"] == "missing":
+        return "wanted a value, got none; add the key"
+    if detail["type"] == "string_pattern_mismatch":
+        return (
+            "wanted a name of at most 64 letters, digits, '.', '_' or '-', got "
+            f"{detail['input']!r}; rename it"
+        )
+    if cause is not None:
+        return str(cause)
+    wanted = detail["msg"].replace("Input should be", "wanted")
+    return f"{wanted[0].lower()}{wanted[1:]}, got {detail['input']!r}"
+
+
+def _keys(section: type[BaseModel], seen: set | None = None) -> set[str]:
+    """All keys of a section and of the sections in it."""
+    seen = set() if seen is None else seen
+    if section in seen:
+        return set()
+    seen.add(section)
+    keys = set(section.model_fields)
+    for field in section.model_fields.values():
+        for inner in _sections_in(field.annotation):
+            keys |= _keys(inner, seen)
+    return keys
+
+
+def _sections_in(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [inner for part in getattr(annotation, "__args__", ()) for inner in _sections_in(part)]

@@ -1,0 +1,98 @@
+"""Architectures: one model's shape, and the grid that a family spans."""
+
+import itertools
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mlipkd.config.section import Section
+
+Layers = Annotated[int, Field(ge=1, le=8)]
+AtomLayers = Annotated[int, Field(ge=0, le=16)]
+Order = Literal[0, 1, 2]
+Width = Annotated[int, Field(ge=1, le=4096)]
+Sensitivities = Annotated[int, Field(ge=1, le=512)]
+Distance = Annotated[float, Field(gt=0, le=50)]
+
+
+class Architecture(Section):
+    """The shape of one HIP-NN-TS model. Symbols are those of docs/conventions.md."""
+
+    n_interactions: Layers
+    """Number of interaction layers, N_int."""
+    l_max: Order
+    """Highest order of an atom's surroundings: 0 distances, 1 vectors, 2 quadrupoles."""
+    atom_layers: AtomLayers
+    """Number of atom layers after each interaction layer, L."""
+    width: Width
+    """Features per atom, F."""
+    sensitivities: Sensitivities
+    """Radial sensitivity functions per interaction layer, K."""
+    soft_min: Distance
+    """Smallest initial sensitivity distance, Å."""
+    soft_max: Distance
+    """Largest initial sensitivity distance, Å."""
+    hard_max: Distance
+    """Cut-off: atoms farther apart than this do not interact directly, Å."""
+
+    @model_validator(mode="after")
+    def _distances_ascend(self) -> Self:
+        if not self.soft_min < self.soft_max <= self.hard_max:
+            raise ValueError(
+                f"wanted soft_min < soft_max <= hard_max, got {self.soft_min}, {self.soft_max}, "
+                f"{self.hard_max}; put them in ascending order"
+            )
+        return self
+
+    @property
+    def name(self) -> str:
+        """The architecture as a folder name: what differs within a family, nothing else."""
+        return (
+            f"n{self.n_interactions}-l{self.l_max}-a{self.atom_layers}"
+            f"-w{self.width}-s{self.sensitivities}"
+        )
+
+
+class ModelGrid(Section):
+    """The architectures of a family: a number, or a list of numbers to span a grid.
+
+    What is left out is taken from the dataset's `model`, or from the family that is learned from.
+    """
+
+    n_interactions: Layers | list[Layers] | None = None
+    """Number of interaction layers, N_int."""
+    l_max: Order | list[Order] | None = None
+    """Highest order of an atom's surroundings: 0 distances, 1 vectors, 2 quadrupoles."""
+    atom_layers: AtomLayers | list[AtomLayers] | None = None
+    """Number of atom layers after each interaction layer, L."""
+    width: Width | list[Width] | None = None
+    """Features per atom, F."""
+    sensitivities: Sensitivities | list[Sensitivities] | None = None
+    """Radial sensitivity functions per interaction layer, K."""
+    soft_min: Distance | None = None
+    """Smallest initial sensitivity distance, Å."""
+    soft_max: Distance | None = None
+    """Largest initial sensitivity distance, Å."""
+    hard_max: Distance | None = None
+    """Cut-off, Å."""
+
+    def over(self, defaults: "ModelGrid") -> "ModelGrid":
+        """This grid, with what it leaves out taken from ``defaults``."""
+        return ModelGrid(
+            **(defaults.model_dump(exclude_none=True) | self.model_dump(exclude_none=True))
+        )
+
+    def missing(self) -> list[str]:
+        """The keys that no value was given for."""
+        return [key for key, value in self.model_dump().items() if value is None]
+
+    def architectures(self) -> list[Architecture]:
+        """Every combination of the listed values, in the order they are written."""
+        axes = {
+            key: value if isinstance(value, list) else [value]
+            for key, value in self.model_dump().items()
+        }
+        return [
+            Architecture(**dict(zip(axes, values, strict=True)))
+            for values in itertools.product(*axes.values())
+        ]

@@ -1,0 +1,104 @@
+"""Recipes: how a family is trained. Data, not code."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from mlipkd.config.section import Section
+
+Quantity = Literal["energy", "energy_per_atom", "forces", "atomic_energies", "stress"]
+Source = Literal["reference", "teacher"]
+
+
+class LossTerm(Section):
+    """One term of the loss: weight · Err(prediction, label), with Err = RMSE + MAE."""
+
+    quantity: Quantity
+    """What is compared, in eV, eV/atom, eV/Å, eV or eV/Å³."""
+    labels: Source
+    """Whose labels: the dataset's `reference`, or the mean of the `teacher` family learned from."""
+    weight: NonNegativeFloat | dict[PositiveInt, NonNegativeFloat]
+    """A weight, or a schedule {epoch: weight} whose entries hold from their epoch on."""
+
+    @model_validator(mode="after")
+    def _starts_at_one(self) -> Self:
+        if isinstance(self.weight, dict) and 1 not in self.weight:
+            raise ValueError("wanted a schedule that starts at epoch 1; add the key 1")
+        return self
+
+    def weight_at(self, epoch: int) -> float:
+        """The weight that holds in ``epoch`` (counted from 1)."""
+        if not isinstance(self.weight, dict):
+            return self.weight
+        return self.weight[max(start for start in self.weight if start <= epoch)]
+
+    @property
+    def final_weight(self) -> float:
+        """The weight that holds in the end; models are selected by it, whatever the epoch."""
+        return self.weight[max(self.weight)] if isinstance(self.weight, dict) else self.weight
+
+
+class Regularisation(Section):
+    """Terms of the loss that need no labels."""
+
+    l2: NonNegativeFloat = 1e-6
+    """Weight w_L2 of the sum of squared weights (HIPNN_SPEC section 6 lists which)."""
+    hierarchicality: NonNegativeFloat = 0.01
+    """Weight w_R of the hierarchicality, the mean over atoms of R_i."""
+
+
+class Optimiser(Section):
+    """Adam, with its rate halved on a plateau of the validation loss."""
+
+    learning_rate: PositiveFloat = 1e-3
+    """First learning rate."""
+    halve_after: PositiveInt = 30
+    """Epochs without progress after which the rate is halved."""
+    stop_after: PositiveInt = 50
+    """Epochs without progress after which training ends."""
+    epochs: PositiveInt = 1000
+    """Epochs at most."""
+
+
+class Batch(Section):
+    """The size of a mini-batch: so many configurations, or about so many pairs of neighbours."""
+
+    configurations: PositiveInt | None = None
+    """Configurations in a mini-batch."""
+    pairs: PositiveInt | None = None
+    """Directed neighbour pairs in a mini-batch, on average over the dataset."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.configurations is None) == (self.pairs is None):
+            raise ValueError("wanted either configurations or pairs; give exactly one of them")
+        return self
+
+
+class Recipe(Section):
+    """How every member of a family is trained."""
+
+    loss: Annotated[list[LossTerm], Field(min_length=1)]
+    """The terms of the loss."""
+    regularisation: Regularisation = Regularisation()
+    """Terms of the loss that need no labels."""
+    optimiser: Optimiser = Optimiser()
+    """Optimiser, learning-rate schedule and the end of training."""
+    batch: Batch
+    """Size of a mini-batch."""
+    split: Literal["shared", "per_seed"] = "shared"
+    """Whether all seeds train on one split, or each draws its own, the test split apart."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Floating-point type of the weights and of the pair terms."""
+
+    @model_validator(mode="after")
+    def _terms_differ(self) -> Self:
+        terms = [(term.quantity, term.labels) for term in self.loss]
+        if repeated := {term for term in terms if terms.count(term) > 1}:
+            raise ValueError(f"the terms {sorted(repeated)} stand twice; keep one of each")
+        return self
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a term of the loss asks for a teacher's labels."""
+        return any(term.labels == "teacher" for term in self.loss)

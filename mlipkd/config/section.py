@@ -1,0 +1,18 @@
+"""What all sections of a configuration share: unknown keys are refused, values don't change."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+#: Names become folders and Snakemake wildcards, so they hold nothing a shell or a path could read.
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+
+
+class Section(BaseModel):
+    """One mapping of the configuration."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )

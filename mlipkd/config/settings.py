@@ -1,0 +1,84 @@
+"""Settings: the part of a campaign that one job needs, as the file its verb reads.
+
+The workflow writes one such file for each job, and only when its content changes; that is what
+makes a change of the campaign rerun the jobs it concerns and no others.
+"""
+
+from pathlib import Path
+from typing import Self
+
+import yaml
+
+from mlipkd.config.campaign import Campaign
+from mlipkd.config.dataset import AnySource, Split
+from mlipkd.config.evaluation import Comp6Evaluation, CostEvaluation
+from mlipkd.config.load import load_section
+from mlipkd.config.model import Architecture
+from mlipkd.config.recipe import Recipe
+from mlipkd.config.section import Name, Section
+
+
+class Settings(Section):
+    """Settings of one job."""
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read a settings file; raises InputError with every fault in it."""
+        return load_section(cls, path)
+
+    def to_yaml(self) -> str:
+        """The settings as the text of a settings file."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+class DatasetSettings(Settings):
+    """For ``mlipkd dataset``."""
+
+    name: Name
+    source: AnySource
+    split: Split
+
+
+class TrainSettings(Settings):
+    """For ``mlipkd train``."""
+
+    dataset: Name
+    family: Name
+    seed: int
+    architecture: Architecture
+    recipe: Recipe
+    split: Split
+
+
+class EvaluationSettings(Settings):
+    """For ``mlipkd evaluate``: one of the sections is set."""
+
+    comp6: Comp6Evaluation | None = None
+    cost: CostEvaluation | None = None
+
+
+def dataset_settings(campaign: Campaign, dataset: str) -> DatasetSettings:
+    """What making one dataset needs."""
+    section = campaign.datasets[dataset]
+    return DatasetSettings(name=dataset, source=section.source, split=section.split)
+
+
+def train_settings(
+    campaign: Campaign, dataset: str, family: str, model: str, seed: int
+) -> TrainSettings:
+    """What training one member needs."""
+    section = campaign.datasets[dataset]
+    return TrainSettings(
+        dataset=dataset,
+        family=family,
+        seed=seed,
+        architecture=section.architectures(family)[model],
+        recipe=campaign.recipes[section.families[family].recipe],
+        split=section.split,
+    )
+
+
+def evaluation_settings(campaign: Campaign, dataset: str, evaluation: str) -> EvaluationSettings:
+    """What one evaluation needs."""
+    section = getattr(campaign.datasets[dataset].evaluations, evaluation)
+    return EvaluationSettings(**{evaluation: section})

@@ -1,0 +1,1 @@
+"""Datasets: formats read and written, checks, splits, built-in reference methods."""

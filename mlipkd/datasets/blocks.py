@@ -1,0 +1,133 @@
+"""Blocks: configurations of the same atoms in the same order, as every source yields them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlipkd.datasets.dataset import HEAVIEST, LABELS, UNUSED, Dataset, offsets_from, per_atom
+from mlipkd.errors import InputError
+
+
+@dataclass(frozen=True)
+class Block:
+    """Configurations of the same atoms in the same order, in Å and eV, forces being forces."""
+
+    place: str
+    """Where it comes from: file, and the group in it."""
+    species: np.ndarray
+    """(atoms,) atomic numbers."""
+    positions: np.ndarray
+    """(configurations, atoms, 3)."""
+    labels: dict[str, np.ndarray]
+    """(configurations, …) of each quantity."""
+    cells: np.ndarray | None = None
+    """(configurations, 3, 3); none for free systems."""
+    periodic: np.ndarray | None = None
+    """(configurations, 3); if left out, all directions if there are cells, else none."""
+    groups: np.ndarray | None = None
+    """(configurations,) name of each one's trajectory or molecule; if left out, the place."""
+
+    def __len__(self) -> int:
+        """Number of configurations."""
+        return len(self.positions)
+
+
+def assemble(name: str, blocks: Iterable[Block], provenance: dict) -> Dataset:
+    """One dataset of all blocks' configurations.
+
+    ``provenance["origins"]`` lists where each run of configurations comes from.
+
+    Raises:
+        InputError: no configurations, arrays whose shapes do not fit, an empty molecule, an unknown
+            element, or labels that only some blocks have.
+    """
+    kept = [block for block in blocks if len(block)]
+    if not kept:
+        raise InputError(f"{name}: wanted configurations, found none; check the source's files")
+    for block in kept:
+        _check(block, kept[0])
+
+    numbers: dict[object, int] = {}
+    groups = [numbers.setdefault(group, len(numbers)) for block in kept for group in _groups(block)]
+    lengths = [len(block) for block in kept]
+    return Dataset(
+        name=name,
+        species=np.concatenate([np.tile(b.species, len(b)) for b in kept]).astype(np.uint8),
+        positions=np.concatenate([b.positions.reshape(-1, 3) for b in kept]).astype(np.float64),
+        offsets=offsets_from(np.repeat([len(b.species) for b in kept], lengths)),
+        cells=np.concatenate([_cells(b) for b in kept]).astype(np.float64),
+        periodic=np.concatenate([_periodic(b) for b in kept]).astype(bool),
+        groups=np.array(groups, np.int64),
+        splits=np.full(sum(lengths), UNUSED, np.uint8),
+        labels={"reference": {label: _rows(kept, label) for label in kept[0].labels}},
+        provenance={**provenance, "origins": _origins(kept)},
+    )
+
+
+def _check(block: Block, first: Block) -> None:
+    """Refuse a block that is wrong in itself, or does not go with the first."""
+    configurations, atoms = len(block), len(block.species)
+    if atoms == 0:
+        raise InputError(f"{block.place}: wanted atoms, got an empty molecule; remove it")
+    if unknown := [int(number) for number in block.species if not 1 <= number <= HEAVIEST]:
+        raise InputError(
+            f"{block.place}: wanted atomic numbers from 1 to {HEAVIEST}, got {unknown[0]}; "
+            "mend or remove it in the source"
+        )
+    if set(block.labels) != set(first.labels):
+        raise InputError(
+            f"{block.place}: wanted the labels {', '.join(first.labels) or 'none'} as in "
+            f"{first.place}, got {', '.join(block.labels) or 'none'}; read them from separate files"
+        )
+    for what, values, wanted in [
+        ("positions", block.positions, (configurations, atoms, 3)),
+        ("cells", _cells(block), (configurations, 3, 3)),
+        *(
+            (label, values, (configurations, *_shape(label, atoms)))
+            for label, values in block.labels.items()
+        ),
+    ]:
+        if values.shape != wanted:
+            raise InputError(
+                f"{block.place}: wanted {what} of shape {wanted} ({configurations} configurations "
+                f"of {atoms} atoms), got {values.shape}; mend or remove it in the source"
+            )
+
+
+def _shape(label: str, atoms: int) -> tuple[int, ...]:
+    return tuple(axis if isinstance(axis, int) else atoms for axis in LABELS[label][0])
+
+
+def _cells(block: Block) -> np.ndarray:
+    return np.zeros((len(block), 3, 3)) if block.cells is None else block.cells
+
+
+def _periodic(block: Block) -> np.ndarray:
+    if block.periodic is not None:
+        return block.periodic
+    return np.full((len(block), 3), block.cells is not None)
+
+
+def _groups(block: Block) -> Iterator[object]:
+    if block.groups is None:
+        return iter([block.place] * len(block))
+    return iter(np.asarray(block.groups).tolist())
+
+
+def _rows(blocks: list[Block], label: str) -> np.ndarray:
+    """A label over all blocks: (atoms, …) or (configurations, …)."""
+    kept_axes = 2 if per_atom(label) else 1
+    values = [b.labels[label].reshape(-1, *b.labels[label].shape[kept_axes:]) for b in blocks]
+    return np.concatenate(values).astype(np.float64)
+
+
+def _origins(blocks: list[Block]) -> list[tuple[int, str]]:
+    """Where runs of configurations come from: first configuration and place."""
+    origins: list[tuple[int, str]] = []
+    first = 0
+    for block in blocks:
+        if not origins or origins[-1][1] != block.place:
+            origins.append((first, block.place))
+        first += len(block)
+    return origins

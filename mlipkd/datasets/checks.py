@@ -1,0 +1,70 @@
+"""Checks: whether a dataset is what it says, before anything is trained on it."""
+
+from dataclasses import dataclass
+
+from mlipkd.datasets.consistency import Consistency, consistency
+from mlipkd.datasets.contacts import Contacts, contacts
+from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.scales import energy_mistake, length_mistake
+from mlipkd.datasets.soundness import bad_labels, bad_positions, overlaps
+
+#: Atoms closer than this are worth a look, Å.
+CLOSE = 0.6
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks found."""
+
+    faults: list[str]
+    """One line each, with place and remedy; a dataset with any is not to be used."""
+    remarks: list[str]
+    """What a user should know, but may be right."""
+    contacts: Contacts | None = None
+    """How close atoms come, if they are somewhere."""
+    consistency: Consistency | None = None
+    """How energies and forces go together, if that can be told."""
+
+
+def check(dataset: Dataset) -> Report:
+    """Run all checks; those that need sound configurations, only where these are sound."""
+    if faults := bad_positions(dataset):
+        return Report([*faults, *bad_labels(dataset)], [])
+    faults = bad_labels(dataset)
+    found = contacts(dataset)
+    if mistake := length_mistake(found):
+        return Report([*faults, f"{_whole(dataset)}: {mistake}"], [], found)
+    faults += overlaps(dataset, found)
+    if faults:
+        return Report(faults, [], found)
+
+    fit = consistency(dataset)
+    mistakes = [energy_mistake(dataset), fit.fault() if fit else None]
+    faults = [f"{_whole(dataset)}: {mistake}" for mistake in mistakes if mistake]
+    return Report(faults, _remarks(dataset, found, fit), found, fit)
+
+
+def _remarks(dataset: Dataset, found: Contacts, fit: Consistency | None) -> list[str]:
+    remarks = []
+    if near := int((found.distance < CLOSE).sum()):
+        m = int(found.distance.argmin())
+        remarks.append(
+            f"{near} configurations have atoms closer than {CLOSE} Å: {found.describe(m)} in "
+            f"{dataset.place(m)}"
+        )
+    if "forces" in dataset.labels["reference"]:
+        remarks.append(
+            fit.remark()
+            if fit
+            else "sign and unit of the forces are as documented, there are no neighbouring "
+            "configurations to tell them from"
+        )
+    return remarks
+
+
+def _whole(dataset: Dataset) -> str:
+    """Where a dataset as a whole comes from."""
+    files = dataset.provenance.get("source", {}).get("files")
+    if not files:
+        return dataset.name
+    return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"

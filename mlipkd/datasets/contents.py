@@ -1,0 +1,62 @@
+"""Contents: what is in a dataset, in a few lines for a person."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from mlipkd.datasets.checks import Report
+from mlipkd.datasets.dataset import LABELS, TEST, TRAIN, UNUSED, VALIDATION, Dataset, per_atom
+from mlipkd.datasets.duplicates import duplicates
+
+SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "unused": UNUSED}
+
+
+def contents(dataset: Dataset, report: Report) -> list[str]:
+    """Lines of name and value."""
+    return [f"{name:16} {value}" for name, value in _facts(dataset, report)]
+
+
+def _facts(dataset: Dataset, report: Report) -> Iterator[tuple[str, str]]:
+    sizes = dataset.sizes  # (configurations,)
+    numbers, counts = np.unique(dataset.species, return_counts=True)
+    yield "configurations", f"{len(dataset)} in {len(np.unique(dataset.groups))} groups"
+    yield "atoms", f"{sizes.sum()}, from {sizes.min()} to {sizes.max()} in a configuration"
+    yield (
+        "elements",
+        ", ".join(f"{chemical_symbols[z]} {n}" for z, n in zip(numbers, counts, strict=True)),
+    )
+    yield "periodic", f"{int(dataset.periodic.any(1).sum())} of {len(dataset)}"
+    if (dataset.splits != UNUSED).any():
+        yield (
+            "splits",
+            ", ".join(f"{name} {(dataset.splits == n).sum()}" for name, n in SPLITS.items()),
+        )
+    for whose, given in dataset.labels.items():
+        for label, values in given.items():
+            yield f"{whose} {label}"[:16], _range(dataset, label, values)
+    if report.contacts:
+        m = int(report.contacts.distance.argmin())
+        yield "closest contact", f"{report.contacts.describe(m)} in {dataset.place(m)}"
+    if not report.faults:
+        yield "duplicates", str(len(dataset) - len(np.unique(duplicates(dataset))))
+    for remark in [*report.remarks, *dataset.provenance.get("notes", ())]:
+        yield "note", remark
+
+
+def _range(dataset: Dataset, label: str, values: np.ndarray) -> str:
+    """A label's range; energies for each atom, as only these compare between sizes."""
+    unit = LABELS[label][1]
+    if label == "energy":
+        values, unit = values / dataset.sizes, "eV/atom"
+    rows = np.isfinite(values.reshape(len(values), -1)).all(1)
+    if not rows.any():
+        return "none"
+    known = values[rows]
+    missing = "" if rows.all() else f", missing for {(~rows).sum()} of {len(rows)} "
+    missing += "" if rows.all() else ("atoms" if per_atom(label) else "configurations")
+    return f"{known.min():.6g} to {known.max():.6g} {unit}, rms {_rms(known):.4g}{missing}"
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt((values**2).mean()))

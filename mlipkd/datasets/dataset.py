@@ -1,0 +1,119 @@
+"""The dataset: configurations and their labels, as flat arrays over all atoms cut by offsets."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, 3
+
+HEAVIEST = 118
+"""Atomic number of the last element."""
+
+#: Shape of one configuration's label, with "atoms" for its number of atoms; and its unit.
+LABELS = {
+    "energy": ((), "eV"),
+    "forces": (("atoms", 3), "eV/Å"),
+    "atomic_energies": (("atoms",), "eV"),
+    "stress": ((3, 3), "eV/Å^3"),
+}
+
+
+def per_atom(label: str) -> bool:
+    """Whether a label has one row for each atom, or one for each configuration."""
+    return "atoms" in LABELS[label][0]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Configurations and their labels.
+
+    The atoms of configuration m are the rows ``offsets[m]:offsets[m + 1]`` of every per-atom array.
+    Forces are forces, F = -dE/dR; stress is dE/dε / V, positive under tension (ASE's sign).
+    """
+
+    name: str
+    species: np.ndarray
+    """(atoms,) uint8: atomic numbers."""
+    positions: np.ndarray
+    """(atoms, 3) float64: Å."""
+    offsets: np.ndarray
+    """(configurations + 1,) int64: where each configuration's atoms start, and their end."""
+    cells: np.ndarray
+    """(configurations, 3, 3) float64: lattice vectors as rows, Å; zero for free systems."""
+    periodic: np.ndarray
+    """(configurations, 3) bool: directions that repeat."""
+    groups: np.ndarray
+    """(configurations,) int64: the trajectory or molecule a configuration belongs to."""
+    splits: np.ndarray
+    """(configurations,) uint8: TRAIN, VALIDATION, TEST or UNUSED."""
+    labels: dict[str, dict[str, np.ndarray]]
+    """Labels by whose they are ("reference", "teacher") and quantity (LABELS); eV, Å.
+
+    NaN where a quantity is missing, which only those named in ``provenance["masked"]`` may be."""
+    provenance: dict
+    """Where the dataset came from; plain JSON values."""
+    clusters: np.ndarray = None  # type: ignore[assignment]
+    """(configurations,) int64: those with one number stay on the same side of every split; if
+    left out, each stands for itself."""
+
+    def __post_init__(self) -> None:
+        if self.clusters is None:
+            object.__setattr__(self, "clusters", np.arange(len(self), dtype=np.int64))
+
+    def __len__(self) -> int:
+        """Number of configurations."""
+        return len(self.offsets) - 1
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of atoms of each configuration."""
+        return np.diff(self.offsets)  # (configurations,)
+
+    @property
+    def masked(self) -> frozenset[str]:
+        """The quantities that the reader declares to be missing here and there, as NaN."""
+        return frozenset(self.provenance.get("masked", ()))
+
+    def place(self, index: int) -> str:
+        """Where configuration ``index`` comes from, in words that lead the user to its source."""
+        origins = self.provenance.get("origins", [(0, self.name)])
+        first, name = max(origin for origin in origins if origin[0] <= index)
+        inside = f" ({index} of the dataset)" if first else ""
+        return f"{name}: configuration {index - first}{inside}"
+
+    def select(self, indices: Iterable[int]) -> "Dataset":
+        """The chosen configurations, in the order chosen."""
+        chosen = np.asarray(indices, dtype=np.int64)  # (chosen,)
+        atoms = atoms_of(self.offsets, chosen)  # (chosen atoms,)
+        return replace(
+            self,
+            species=self.species[atoms],
+            positions=self.positions[atoms],
+            offsets=offsets_from(self.sizes[chosen]),
+            cells=self.cells[chosen],
+            periodic=self.periodic[chosen],
+            groups=self.groups[chosen],
+            splits=self.splits[chosen],
+            labels={
+                whose: {
+                    label: values[atoms if per_atom(label) else chosen]
+                    for label, values in given.items()
+                }
+                for whose, given in self.labels.items()
+            },
+            provenance={k: v for k, v in self.provenance.items() if k != "origins"},
+            clusters=self.clusters[chosen],
+        )
+
+
+def offsets_from(sizes: np.ndarray) -> np.ndarray:
+    """Offsets of configurations with the given numbers of atoms."""
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)  # (configurations + 1,)
+
+
+def atoms_of(offsets: np.ndarray, configurations: np.ndarray) -> np.ndarray:
+    """Rows of the per-atom arrays that belong to some configurations, one after the other."""
+    sizes = np.diff(offsets)[configurations]  # (chosen,)
+    skipped = offsets[configurations] - offsets_from(sizes)[:-1]  # (chosen,)
+    return np.arange(sizes.sum()) + np.repeat(skipped, sizes)  # (chosen atoms,)

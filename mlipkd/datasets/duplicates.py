@@ -1,0 +1,75 @@
+"""Duplicates: configurations that are one another, moved, turned, mirrored or renumbered.
+
+Each configuration gets a fingerprint that none of these change: its composition, and smooth sums
+over its pairs of atoms within a cut-off, which tell the pairs' elements apart,
+
+    s_k = Σ_{i<j} w_k(Z_i, Z_j) exp(-(d_ij - r_k)² / 2σ²) f(d_ij) / atoms, f(d) = cos²(π d / 2 r_c).
+
+Configurations whose fingerprints agree are taken for one. What this joins by mistake (homometric
+structures, fragments beyond each other's cut-off) stays on one side of the split: that is harmless.
+"""
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+from vesin import NeighborList
+
+from mlipkd.datasets.dataset import Dataset
+
+CUTOFF = 6.0  # Å, r_c
+CENTRES = np.linspace(0.9, 5.5, 12)  # Å, r_k
+WIDTH = 0.4  # Å, σ
+#: Largest distance between the fingerprints of duplicates. Storing positions in single precision
+#: moves a fingerprint by less than 1e-6, rounding them to 1e-4 Å by about 1e-4, heat by 1e-2.
+TOLERANCE = 1e-4
+
+
+def duplicates(dataset: Dataset) -> np.ndarray:
+    """A number for each configuration, the same for duplicates: (configurations,)."""
+    prints = fingerprints(dataset)  # (configurations, functions)
+    rounded = np.round(prints / TOLERANCE).astype(np.int64)
+    _, first, member = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
+    near = cKDTree(prints[first]).query_pairs(TOLERANCE, output_type="ndarray")  # (pairs, 2)
+    links = coo_array((np.ones(len(near)), near.T), shape=(len(first), len(first)))
+    return connected_components(links, directed=False)[1][member.ravel()].astype(np.int64)
+
+
+def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The finest clusters that tear neither of two clusterings apart: (configurations,)."""
+    one = np.unique(one, return_inverse=True)[1].ravel()
+    other = np.unique(other, return_inverse=True)[1].ravel() + len(one)
+    links = coo_array((np.ones(len(one)), (one, other)), shape=(2 * len(one), 2 * len(one)))
+    return connected_components(links, directed=False)[1][one].astype(np.int64)
+
+
+def fingerprints(dataset: Dataset) -> np.ndarray:
+    """(configurations, elements + functions): composition and pair sums."""
+    elements, element = np.unique(dataset.species, return_inverse=True)  # (elements,), (atoms,)
+    composition = np.zeros((len(dataset), len(elements)))
+    np.add.at(composition, (np.repeat(np.arange(len(dataset)), dataset.sizes), element), 1)
+    weights = _pair_weights(elements)  # (elements, elements, functions)
+    sums = np.empty((len(dataset), len(CENTRES)))
+    neighbours = NeighborList(cutoff=CUTOFF, full_list=False, n_threads=1)
+    for m, (start, stop) in enumerate(zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)):
+        first, second, distance = neighbours.compute(
+            dataset.positions[start:stop], dataset.cells[m], dataset.periodic[m], quantities="ijd"
+        )
+        pair = element[start:stop][first], element[start:stop][second]
+        sums[m] = (weights[pair] * _radial(distance)).sum(0) / (stop - start)
+    return np.hstack([composition, sums])
+
+
+def _radial(distance: np.ndarray) -> np.ndarray:
+    """(pairs, functions)"""
+    cutoff = np.cos(np.pi * distance / (2 * CUTOFF)) ** 2  # (pairs,)
+    bumps = np.exp(-((distance[:, None] - CENTRES) ** 2) / (2 * WIDTH**2))
+    return bumps * cutoff[:, None]
+
+
+def _pair_weights(elements: np.ndarray) -> np.ndarray:
+    """Symmetric weights between 0.5 and 1.5, unrelated between pairs of elements and functions."""
+    low = np.minimum.outer(elements, elements).astype(float)[..., None]  # (elements, elements, 1)
+    high = np.maximum.outer(elements, elements).astype(float)[..., None]
+    function = np.arange(1, len(CENTRES) + 1)
+    return 0.5 + np.modf(low * np.sqrt(2 + function) + high * np.sqrt(3 + 7 * function))[0]

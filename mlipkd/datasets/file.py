@@ -1,0 +1,252 @@
+"""The canonical file: one HDF5 of flat arrays with offsets, in eV and Å.
+
+Every array is chunked and carries Fletcher-32 checksums; the whole file has its SHA-256 beside it.
+Configurations can be read singly, so a set larger than memory is trained on by reading its batches.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Self
+
+import h5py
+import numpy as np
+
+from mlipkd.artefacts import verify, writing
+from mlipkd.datasets.dataset import LABELS, Dataset, offsets_from, per_atom
+from mlipkd.datasets.hostile import refuse_hostile
+from mlipkd.errors import InputError
+
+FORMAT = "mlipkd dataset 1"
+#: Rows of one chunk, which is read whole whatever is wanted of it.
+CHUNK_ROWS = 4096
+#: Rows read at one go at most, so that picking a few from many needs little memory.
+SLAB_ROWS = 2**20
+
+#: Arrays with a row for each atom or each configuration, and the shape of a row.
+PER_ATOM: dict[str, tuple[int, ...]] = {"species": (), "positions": (3,)}
+PER_CONFIGURATION: dict[str, tuple[int, ...]] = {
+    "cells": (3, 3),
+    "periodic": (3,),
+    "groups": (),
+    "clusters": (),
+    "splits": (),
+}
+UNITS = {"positions": "Å", "cells": "Å"}
+
+
+def write(dataset: Dataset, path: Path | str) -> None:
+    """Write a dataset; the file appears whole or not at all.
+
+    Raises:
+        InputError: the disk is full or not writable.
+    """
+    with writing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["name"] = dataset.name
+        provenance = json.dumps(dataset.provenance, sort_keys=True).encode()
+        file["provenance"] = np.frombuffer(provenance, np.uint8)
+        file["offsets"] = dataset.offsets
+        for key in (*PER_ATOM, *PER_CONFIGURATION):
+            _write_array(file, key, getattr(dataset, key), UNITS.get(key))
+        for whose, given in dataset.labels.items():
+            for label, values in given.items():
+                _write_array(file, f"labels/{whose}/{label}", values, LABELS[label][1])
+
+
+def _write_array(file: h5py.File, key: str, values: np.ndarray, unit: str | None) -> None:
+    chunk = (min(CHUNK_ROWS, len(values)), *values.shape[1:])
+    data = file.create_dataset(key, data=values, chunks=chunk, fletcher32=True)
+    if unit:
+        data.attrs["unit"] = unit
+
+
+class DatasetFile:
+    """A canonical file, open for reading. Close it, or use it as a context manager.
+
+    Raises:
+        InputError: the file is missing, damaged, or no canonical dataset.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.sha256 = verify(self.path)
+        self._file = open_hdf5(self.path)
+        try:
+            self._read_index()
+            self._check_shapes()
+        except (InputError, KeyError) as error:
+            self.close()
+            raise error if isinstance(error, InputError) else damaged(path, error) from error
+
+    def _read_index(self) -> None:
+        file = self._file
+        if file.attrs.get("format") != FORMAT:
+            raise InputError(
+                f"{self.path}: wanted format {FORMAT!r}, got {file.attrs.get('format')!r}; "
+                "convert it with mlipkd dataset"
+            )
+        self.name = str(file.attrs["name"])
+        self.provenance: dict = json.loads(file["provenance"][()].tobytes())
+        self.offsets: np.ndarray = file["offsets"][()]  # (configurations + 1,)
+        self.groups: np.ndarray = file["groups"][()]  # (configurations,)
+        self.clusters: np.ndarray = file["clusters"][()]  # (configurations,)
+        self.splits: np.ndarray = file["splits"][()]  # (configurations,)
+        self.periodic: np.ndarray = file["periodic"][()]  # (configurations, 3)
+        self.labels: dict[str, list[str]] = {
+            whose: list(given) for whose, given in file["labels"].items()
+        }
+        self.species_present: tuple[int, ...] = _present(file["species"])
+
+    def _check_shapes(self) -> None:
+        atoms, configurations = int(self.offsets[-1]), len(self)
+        wanted: dict[str, tuple] = {key: (atoms, *row) for key, row in PER_ATOM.items()}
+        wanted |= {key: (configurations, *row) for key, row in PER_CONFIGURATION.items()}
+        for whose, given in self.labels.items():
+            for label in given:
+                axes = LABELS[label][0]
+                wanted[f"labels/{whose}/{label}"] = (
+                    (atoms, *axes[1:]) if per_atom(label) else (configurations, *axes)
+                )
+        for key, shape in wanted.items():
+            if self._file[key].shape != shape:
+                raise InputError(
+                    f"{self.path}: wanted {key} of shape {shape} for {configurations} "
+                    f"configurations of {atoms} atoms in all, got {self._file[key].shape}; "
+                    "make the file again"
+                )
+
+    def __len__(self) -> int:
+        """Number of configurations."""
+        return len(self.offsets) - 1
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of atoms of each configuration."""
+        return np.diff(self.offsets)  # (configurations,)
+
+    def read(self, indices: Iterable[int] | None = None) -> Dataset:
+        """All configurations, or the given ones in the given order."""
+        if indices is None:
+            return self._slab(0, len(self))
+        wanted = np.asarray(indices, dtype=np.int64)  # (wanted,)
+        ascending, position = np.unique(wanted, return_inverse=True)
+        parts = [
+            self._slab(run[0], run[-1] + 1).select(run - run[0]) for run in self._runs(ascending)
+        ]
+        return _joined(parts or [self._slab(0, 0)]).select(position)
+
+    def _runs(self, ascending: np.ndarray) -> Iterator[np.ndarray]:
+        """Configurations near enough to each other to be read at one go."""
+        begins, ends = self.offsets[ascending], self.offsets[ascending + 1]  # (wanted,)
+        start = 0
+        for stop in range(1, len(ascending) + 1):
+            if (
+                stop == len(ascending)
+                or begins[stop] - ends[stop - 1] > CHUNK_ROWS
+                or ends[stop] - begins[start] > SLAB_ROWS
+            ):
+                yield ascending[start:stop]
+                start = stop
+
+    def _slab(self, first: int, last: int) -> Dataset:
+        """The configurations ``first`` to ``last - 1``."""
+        file = self._file
+        atoms = slice(self.offsets[first], self.offsets[last])
+        try:
+            return Dataset(
+                name=self.name,
+                offsets=self.offsets[first : last + 1] - self.offsets[first],
+                labels={
+                    whose: {
+                        label: file[f"labels/{whose}/{label}"][
+                            atoms if per_atom(label) else slice(first, last)
+                        ]
+                        for label in given
+                    }
+                    for whose, given in self.labels.items()
+                },
+                provenance=self.provenance,
+                **{key: file[key][atoms] for key in PER_ATOM},
+                **{key: file[key][first:last] for key in PER_CONFIGURATION},
+            )
+        except OSError as error:
+            raise damaged(self.path, error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read(path: Path | str) -> Dataset:
+    """A whole canonical file, checked against its hash.
+
+    Raises:
+        InputError: the file is missing, damaged, or no canonical dataset.
+    """
+    with DatasetFile(path) as file:
+        return file.read()
+
+
+def open_hdf5(path: Path | str) -> h5py.File:
+    """Open an HDF5 file, own or foreign, after making sure that it is harmless.
+
+    Raises:
+        InputError: the file is missing, no HDF5, cut short, or hostile.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: wanted an HDF5 file, found none; check the path")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise damaged(path, error) from error
+    try:
+        refuse_hostile(file)
+    except (InputError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        file.close()
+        raise error if isinstance(error, InputError) else damaged(path, error) from error
+    return file
+
+
+def damaged(path: Path | str, error: Exception) -> InputError:
+    """What to tell about a file that HDF5 cannot read."""
+    reason = " ".join(str(error).split())
+    return InputError(
+        f"{path}: wanted a whole HDF5 file, got one cut short or damaged ({reason}); get it anew"
+    )
+
+
+def _present(species: h5py.Dataset) -> tuple[int, ...]:
+    found: set[int] = set()
+    for start in range(0, len(species), SLAB_ROWS):
+        found.update(np.unique(species[start : start + SLAB_ROWS]).tolist())
+    return tuple(sorted(found))
+
+
+def _joined(parts: list[Dataset]) -> Dataset:
+    """Parts of one file as one dataset."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    return Dataset(
+        name=first.name,
+        offsets=offsets_from(np.concatenate([part.sizes for part in parts])),
+        labels={
+            whose: {
+                label: np.concatenate([part.labels[whose][label] for part in parts])
+                for label in given
+            }
+            for whose, given in first.labels.items()
+        },
+        provenance=first.provenance,
+        **{
+            key: np.concatenate([getattr(part, key) for part in parts])
+            for key in (*PER_ATOM, *PER_CONFIGURATION)
+        },
+    )

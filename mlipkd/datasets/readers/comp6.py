@@ -1,0 +1,34 @@
+"""COMP6 v1 (Smith et al., J. Chem. Phys. 148, 241733 (2018)): conformers of larger CHNO molecules.
+
+Layout: subset/molecule groups with `species` (atoms), `coordinates` (conformers, atoms, 3),
+`energies`, and `forces`, which are gradients +dE/dR; the CC-COMP6 release has no forces.
+"""
+
+from collections.abc import Iterator
+
+from mlipkd.config.dataset import Comp6
+from mlipkd.datasets.blocks import Block
+from mlipkd.datasets.file import open_hdf5
+from mlipkd.datasets.readers import pyanitools
+from mlipkd.units import HARTREE
+
+ENERGY_UNIT = HARTREE
+FORCE_UNIT = HARTREE  # per Å
+FORCE_SIGN = -1
+
+
+def read(source: Comp6) -> Iterator[Block]:
+    """Blocks of the files' molecules, each a group of its own."""
+    for path in source.files:
+        with open_hdf5(path) as file:
+            for place, group in pyanitools.groups_with(file, "species"):
+                labels = {"energy": pyanitools.array(place, group, "energies") * ENERGY_UNIT}
+                if "forces" in group:
+                    forces = pyanitools.array(place, group, "forces").astype(float)
+                    labels["forces"] = forces * FORCE_SIGN * FORCE_UNIT
+                yield Block(
+                    place=place,
+                    species=pyanitools.species(place, group),
+                    positions=pyanitools.array(place, group, "coordinates").astype(float),
+                    labels=labels,
+                )

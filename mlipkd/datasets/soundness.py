@@ -1,0 +1,94 @@
+"""Soundness: faults of single configurations, each named with its place and the remedy."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mlipkd.datasets.contacts import Contacts
+from mlipkd.datasets.dataset import LABELS, Dataset, per_atom
+
+#: Atoms closer than this lie on top of each other, Å.
+OVERLAP = 0.4
+#: Volume of a cell over the product of its edges, below which it is flat.
+FLAT = 1e-4
+#: Configurations named for one kind of fault; the rest is counted.
+NAMED = 5
+
+
+def bad_positions(dataset: Dataset) -> list[str]:
+    """Positions and cells that are no places in space."""
+    astray = np.flatnonzero(~np.isfinite(dataset.positions).all(1))  # (bad atoms,)
+    flat = [m for m in range(len(dataset)) if dataset.periodic[m].any() and _is_flat(dataset, m)]
+    return [
+        *_named(
+            dataset,
+            configurations_of(dataset, astray),
+            lambda m: "wanted finite positions, got NaN or infinity; remove the configuration",
+        ),
+        *_named(
+            dataset,
+            np.array(flat, int),
+            lambda m: (
+                "wanted lattice vectors that span a volume, got the degenerate cell "
+                f"{dataset.cells[m].round(4).tolist()}; mend or remove the configuration"
+            ),
+        ),
+    ]
+
+
+def bad_labels(dataset: Dataset) -> list[str]:
+    """Labels that are no numbers, where none may be missing."""
+    return [
+        fault
+        for whose, given in dataset.labels.items()
+        for label in given
+        for fault in _bad_label(dataset, whose, label)
+    ]
+
+
+def _bad_label(dataset: Dataset, whose: str, label: str) -> list[str]:
+    values = dataset.labels[whose][label]
+    may_miss = whose == "reference" and label in dataset.masked
+    good = ~np.isinf(values) if may_miss else np.isfinite(values)
+    rows = np.flatnonzero(~good.reshape(len(values), -1).all(1))  # (bad rows,)
+    return _named(
+        dataset,
+        configurations_of(dataset, rows) if per_atom(label) else rows,
+        lambda m: (
+            f"wanted {whose} {label} in {LABELS[label][1]}, got NaN or infinity; "
+            "remove the configuration, or give it a label"
+        ),
+    )
+
+
+def overlaps(dataset: Dataset, found: Contacts) -> list[str]:
+    """Atoms that lie on top of each other, or of each other's images."""
+    return _named(
+        dataset,
+        np.flatnonzero(found.distance < OVERLAP),
+        lambda m: (
+            f"wanted atoms at least {OVERLAP} Å apart, got {found.describe(m)}; "
+            "remove the configuration, or check its length unit and cell"
+        ),
+    )
+
+
+def configurations_of(dataset: Dataset, atoms: np.ndarray) -> np.ndarray:
+    """The configurations that some atoms belong to, each once, in order."""
+    return np.unique(np.searchsorted(dataset.offsets, atoms, side="right") - 1)
+
+
+def _is_flat(dataset: Dataset, m: int) -> bool:
+    edges = dataset.cells[m][dataset.periodic[m]]  # (periodic directions, 3)
+    product = np.linalg.norm(edges, axis=1).prod()
+    if not np.isfinite(product) or product == 0:
+        return True
+    return np.sqrt(abs(np.linalg.det(edges @ edges.T))) < FLAT * product
+
+
+def _named(dataset: Dataset, wrong: np.ndarray, sentence: Callable[[int], str]) -> list[str]:
+    """A line for each of the first faults of a kind, and one for how many follow."""
+    lines = [f"{dataset.place(m)}: {sentence(m)}" for m in wrong[:NAMED]]
+    if len(wrong) > NAMED:
+        lines[-1] += f" (and so in {len(wrong) - NAMED} configurations more)"
+    return lines

@@ -1,0 +1,51 @@
+"""Sources: from a source's section of the configuration to a dataset."""
+
+from pathlib import Path
+
+from mlipkd.artefacts import sha256
+from mlipkd.config.dataset import (
+    AluminiumEMT,
+    Ani1x,
+    AniAl,
+    AnySource,
+    AseFile,
+    Comp6,
+    MoleculesXTB,
+)
+from mlipkd.datasets import aluminium_emt, molecules_xtb
+from mlipkd.datasets.blocks import assemble
+from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.readers import ani1x, ani_al, ase_file, comp6
+from mlipkd.provenance import record
+
+
+def read_source(name: str, source: AnySource) -> Dataset:
+    """The dataset of a source: made, or read from its files, not yet checked nor split.
+
+    Raises:
+        InputError: a file that cannot be read, or does not have the reader's layout.
+    """
+    match source:
+        case AluminiumEMT():
+            return aluminium_emt.make(name, source)
+        case MoleculesXTB():
+            return molecules_xtb.make(name, source)
+    notes: list[str] = []
+    masked: tuple[str, ...] = ()
+    match source:
+        case AniAl():
+            blocks = ani_al.read(source)
+        case Ani1x():
+            blocks, masked = ani1x.read(source, notes), ani1x.MASKED
+        case Comp6():
+            blocks = comp6.read(source)
+        case AseFile():
+            blocks = ase_file.read(source)
+    kept = list(blocks)
+    provenance = record(
+        source=source.model_dump(mode="json"),
+        source_sha256={path: sha256(Path(path)) for path in source.files},
+        masked=list(masked),
+        notes=notes,
+    )
+    return assemble(name, kept, provenance)

@@ -1,0 +1,88 @@
+"""Splits: what is trained on, what steers training, and what no family of the campaign ever sees.
+
+Configurations that are duplicates of each other, and those of one group if the user splits by
+group, form a cluster; a cluster falls on one side of a split as a whole.
+"""
+
+import numpy as np
+
+from mlipkd.config.dataset import Split
+from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
+from mlipkd.datasets.duplicates import duplicates, joined
+from mlipkd.errors import InputError
+
+
+def clusters(dataset: Dataset, settings: Split) -> np.ndarray:
+    """What may not be torn apart, as a number for each configuration: (configurations,)."""
+    same = duplicates(dataset)
+    return joined(same, dataset.groups) if settings.by == "group" else same
+
+
+def split(clusters: np.ndarray, settings: Split) -> np.ndarray:
+    """The campaign's split: (configurations,) of TRAIN, VALIDATION, TEST, UNUSED.
+
+    The test split depends on the clusters, its fraction and the seed alone.
+
+    Raises:
+        InputError: too few clusters for a test, a validation and a training split.
+    """
+    rng = np.random.default_rng(settings.seed)
+    splits = np.full(len(clusters), UNUSED, np.uint8)
+    splits[_drawn(rng, clusters, np.ones(len(clusters), bool), settings.test, settings)] = TEST
+    return _train_and_validation(rng, splits, clusters, splits != TEST, settings)
+
+
+def per_seed(splits: np.ndarray, clusters: np.ndarray, settings: Split, seed: int) -> np.ndarray:
+    """The split of one seed: the same test split, training and validation drawn anew.
+
+    They are drawn from what the campaign's split trains and validates on; what it leaves unused
+    stays unused.
+    """
+    rng = np.random.default_rng([settings.seed, seed])
+    pool = (splits == TRAIN) | (splits == VALIDATION)
+    return _train_and_validation(rng, splits, clusters, pool, settings)
+
+
+def _train_and_validation(
+    rng: np.random.Generator,
+    splits: np.ndarray,
+    clusters: np.ndarray,
+    pool: np.ndarray,
+    settings: Split,
+) -> np.ndarray:
+    """The splits with the pool divided into training and validation, and the rest as it is."""
+    validation = _drawn(rng, clusters, pool, settings.validation, settings)
+    training = np.flatnonzero(pool & ~validation)
+    if len(training) == 0:
+        raise _too_few(clusters, settings)
+    new = splits.copy()
+    new[pool] = UNUSED
+    new[validation] = VALIDATION
+    new[rng.permutation(training)[: settings.train]] = TRAIN
+    return new
+
+
+def _drawn(
+    rng: np.random.Generator,
+    clusters: np.ndarray,
+    pool: np.ndarray,
+    fraction: float,
+    settings: Split,
+) -> np.ndarray:
+    """Whole clusters of the pool, together nearest to a fraction of all: (configurations,) bool."""
+    numbers, sizes = np.unique(clusters[pool], return_counts=True)
+    if len(numbers) < 2:
+        raise _too_few(clusters, settings)
+    order = rng.permutation(len(numbers))
+    filled = np.cumsum(sizes[order])
+    count = 1 + np.argmin(np.abs(filled[:-1] - fraction * len(clusters)))
+    return pool & np.isin(clusters, numbers[order[:count]])
+
+
+def _too_few(clusters: np.ndarray, settings: Split) -> InputError:
+    remedy = "split by configuration" if settings.by == "group" else "give more data"
+    return InputError(
+        "split: wanted at least three clusters of configurations that belong together, one each "
+        f"for test, validation and training; got {len(np.unique(clusters))} in {len(clusters)} "
+        f"configurations; {remedy}"
+    )

@@ -1,0 +1,1 @@
+"""Trained potentials in other programs."""

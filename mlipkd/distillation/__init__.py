@@ -1,0 +1,1 @@
+"""Distillation: members label their dataset, and their labels become one teacher's."""

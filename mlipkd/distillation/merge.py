@@ -1,0 +1,113 @@
+"""Merge: what the members of an ensemble predict becomes the teacher's labels of their dataset.
+
+The augmented dataset is the dataset itself with two more sets of labels: ``teacher``, the mean over
+the members, and ``teacher_spread``, their standard deviation. Members that do not belong are left
+out of both, and the manifest beside it says who they are and why.
+"""
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from mlipkd import artefacts, provenance
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.datasets.output import writing_hdf5
+from mlipkd.distillation.ensemble import RULE, mean, spread
+from mlipkd.distillation.members import (
+    COMPARED,
+    Member,
+    find_outliers,
+    refuse_strangers,
+    slabs_of,
+    stacked,
+)
+from mlipkd.distillation.predictions import PredictionsFile, create, rows_of
+from mlipkd.errors import InputError
+
+
+def merge(dataset: Path, predictions: list[Path], output: Path, manifest: Path) -> list[Member]:
+    """Write the augmented dataset and its manifest; returns the members and what was found of them.
+
+    Raises:
+        InputError: the members are not of one family, model and dataset; one stands twice; or half
+            of them or more would be left out.
+    """
+    with ExitStack() as stack:
+        labelled = stack.enter_context(DatasetFile(dataset))
+        if "teacher" in labelled.labels:
+            raise InputError(
+                f"{dataset}: wanted a dataset without a teacher's labels, got one with them; "
+                "give the dataset.h5 that it was made from"
+            )
+        members = [Member(stack.enter_context(PredictionsFile(path))) for path in predictions]
+        refuse_strangers(labelled, members)
+        find_outliers(labelled, members)
+        _write_augmented(labelled, members, output)
+        artefacts.write_text(manifest, _manifest(labelled, members, output))
+    return members
+
+
+def _write_augmented(dataset: DatasetFile, members: list[Member], output: Path) -> None:
+    kept = [member for member in members if member.kept]
+    quantities = kept[0].predictions.quantities
+    statistics = {"teacher": mean}
+    if len(kept) > 1:
+        statistics["teacher_spread"] = spread
+    with writing_hdf5(output, copy_of=dataset.path) as file:
+        _state_teacher(file, dataset, kept)
+        arrays = {}
+        for name in statistics:
+            group = file.create_group(f"labels/{name}")
+            for quantity in quantities:
+                arrays[name, quantity] = create(group, quantity, dataset.offsets)
+        for slab in slabs_of(dataset, "slabs merged"):
+            for quantity in quantities:
+                rows = rows_of(quantity, slab, dataset.offsets)
+                predicted = stacked(kept, quantity, slab, dataset.offsets)  # (members, rows, …)
+                for name, statistic in statistics.items():
+                    arrays[name, quantity][rows] = statistic(predicted)
+
+
+def _state_teacher(file: h5py.File, dataset: DatasetFile, kept: list[Member]) -> None:
+    """Add to the dataset's provenance whose labels it now holds."""
+    teacher = provenance.record(
+        family=kept[0].predictions.family,
+        model=kept[0].predictions.model,
+        seeds=[member.predictions.seed for member in kept],
+        augmented_dataset_sha256=dataset.sha256,
+    )
+    text = json.dumps({**dataset.provenance, "teacher": teacher}, sort_keys=True)
+    del file["provenance"]
+    file["provenance"] = np.frombuffer(text.encode(), np.uint8)
+
+
+def _manifest(dataset: DatasetFile, members: list[Member], output: Path) -> str:
+    first = members[0].predictions
+    record = provenance.record(
+        dataset=dataset.name,
+        dataset_sha256=dataset.sha256,
+        augmented=str(output),
+        augmented_sha256=artefacts.verify(output),
+        family=first.family,
+        model=first.model,
+        left_out_if=RULE,
+        deviation_units=COMPARED,
+        members=[
+            {
+                "seed": member.predictions.seed,
+                "model_file": member.predictions.model_file,
+                "model_sha256": member.predictions.model_sha256,
+                "trained_on_sha256": member.predictions.trained_on,
+                "predictions": str(member.predictions.path),
+                "predictions_sha256": member.predictions.sha256,
+                "deviation": member.deviation,
+                "kept": member.kept,
+                "left_out_because": member.left_out_because,
+            }
+            for member in members
+        ],
+    )
+    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,97 @@
+"""Predictions: what one member says of its whole dataset, in one file.
+
+The file holds a flat array for each quantity, laid out as a dataset's labels are, and in its
+attribute ``record``, as JSON, whose predictions they are and of what.
+"""
+
+import json
+from pathlib import Path
+from typing import Self
+
+import h5py
+import numpy as np
+
+from mlipkd import artefacts
+from mlipkd.datasets.dataset import LABELS, per_atom
+from mlipkd.datasets.file import damaged, open_hdf5
+from mlipkd.errors import InputError
+
+FORMAT = "mlipkd predictions 1"
+#: Rows of one chunk, which has a checksum of its own.
+CHUNK_ROWS = 4096
+
+
+def shape(quantity: str, offsets: np.ndarray) -> tuple[int, ...]:
+    """Shape of a quantity's flat array: (atoms, …) or (configurations, …)."""
+    rows = int(offsets[-1]) if per_atom(quantity) else len(offsets) - 1
+    return (rows, *(int(axis) for axis in LABELS[quantity][0] if axis != "atoms"))
+
+
+def rows_of(quantity: str, slab: slice, offsets: np.ndarray) -> slice:
+    """Rows of a quantity's flat array that belong to the configurations of a slab."""
+    return slice(offsets[slab.start], offsets[slab.stop]) if per_atom(quantity) else slab
+
+
+def create(group: h5py.Group, quantity: str, offsets: np.ndarray) -> h5py.Dataset:
+    """A quantity's flat array, to be filled slab by slab."""
+    rows, *columns = shape(quantity, offsets)
+    chunk = (min(rows, CHUNK_ROWS), *columns)
+    array = group.create_dataset(quantity, (rows, *columns), "f8", chunks=chunk, fletcher32=True)
+    array.attrs["unit"] = LABELS[quantity][1]
+    return array
+
+
+class PredictionsFile:
+    """A file of predictions, open for reading. Close it, or use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a file.
+
+        Raises:
+            InputError: missing, damaged, hostile, or not a file of predictions.
+        """
+        self.path = Path(path)
+        self.sha256 = artefacts.verify(self.path)
+        self._file = open_hdf5(self.path)
+        try:
+            self._read_record()
+        except InputError:
+            self.close()
+            raise
+
+    def _read_record(self) -> None:
+        try:
+            if self._file.attrs["format"] != FORMAT:
+                raise ValueError(f"format {self._file.attrs['format']!r}")
+            record = json.loads(self._file.attrs["record"])
+            self.model_file, self.model_sha256, self.dataset, self.dataset_sha256 = (
+                record[key] for key in ("model_file", "model_sha256", "dataset", "dataset_sha256")
+            )
+            member = record["member"]
+            self.family, self.model, self.seed, self.trained_on = (
+                member[key] for key in ("family", "model", "seed", "dataset_sha256")
+            )
+            self.quantities = [q for q in LABELS if q != "stress" or q in self._file]
+            self.shapes = {quantity: self._file[quantity].shape for quantity in self.quantities}
+        except (KeyError, ValueError, TypeError) as error:
+            raise InputError(
+                f"{self.path}: wanted a member's predictions in the format {FORMAT!r}, got "
+                f"something else ({error}); make them with mlipkd predict"
+            ) from error
+
+    def read(self, quantity: str, rows: slice) -> np.ndarray:
+        """Some rows of a quantity's flat array: float64, eV and Å."""
+        try:
+            return self._file[quantity][rows]
+        except OSError as error:
+            raise damaged(self.path, error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

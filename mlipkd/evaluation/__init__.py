@@ -1,0 +1,1 @@
+"""Evaluation: one file for each kind of question put to members and ensembles."""

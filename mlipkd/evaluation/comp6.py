@@ -1,0 +1,77 @@
+"""COMP6: energies, conformer energies and forces of molecules larger than those of training.
+
+J. S. Smith et al., J. Chem. Phys. 148, 241733 (2018), doi 10.1063/1.5023802. Conformers 100
+kcal/mol or more above their molecule's lowest are left out of the conformer energies ΔE; energies
+and forces are those of all conformers.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlipkd.datasets.dataset import Dataset
+from mlipkd.evaluation.conformers import below_ceiling, conformer_errors, molecules
+from mlipkd.evaluation.ensembles import Ensemble
+from mlipkd.evaluation.error_sum import ErrorSum
+from mlipkd.evaluation.rows import Row
+from mlipkd.units import KCAL_MOL
+
+#: The name of all subsets together.
+ALL = "all"
+
+
+def evaluate_comp6(
+    subsets: dict[str, Dataset], ceiling: float, ensembles: Sequence[Ensemble]
+) -> list[Row]:
+    """RMSE and MAE for every subset and for all together, of members and of ensemble means.
+
+    Args:
+        subsets: datasets by name; the groups of a dataset are its molecules.
+        ceiling: how far above the lowest conformer ΔE is asked for, kcal/mol.
+        ensembles: whom to ask.
+
+    Raises:
+        InputError: the conformers of a molecule differ in their formula.
+    """
+    sums: dict[tuple[int, int | str], dict[str, ErrorSum]] = defaultdict(
+        lambda: defaultdict(ErrorSum)
+    )
+    for subset, dataset in subsets.items():
+        compared = _compared(dataset, ceiling)
+        quantities = [q for q in ("energy", "forces") if q in dataset.labels["reference"]]
+        for number, ensemble in enumerate(ensembles):
+            for seed, predicted in ensemble.predictions(dataset, quantities):
+                for subject, errors in _errors(dataset, predicted, compared).items():
+                    sums[number, seed][f"{subset}/{subject}"] += errors
+                    sums[number, seed][f"{ALL}/{subject}"] += errors
+    return [
+        row
+        for (number, seed), by_subject in sums.items()
+        for subject, errors in sorted(by_subject.items(), key=lambda item: item[0].startswith(ALL))
+        for row in ensembles[number].rows("comp6", seed, subject, errors, scale=KCAL_MOL)
+    ]
+
+
+def _compared(dataset: Dataset, ceiling: float) -> list[np.ndarray]:
+    """The conformers of each molecule that are compared with each other."""
+    energies = dataset.labels["reference"]["energy"]  # (configurations,)
+    return [
+        molecule[below_ceiling(energies[molecule], ceiling * KCAL_MOL)]
+        for molecule in molecules(dataset)
+    ]
+
+
+def _errors(
+    dataset: Dataset, predicted: dict[str, np.ndarray], compared: list[np.ndarray]
+) -> dict[str, ErrorSum]:
+    """Errors of energy, conformer energy and, if there are any, forces; eV, Å."""
+    found: dict[str, ErrorSum] = defaultdict(ErrorSum)
+    reference = dataset.labels["reference"]
+    energy_errors = predicted["energy"] - reference["energy"]  # (configurations,)
+    found["energy"].add(energy_errors)
+    for conformers in compared:
+        found["conformer_energy"] += conformer_errors(energy_errors[conformers])
+    if "forces" in predicted:
+        found["forces"].add(predicted["forces"] - reference["forces"])
+    return found

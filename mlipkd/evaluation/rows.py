@@ -1,0 +1,141 @@
+"""Rows: the one form in which every evaluation states its results.
+
+A table is a concatenation of rows, a figure a selection of them. Beside each file of rows lies
+``<name>.json``, which says what the rows stand on and which versions of mlipkd made it.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from mlipkd import artefacts, provenance
+from mlipkd.errors import InputError
+
+UNITS = {
+    "errors": {
+        "energy_rmse": "eV",
+        "energy_mae": "eV",
+        "energy_per_atom_rmse": "eV/atom",
+        "energy_per_atom_mae": "eV/atom",
+        "forces_rmse": "eV/Å",
+        "forces_mae": "eV/Å",
+    },
+    "comp6": {  # as <subset>/<metric>, and all/<metric> for all subsets together
+        "energy_rmse": "kcal/mol",
+        "energy_mae": "kcal/mol",
+        "conformer_energy_rmse": "kcal/mol",
+        "conformer_energy_mae": "kcal/mol",
+        "forces_rmse": "kcal/mol/Å",
+        "forces_mae": "kcal/mol/Å",
+    },
+    "cost": {
+        "weights": "1",
+        "time": "µs/atom/step",
+        "memory": "kB/atom",
+    },
+}
+
+ENSEMBLE = "ensemble"
+
+
+class Row(NamedTuple):
+    """One number: a metric of one member, or of the ensemble of all members of a model."""
+
+    dataset: str
+    family: str
+    model: str
+    seed: int | str
+    """The member's seed, or ``ensemble``."""
+    metric: str
+    value: float
+    unit: str
+
+
+class Source(NamedTuple):
+    """An artefact that rows stand on, and the versions of mlipkd in its history."""
+
+    file: str
+    sha256: str
+    made_by: list[str]
+
+
+def made_by(record: dict) -> str:
+    """The version and commit that an artefact's provenance states."""
+    return f"mlipkd {record['mlipkd']}, commit {record['commit']}"
+
+
+def write_rows(path: Path, rows: Iterable[Row], sources: Iterable[Source]) -> list[str]:
+    """Write rows as CSV, and beside them what they stand on.
+
+    Returns the versions of mlipkd that had a part in them.
+
+    Raises:
+        InputError: a value is not finite.
+    """
+    rows, sources, own = list(rows), list(sources), provenance.record()
+    for row in rows:
+        _refuse_not_finite(path, row)
+    versions = sorted({made_by(own)}.union(*(source.made_by for source in sources)))
+    history = {
+        "made_by": versions,
+        "sources": [source._asdict() for source in sources],
+        "provenance": own,
+    }
+    artefacts.write_text(beside(path), json.dumps(history, indent=1, ensure_ascii=False) + "\n")
+    with artefacts.writing(path) as temporary, open(temporary, "w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(Row._fields)
+        table.writerows((*row[:5], f"{row.value:.9g}", row.unit) for row in rows)
+    return versions
+
+
+def read_rows(path: Path) -> tuple[list[Row], Source]:
+    """Read a file of rows, and what it says of itself.
+
+    Raises:
+        InputError: the file is damaged, its columns are others, or a value is not a finite number.
+    """
+    digest = artefacts.verify(path)
+    artefacts.verify(beside(path))
+    history = json.loads(beside(path).read_text())
+    with open(path, newline="") as file:
+        header, *lines = list(csv.reader(file)) or [[]]
+    if header != list(Row._fields):
+        raise InputError(
+            f"{path}: wanted the columns {','.join(Row._fields)}, got {','.join(header)}; "
+            "give a file written by one of the evaluate verbs"
+        )
+    rows = [_row(path, number, fields) for number, fields in enumerate(lines, start=2)]
+    return rows, Source(str(path), digest, history["made_by"])
+
+
+def beside(path: Path) -> Path:
+    """Where the history of a file of rows is kept."""
+    return path.with_name(path.name + ".json")
+
+
+def _row(path: Path, number: int, fields: list[str]) -> Row:
+    if len(fields) != len(Row._fields):
+        raise InputError(
+            f"{path}: line {number}: wanted {len(Row._fields)} fields, got {len(fields)}; "
+            "evaluate again"
+        )
+    dataset, family, model, seed, metric, value, unit = fields
+    try:
+        member = seed if seed == ENSEMBLE else int(seed)
+        row = Row(dataset, family, model, member, metric, float(value), unit)
+    except ValueError as error:
+        raise InputError(f"{path}: line {number}: {error}; evaluate again") from None
+    _refuse_not_finite(path, row)
+    return row
+
+
+def _refuse_not_finite(path: Path, row: Row) -> None:
+    if not math.isfinite(row.value):
+        raise InputError(
+            f"{path}: wanted finite values, got {row.value} as {row.metric} of {row.dataset}/"
+            f"{row.family}/{row.model} seed {row.seed}; train that member again or remove it"
+        )

@@ -1,0 +1,98 @@
+"""Batches: some configurations as the rectangular arrays that the model works on.
+
+Each atom's neighbours are filled up to the longest list of the batch, so that sums over neighbours
+are batched matrix products: nothing is scattered, which is fast, deterministic and differentiable
+to any order. A slot that is only filled up holds a vector of twice the cut-off, where the cut-off
+function and all its derivatives are exactly zero.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+
+from mlipkd.datasets.dataset import Dataset
+from mlipkd.hipnn.neighbours import Neighbours, neighbours_of
+
+
+@dataclass
+class Batch:
+    """Some configurations, ready for the model."""
+
+    species: torch.Tensor  # (atoms,) int64, atomic numbers
+    systems: torch.Tensor  # (atoms,) int64, the configuration each atom belongs to
+    sizes: torch.Tensor  # (systems,) int64, atoms of each configuration
+    volumes: torch.Tensor  # (systems,) Å^3, zero for free systems
+    vectors: torch.Tensor  # (atoms, neighbours, 3) Å, R_j - R_i + shift
+    senders: torch.Tensor  # (atoms, neighbours) int64, atom j; a filled-up slot names its own atom
+    reverse: (
+        torch.Tensor
+    )  # (atoms * neighbours,) int64, the slot of (j ← i) for the slot of (i ← j)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The batch on another device."""
+        return type(self)(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+class Batcher:
+    """Configurations with their neighbours found once, from which batches are put together."""
+
+    def __init__(self, dataset: Dataset, cutoff: float, dtype: torch.dtype) -> None:
+        """Find the neighbours of all configurations; vectors are kept in ``dtype``."""
+        precision = np.float64 if dtype == torch.float64 else np.float32
+        neighbours: Neighbours = neighbours_of(dataset, cutoff, precision)
+        self.cutoff = cutoff
+        self.offsets = torch.from_numpy(np.ascontiguousarray(dataset.offsets))
+        self.species = torch.from_numpy(dataset.species.astype(np.int64))  # (atoms,)
+        self.volumes = torch.from_numpy(np.abs(np.linalg.det(dataset.cells)))  # (configurations,)
+        self.starts = torch.from_numpy(neighbours.starts)  # (atoms + 1,)
+        self.senders = torch.from_numpy(neighbours.senders)  # (pairs,)
+        self.reverse = torch.from_numpy(neighbours.reverse)  # (pairs,)
+        self.vectors = torch.from_numpy(neighbours.vectors)  # (pairs, 3)
+
+    @property
+    def pairs(self) -> int:
+        """Directed pairs in all configurations together."""
+        return len(self.senders)
+
+    def atoms(self, configurations: torch.Tensor) -> torch.Tensor:
+        """The atoms of some configurations, in order: (atoms,) int64."""
+        return ranges(self.offsets[configurations], self.offsets[configurations + 1])
+
+    def batch(self, configurations: torch.Tensor) -> Batch:
+        """Put some configurations together: ``configurations`` is (systems,) int64."""
+        atoms = self.atoms(configurations)  # (atoms,)
+        sizes = self.offsets[configurations + 1] - self.offsets[configurations]  # (systems,)
+        first_rows = sizes.cumsum(0) - sizes  # (systems,)
+        systems = torch.repeat_interleave(torch.arange(len(sizes)), sizes)  # (atoms,)
+
+        counts = self.starts[atoms + 1] - self.starts[atoms]  # (atoms,)
+        longest = int(counts.max()) if len(counts) else 0
+        slots = torch.arange(longest)  # (neighbours,)
+        filled_up = slots >= counts[:, None]  # (atoms, neighbours)
+        entries = (self.starts[atoms, None] + slots).masked_fill_(filled_up, 0)
+        if self.pairs == 0:
+            entries = entries[:, :0]
+        senders = self.senders[entries].long() + first_rows[systems, None]  # (atoms, neighbours)
+        reverse = senders * longest + self.reverse[entries]  # (atoms, neighbours)
+        rows = torch.arange(len(atoms))[:, None]  # (atoms, 1)
+        vectors = self.vectors[entries]  # (atoms, neighbours, 3)
+        far = vectors.new_tensor([2 * self.cutoff, 0, 0])
+        return Batch(
+            species=self.species[atoms],
+            systems=systems,
+            sizes=sizes,
+            volumes=self.volumes[configurations],
+            vectors=torch.where(filled_up[..., None], far, vectors),
+            senders=torch.where(filled_up, rows, senders),
+            reverse=torch.where(filled_up, rows * longest + slots, reverse).reshape(-1),
+        )
+
+
+def ranges(first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    """The integers of several ranges [first, last) one after the other."""
+    lengths = last - first
+    ends = lengths.cumsum(0)
+    total = int(ends[-1]) if len(ends) else 0
+    return torch.arange(total) + torch.repeat_interleave(first - (ends - lengths), lengths)

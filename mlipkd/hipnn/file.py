@@ -1,0 +1,93 @@
+"""Model files: weights and all that is known about them, in one safetensors file.
+
+The header holds a JSON record under the key ``mlipkd``: architecture, elements, dataset, family,
+seed, recipe and provenance. Such a file is data only; loading one never runs code from it. It can
+be carried alone: the header also holds the hash of record and weights, so damage is noticed.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from mlipkd import artefacts
+from mlipkd.config.model import Architecture
+from mlipkd.errors import InputError
+from mlipkd.hipnn.network import HIPNN
+
+#: Version of the file's layout; raised when an older mlipkd could misread a newer file.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Potential:
+    """A trained model and what is known about it."""
+
+    model: HIPNN
+    metadata: dict[str, Any]
+    """``dataset``, ``dataset_sha256``, ``family``, ``model`` (the architecture's name), ``seed``,
+    ``architecture``, ``species``, ``training``, and the keys of ``provenance.record``."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the weights."""
+        return self.model.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.E0.device
+
+
+def save_potential(potential: Potential, path: Path) -> None:
+    """Write a model file."""
+    tensors = {key: value.contiguous() for key, value in potential.model.state_dict().items()}
+    record = json.dumps({"format": FORMAT, **potential.metadata})
+    header = {"mlipkd": record, "sha256": _digest(record, tensors)}
+    with artefacts.writing(Path(path)) as temporary:
+        save_file(tensors, temporary, metadata=header)
+
+
+def load_potential(path: Path | str, device: torch.device | str = "cpu") -> Potential:
+    """Read a model file.
+
+    Raises:
+        InputError: missing, damaged, not a model file, or written by a later version.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        record = json.loads(header["mlipkd"])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: wanted a model file of mlipkd, got something else ({error}); "
+            "give a model.safetensors that `mlipkd train` wrote"
+        ) from error
+    if record["format"] > FORMAT:
+        raise InputError(
+            f"{path}: wanted a model file of format {FORMAT} or older, got {record['format']}, "
+            f"written by mlipkd {record.get('mlipkd')}; read it with that version or a later one"
+        )
+    if header.get("sha256") != _digest(header["mlipkd"], weights):
+        raise InputError(
+            f"{path}: wanted the weights and the record that the file's own hash was made of, got "
+            "others: it was damaged after it was written; copy or train it again"
+        )
+    model = HIPNN(Architecture(**record["architecture"]), record["species"])
+    model.to(weights["w"].dtype)
+    model.load_state_dict(weights)
+    return Potential(model.to(device).requires_grad_(False), record)
+
+
+def _digest(record: str, weights: dict[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256(record.encode())
+    for key in sorted(weights):
+        digest.update(key.encode())
+        digest.update(weights[key].detach().cpu().numpy().tobytes())
+    return digest.hexdigest()

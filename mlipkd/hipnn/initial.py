@@ -1,0 +1,71 @@
+"""Initial weights, decided by the seed and the architecture alone.
+
+A student and its control of one seed therefore start from identical weights. The rules are those of
+hippynn 0.1.3: Xavier's normal distribution for what mixes features, uniform ±1/√in for biases and
+outer layers, a standard normal distribution for τ, and heads scaled by 10⁻², 10⁻⁴, … so that the
+energy starts as that of the elements alone.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from mlipkd.datasets.dataset import Dataset
+from mlipkd.hipnn.interaction import Interaction
+from mlipkd.hipnn.network import HIPNN
+
+HEAD_SCALE = 1e-2
+
+
+def initialise(model: HIPNN, seed: int) -> None:
+    """Set all weights but the element energies."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(weights: torch.Tensor, n_in: int) -> None:
+        bound = 1 / math.sqrt(n_in)
+        torch.nn.init.uniform_(weights, -bound, bound, generator=generator)
+
+    def xavier(weights: torch.Tensor) -> None:
+        torch.nn.init.xavier_normal_(weights, generator=generator)
+
+    for layer in model.layers:
+        base, width = layer.base, layer.outer.in_features
+        if isinstance(base, Interaction):
+            n_in = base.W.shape[1]
+            xavier(base.V)
+            xavier(base.W)
+            uniform(base.b, n_in)
+            for tau in (getattr(base, name) for name in ("tau1", "tau2") if hasattr(base, name)):
+                torch.nn.init.normal_(tau, generator=generator)
+        else:
+            n_in = base.in_features
+            xavier(base.weight)
+            uniform(base.bias, n_in)
+        uniform(layer.outer.weight, width)
+        uniform(layer.outer.bias, width)
+        if hasattr(layer, "skip"):
+            uniform(layer.skip.weight, n_in)
+    scale = HEAD_SCALE
+    for w, b in zip(model.w.detach(), model.b.detach(), strict=True):
+        for weights in (w, b):
+            uniform(weights, len(w))
+            weights *= scale
+        scale *= scale
+
+
+def fit_element_energies(model: HIPNN, dataset: Dataset) -> None:
+    """Set E⁰ to the least-squares fit of the reference energies on composition, in float64.
+
+    Where compositions do not tell the elements apart (one molecule, one element) the solution of
+    smallest norm is taken.
+    """
+    energies = dataset.labels["reference"]["energy"]  # (configurations,)
+    owner = np.repeat(np.arange(len(dataset)), dataset.sizes)  # (atoms,)
+    counts = np.stack(
+        [np.bincount(owner[dataset.species == z], minlength=len(dataset)) for z in model.species],
+        axis=1,
+    ).astype(np.float64)  # (configurations, elements)
+    known = np.isfinite(energies)
+    fitted, *_ = np.linalg.lstsq(counts[known], energies[known])
+    model.E0.copy_(torch.from_numpy(fitted))

@@ -1,0 +1,43 @@
+"""Collect: the rows of many evaluations become one table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlipkd.errors import InputError
+from mlipkd.evaluation.rows import ENSEMBLE, Row, Source, read_rows, write_rows
+
+
+def collect(paths: Sequence[Path], output: Path) -> list[str]:
+    """Write the rows of all files as one table, members by seed and then their ensemble.
+
+    Datasets, families and models keep the order in which the files name them first. Returns the
+    versions of mlipkd that had a part in the rows.
+
+    Raises:
+        InputError: a file is damaged, has other columns or values that are not finite, or two rows
+            state the same metric of the same member.
+    """
+    rows: list[Row] = []
+    sources: list[Source] = []
+    seen: dict[Row, Path] = {}
+    for path in paths:
+        found, source = read_rows(path)
+        for row in found:
+            key = row._replace(value=0.0)
+            if key in seen:
+                raise InputError(
+                    f"{path}: wanted each metric once, got {row.metric} of {row.dataset}/"
+                    f"{row.family}/{row.model} seed {row.seed} as in {seen[key]}; leave "
+                    "one of the two out"
+                )
+            seen[key] = path
+        rows += found
+        sources.append(source)
+
+    order = {key: number for number, key in enumerate(dict.fromkeys(map(_key, rows)))}
+    rows.sort(key=lambda row: (order[_key(row)], row.seed == ENSEMBLE, row.seed))
+    return write_rows(output, rows, sources)
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row.dataset, row.family, row.model

@@ -1,0 +1,1 @@
+"""Training: a recipe, a dataset and a seed make a potential."""

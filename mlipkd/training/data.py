@@ -1,0 +1,108 @@
+"""Training data: mini-batches with their labels, from memory or, if that is too small, the disk.
+
+The configurations are read in blocks. Neighbours of a block are found when it is read; a set that
+fits is one block, which is kept, so its neighbours are found once in all.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from mlipkd.config.recipe import Batch as BatchSettings
+from mlipkd.config.recipe import LossTerm
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.errors import InputError
+from mlipkd.hipnn.batch import Batch, Batcher
+from mlipkd.hipnn.neighbours import neighbours_of
+
+#: Bytes that the neighbours of one block may take.
+BLOCK_BYTES = 4 * 2**30
+#: Configurations looked at to estimate how many neighbours there are.
+SAMPLE = 64
+
+Labels = dict[tuple[str, str], torch.Tensor]
+
+
+class TrainingData:
+    """Configurations of one split, in mini-batches with the labels that the loss terms ask for."""
+
+    def __init__(
+        self,
+        file: DatasetFile,
+        configurations: np.ndarray,
+        terms: list[LossTerm],
+        cutoff: float,
+        dtype: torch.dtype,
+    ) -> None:
+        """Say which configurations of the file: ``configurations`` is (configurations,) int.
+
+        Raises:
+            InputError: the file lacks labels that a term asks for, or there are no configurations.
+        """
+        if len(configurations) == 0:
+            raise InputError(
+                f"{file.path}: wanted configurations to train on and to validate with, got none in "
+                "one of the splits; give more configurations or smaller fractions"
+            )
+        for term in terms:
+            present = file.labels.get(term.labels, [])
+            if stored(term.quantity) not in present:
+                raise InputError(
+                    f"{file.path}: wanted {term.labels} labels of {stored(term.quantity)} for "
+                    f"the recipe, got {', '.join(present) or 'none'}; change the recipe's terms, "
+                    "or add the labels to the dataset"
+                )
+        self._file, self._terms, self._cutoff, self._dtype = file, terms, cutoff, dtype
+        sample = configurations[:: max(1, len(configurations) // SAMPLE)]
+        pairs = len(neighbours_of(file.read(sample), cutoff).senders)
+        self.mean_pairs = pairs / len(sample)
+        pair_bytes = 8 + 3 * dtype.itemsize
+        number = max(
+            1, int(np.ceil(self.mean_pairs * len(configurations) * pair_bytes / BLOCK_BYTES))
+        )
+        self._blocks = [np.sort(block) for block in np.array_split(configurations, number)]
+        self._kept = self._load(self._blocks[0]) if number == 1 else None
+
+    def batch_size(self, settings: BatchSettings) -> int:
+        """Configurations in a mini-batch."""
+        if settings.pairs is not None:
+            return max(1, round(settings.pairs / max(self.mean_pairs, 1)))
+        assert settings.configurations is not None  # the settings have exactly one of the two
+        return settings.configurations
+
+    def batches(
+        self, batch_size: int, generator: torch.Generator | None = None
+    ) -> Iterator[tuple[Batch, Labels]]:
+        """All configurations in mini-batches; shuffled, if there is a generator."""
+        order = torch.arange(len(self._blocks))
+        if generator is not None:
+            order = torch.randperm(len(order), generator=generator)
+        for number in order.tolist():
+            batcher, labels = self._kept or self._load(self._blocks[number])
+            size = len(self._blocks[number])
+            rows = torch.arange(size)
+            if generator is not None:
+                rows = torch.randperm(size, generator=generator)
+            for chosen in rows.split(batch_size):
+                atoms = batcher.atoms(chosen)
+                yield (
+                    batcher.batch(chosen),
+                    {
+                        key: values[atoms if key[1] in ("forces", "atomic_energies") else chosen]
+                        for key, values in labels.items()
+                    },
+                )
+
+    def _load(self, configurations: np.ndarray) -> tuple[Batcher, Labels]:
+        dataset = self._file.read(configurations)
+        labels: Labels = {}
+        for term in self._terms:
+            key = (term.labels, stored(term.quantity))
+            labels[key] = torch.from_numpy(dataset.labels[key[0]][key[1]])  # float64
+        return Batcher(dataset, self._cutoff, self._dtype), labels
+
+
+def stored(quantity: str) -> str:
+    """The label that a quantity is computed from."""
+    return "energy" if quantity == "energy_per_atom" else quantity

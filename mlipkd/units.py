@@ -1,0 +1,17 @@
+"""Units: eV, Å, fs inside; conversion at the edge and nowhere else.
+
+A reader multiplies what it reads by one of these factors, a table divides by one. Values are those
+of ASE (CODATA 2014), so that numbers agree with the calculators users compare with.
+"""
+
+from ase import units as _ase
+
+HARTREE = _ase.Hartree  # eV
+KCAL_MOL = _ase.kcal / _ase.mol  # eV
+KJ_MOL = _ase.kJ / _ase.mol  # eV
+BOHR = _ase.Bohr  # Å
+NANOMETRE = _ase.nm  # Å
+FEMTOSECOND = _ase.fs  # ASE's unit of time; divide an ASE time by it to get fs
+
+ENERGY = {"eV": 1.0, "Ha": HARTREE, "kcal/mol": KCAL_MOL, "kJ/mol": KJ_MOL, "meV": 1e-3}
+LENGTH = {"Å": 1.0, "bohr": BOHR, "nm": NANOMETRE}

@@ -1,0 +1,80 @@
+"""Fixtures that all tests share."""
+
+import json
+import os
+from pathlib import Path
+
+import h5py
+import pytest
+import torch
+
+from mlipkd import artefacts, provenance
+from mlipkd.config.model import Architecture
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.distillation import predictions
+from mlipkd.hipnn.file import Potential, save_potential
+from mlipkd.hipnn.initial import initialise
+from mlipkd.hipnn.network import HIPNN
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets, which are not part of the repository."""
+    root = Path(__file__).resolve().parent.parent
+    folder = Path(os.environ.get("MLIPKD_DATA", root.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"needs the data sets of {folder}; set MLIPKD_DATA to their folder")
+    return folder
+
+
+@pytest.fixture
+def write_predictions(tmp_path):
+    """A function that writes predictions of a dataset file as a member with given values would."""
+
+    def write(name: str, dataset, values: dict, seed: int, **other) -> Path:
+        member = {"family": "teachers", "model": "m", "seed": seed, "dataset_sha256": "d", **other}
+        path = tmp_path / name
+        with DatasetFile(dataset) as labelled, artefacts.writing(path) as temporary:
+            record = {
+                "member": member,
+                "model_file": f"seed{seed}/model.safetensors",
+                "model_sha256": f"{seed:064d}",
+                "dataset": labelled.name,
+                "dataset_sha256": labelled.sha256,
+            }
+            with h5py.File(temporary, "w") as file:
+                file.attrs["format"] = predictions.FORMAT
+                file.attrs["record"] = json.dumps(record)
+                for quantity, array in values.items():
+                    predictions.create(file, quantity, labelled.offsets)[...] = array
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_model(tmp_path):
+    """A function that writes an untrained model of a small shape, changed as said."""
+
+    def write(name: str, family="teachers", seed=0, species=(1, 6, 7, 8, 13), **shape) -> Path:
+        small = {"n_interactions": 1, "l_max": 1, "atom_layers": 1, "width": 6, "sensitivities": 5}
+        distances = {"soft_min": 0.8, "soft_max": 3.5, "hard_max": 4.0}
+        architecture = Architecture(**{**small, **distances, **shape})
+        network = HIPNN(architecture, species)
+        initialise(network, seed)
+        metadata = {
+            **provenance.record(),
+            "dataset": "test",
+            "dataset_sha256": "d",
+            "family": family,
+            "model": architecture.name,
+            "seed": seed,
+            "architecture": architecture.model_dump(),
+            "species": list(species),
+        }
+        save_potential(Potential(network, metadata), tmp_path / name)
+        return tmp_path / name
+
+    return write

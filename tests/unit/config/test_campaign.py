@@ -1,0 +1,94 @@
+"""What families inherit, whom they learn from, and what is wrong between them."""
+
+import pytest
+
+from mlipkd.config.campaign import Campaign
+from mlipkd.config.load import ConfigError, parse_section
+
+
+@pytest.fixture
+def families(content) -> dict:
+    """The families of the campaign's only dataset, to be changed."""
+    return content["datasets"]["metal"]["families"]
+
+
+def metal(content):
+    return parse_section(Campaign, content, "config.yaml").datasets["metal"]
+
+
+def fault(content) -> tuple[str, str]:
+    """The one fault of a campaign: where, and what."""
+    with pytest.raises(ConfigError) as caught:
+        parse_section(Campaign, content, "config.yaml")
+    (one,) = caught.value.faults
+    return one
+
+
+def test_models_and_seeds_are_inherited(content, families):
+    families["students2"] = {"recipe": "distil", "learns_from": "students"}
+    dataset = metal(content)
+    assert list(dataset.architectures("teachers")) == ["n1-l0-a2-w8-s4"]
+    grid = ["n1-l0-a2-w4-s4", "n1-l0-a2-w8-s4"]
+    assert list(dataset.architectures("students")) == grid
+    assert list(dataset.architectures("students2")) == grid
+    assert dataset.seeds("students2") == dataset.seeds("teachers") == list(range(8))
+
+
+def test_seeds_are_a_number_or_a_list_or_one(content, families):
+    families["some"] = {"recipe": "energies", "seeds": [7, 3]}
+    families["one"] = {"recipe": "energies"}
+    assert metal(content).seeds("some") == [7, 3]
+    assert metal(content).seeds("one") == [0]
+
+
+def test_one_teacher_model_teaches_all_and_several_teach_their_like(content, families):
+    families["students2"] = {"recipe": "distil", "learns_from": "students"}
+    dataset = metal(content)
+    for model in dataset.architectures("students"):
+        assert dataset.teacher_of("students", model) == ("teachers", "n1-l0-a2-w8-s4")
+        assert dataset.teacher_of("students2", model) == ("students", model)
+    assert dataset.teacher_of("teachers", "n1-l0-a2-w8-s4") is None
+
+
+def test_chains_of_any_depth(content, families):
+    for depth in range(3, 30):
+        teacher = f"students{depth - 1}" if depth > 3 else "students"
+        families[f"students{depth}"] = {"recipe": "distil", "learns_from": teacher}
+    assert metal(content).teacher_of("students29", "n1-l0-a2-w4-s4")[0] == "students28"
+
+
+@pytest.mark.parametrize(
+    ("family", "place", "words"),
+    [
+        ({"recipe": "distill"}, ".recipe", "wanted one of the recipes energies, distil"),
+        ({"recipe": "distil"}, "", "add learns_from"),
+        ({"recipe": "energies", "learns_from": "teachers"}, ".learns_from", "remove learns_from"),
+        ({"recipe": "distil", "learns_from": "nobody"}, ".learns_from", "got 'nobody'"),
+        ({"recipe": "distil", "learns_from": "added"}, ".learns_from", "added → added"),
+        (
+            {"recipe": "distil", "learns_from": "students", "model": {"width": 16}},
+            ".learns_from",
+            "none is n1-l0-a2-w16-s4",
+        ),
+        ({"recipe": "energies", "model": {"soft_max": 5}}, ".model", "ascending order"),
+        ({"recipe": "energies", "seeds": [1, 1]}, "", "wanted seeds that differ"),
+    ],
+)
+def test_family_that_does_not_fit(content, families, family, place, words):
+    families["added"] = family
+    where, what = fault(content)
+    assert where == f"datasets.metal.families.added{place}"
+    assert words in what
+
+
+def test_model_that_is_nowhere_complete(content):
+    del content["datasets"]["metal"]["model"]["soft_min"]
+    del content["datasets"]["metal"]["families"]["students"]
+    where, what = fault(content)
+    assert where == "datasets.metal.families.teachers.model"
+    assert what.startswith("wanted values for soft_min")
+
+
+def test_dataset_named_like_the_folder_of_tables(content):
+    content["datasets"]["tables"] = content["datasets"].pop("metal")
+    assert fault(content)[0] == "datasets.tables"

@@ -1,0 +1,90 @@
+"""Faults of a configuration are told all at once, each with its place and the remedy."""
+
+import pytest
+import yaml
+
+from mlipkd.config import ConfigError, load_campaign
+from mlipkd.errors import InputError
+
+
+@pytest.fixture
+def lines(tmp_path, monkeypatch):
+    """Write a campaign and give the lines that it is refused with."""
+    monkeypatch.chdir(tmp_path)
+
+    def refused(content: object) -> list[str]:
+        text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
+        (tmp_path / "config.yaml").write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            load_campaign("config.yaml")
+        return str(caught.value).splitlines()
+
+    return refused
+
+
+def test_reads(content, tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    assert list(load_campaign(str(tmp_path / "config.yaml")).datasets) == ["metal"]
+
+
+def test_all_at_once(content, lines):
+    content["recipes"]["energies"]["optimiser"] = {"epochs": "many"}
+    content["recipes"]["distil"]["loss"][0]["weight"] = {5: 1}
+    content["datasets"]["metal"]["split"] = {"tset": 0.2}
+    del content["datasets"]["metal"]["families"]["students"]["recipe"]
+    told = lines(content)
+    assert len(told) == 4
+    for line, place in zip(
+        told,
+        [
+            "recipes.energies.optimiser.epochs: ",
+            "recipes.distil.loss.0: ",
+            "datasets.metal.split.tset: ",
+            "datasets.metal.families.students.recipe: ",
+        ],
+        strict=True,
+    ):
+        assert line.startswith(f"config.yaml: {place}")
+
+
+def test_unknown_key_names_the_one_that_was_meant(content, lines):
+    content["datasets"]["metal"]["split"] = {"tset": 0.2}
+    assert lines(content)[0].endswith("unknown key; did you mean 'test'?")
+
+
+@pytest.mark.parametrize("name", ["../../x", "a;touch P", "", ".hidden", "a/b", "é", "x" * 65])
+def test_names_are_plain(content, lines, name):
+    content["datasets"][name] = content["datasets"].pop("metal")
+    (line,) = lines(content)
+    assert f"got {name!r}; rename it" in line
+
+
+def test_faults_of_families_in_several_datasets(content, lines):
+    content["datasets"]["other"] = yaml.safe_load(yaml.safe_dump(content["datasets"]["metal"]))
+    for dataset in content["datasets"].values():
+        dataset["families"]["students"]["learns_from"] = "nobody"
+    assert [line.split(": ")[1] for line in lines(content)] == [
+        "datasets.metal.families.students.learns_from",
+        "datasets.other.families.students.learns_from",
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "- a\n", "text\n"])
+def test_not_a_mapping(lines, content):
+    (line,) = lines(content)
+    assert line.startswith("config.yaml: top level: wanted a mapping")
+
+
+def test_not_yaml(lines):
+    (line,) = lines("recipes:\n  a: ]\n")
+    assert line.startswith("config.yaml: line 2: ")
+
+
+def test_python_objects_are_not_made(lines, tmp_path):
+    lines(f"recipes: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
+    assert not (tmp_path / "made").exists()
+
+
+def test_no_file():
+    with pytest.raises(InputError, match=r"^nowhere\.yaml: wanted a YAML file"):
+        load_campaign("nowhere.yaml")

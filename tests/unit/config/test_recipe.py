@@ -1,0 +1,50 @@
+"""Schedules and the rules of a recipe."""
+
+import pytest
+from pydantic import ValidationError
+
+from mlipkd.config.recipe import Batch, LossTerm, Recipe
+
+
+def term(weight, quantity="forces", labels="teacher") -> LossTerm:
+    return LossTerm(quantity=quantity, labels=labels, weight=weight)
+
+
+def test_schedule_holds_from_each_epoch_on():
+    scheduled = term({1: 10, 20: 9, 40: 0.5})
+    epochs = [1, 2, 19, 20, 39, 40, 1000]
+    assert [scheduled.weight_at(epoch) for epoch in epochs] == [10, 10, 10, 9, 9, 0.5, 0.5]
+    assert scheduled.final_weight == 0.5
+
+
+def test_schedule_may_be_written_in_any_order():
+    assert term({40: 0.5, 1: 10, 20: 9}).final_weight == 0.5
+    assert term({40: 0.5, 1: 10, 20: 9}).weight_at(25) == 9
+
+
+def test_weight_holds_always():
+    assert [term(3).weight_at(epoch) for epoch in (1, 1000)] == [3, 3]
+    assert term(3).final_weight == 3
+
+
+@pytest.mark.parametrize("weight", [{2: 1}, {0: 1, 1: 1}, {1: -1}, -1, float("nan"), {}])
+def test_refuses_weight(weight):
+    with pytest.raises(ValidationError):
+        term(weight)
+
+
+@pytest.mark.parametrize("sizes", [{}, {"configurations": 1, "pairs": 1}, {"pairs": 0}])
+def test_refuses_batch(sizes):
+    with pytest.raises(ValidationError):
+        Batch(**sizes)
+
+
+def test_refuses_a_term_twice():
+    with pytest.raises(ValidationError, match="stand twice"):
+        Recipe(loss=[term(1), term(2)], batch=Batch(pairs=1))
+
+
+def test_knows_whether_it_needs_a_teacher():
+    reference = term(1, labels="reference")
+    assert not Recipe(loss=[reference], batch=Batch(pairs=1)).needs_teacher
+    assert Recipe(loss=[reference, term(1)], batch=Batch(pairs=1)).needs_teacher

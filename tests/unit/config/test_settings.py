@@ -1,0 +1,64 @@
+"""The part of a campaign that one job needs: complete, and nothing else."""
+
+import pytest
+
+from mlipkd.config import ConfigError
+from mlipkd.config.campaign import Campaign
+from mlipkd.config.settings import (
+    DatasetSettings,
+    EvaluationSettings,
+    TrainSettings,
+    dataset_settings,
+    evaluation_settings,
+    train_settings,
+)
+
+MODEL = "n1-l0-a2-w4-s4"
+
+
+def read_back(settings, path):
+    path.write_text(settings.to_yaml())
+    return type(settings).read(str(path))
+
+
+def test_survive_their_file(content, tmp_path):
+    content["datasets"]["metal"]["evaluations"] = {"cost": {"steps": 7}}
+    campaign = Campaign.model_validate(content)
+    for settings in (
+        dataset_settings(campaign, "metal"),
+        train_settings(campaign, "metal", "students", MODEL, 3),
+        evaluation_settings(campaign, "metal", "cost"),
+    ):
+        assert read_back(settings, tmp_path / "settings.yaml") == settings
+
+
+def test_say_what_the_job_needs(content):
+    campaign = Campaign.model_validate(content)
+    made = dataset_settings(campaign, "metal")
+    assert isinstance(made, DatasetSettings)
+    assert (made.name, made.source.reader) == ("metal", "aluminium-emt")
+    training = train_settings(campaign, "metal", "students", MODEL, 3)
+    assert isinstance(training, TrainSettings)
+    assert (training.family, training.seed, training.architecture.width) == ("students", 3, 4)
+    assert training.recipe == campaign.recipes["distil"]
+
+
+def test_know_nothing_of_other_jobs(content):
+    member = ("metal", "teachers", "n1-l0-a2-w8-s4", 0)
+    before = train_settings(Campaign.model_validate(content), *member)
+    content["datasets"]["metal"]["families"]["students"]["model"]["width"] = 16
+    content["datasets"]["metal"]["source"]["configurations"] = 7
+    content["recipes"]["distil"]["optimiser"] = {"epochs": 3}
+    after = train_settings(Campaign.model_validate(content), *member)
+    assert after.to_yaml() == before.to_yaml()
+
+
+def test_broken_file_is_named(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("cost: {steps: 0, stpes: 3}\n")
+    with pytest.raises(ConfigError) as caught:
+        EvaluationSettings.read(str(path))
+    assert [line.split(": ")[:2] for line in str(caught.value).splitlines()] == [
+        [str(path), "cost.steps"],
+        [str(path), "cost.stpes"],
+    ]

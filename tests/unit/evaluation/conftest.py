@@ -1,0 +1,19 @@
+"""Members that predict what they are told to."""
+
+import pytest
+
+from mlipkd.evaluation.ensembles import Ensemble
+
+
+@pytest.fixture
+def ensemble_of(monkeypatch):
+    """A function that makes an ensemble of members, each a function from dataset to predictions."""
+    monkeypatch.setattr(
+        "mlipkd.evaluation.ensembles.predict",
+        lambda member, dataset, quantities: {q: member(dataset)[q] for q in quantities},
+    )
+
+    def made(*members, family: str = "teachers", dataset: str = "test") -> Ensemble:
+        return Ensemble(dataset, family, "m", dict(enumerate(members)))
+
+    return made

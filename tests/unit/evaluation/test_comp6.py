@@ -1,0 +1,83 @@
+"""COMP6 on a hand-made file: subsets, the 100 kcal/mol rule, units and the sign of forces."""
+
+import h5py
+import numpy as np
+import pytest
+from ase import units
+
+from mlipkd.config.dataset import Comp6
+from mlipkd.datasets.sources import read_source
+from mlipkd.evaluation.comp6 import evaluate_comp6
+
+KCAL = units.kcal / units.mol
+HARTREE = units.Hartree
+
+
+def write_suite(path, molecules: dict[str, list[float]], forces: bool) -> None:
+    """A file in the layout of COMP6: water molecules with conformer energies in kcal/mol."""
+    with h5py.File(path, "w") as file:
+        for name, energies in molecules.items():
+            group = file.create_group(f"subset/{name}")
+            group["species"] = np.array([b"O", b"H", b"H"])
+            geometry = np.array([[0, 0, 0], [0.96, 0, 0], [0, 0.96, 0]], "f4")
+            scales = 1 + 0.01 * np.arange(len(energies))
+            group["coordinates"] = scales[:, None, None] * geometry
+            group["energies"] = np.array(energies) * KCAL / HARTREE - 76.0
+            if forces:
+                group["forces"] = np.full((len(energies), 3, 3), 0.5 * KCAL / HARTREE)  # gradients
+
+
+@pytest.fixture
+def subsets(tmp_path):
+    write_suite(tmp_path / "a.h5", {"m0": [0.0, 10.0, 20.0, 100.0], "m1": [0.0, 99.0]}, forces=True)
+    write_suite(tmp_path / "b.h5", {"m0": [3.0, 4.0]}, forces=False)
+    return {
+        name: read_source(name, Comp6(reader="comp6", files=[str(tmp_path / f"{name}.h5")]))
+        for name in ("a", "b")
+    }
+
+
+ERRORS = {"a": [1.0, 2.0, 4.0, 50.0, 0.0, 3.0], "b": [0.0, 2.0]}  # kcal/mol
+
+
+def member(dataset):
+    return {
+        "energy": dataset.labels["reference"]["energy"] + np.array(ERRORS[dataset.name]) * KCAL,
+        "forces": np.zeros((len(dataset.species), 3)),
+    }
+
+
+@pytest.fixture
+def rows(subsets, ensemble_of):
+    found = evaluate_comp6(subsets, 100.0, [ensemble_of(member, member)])
+    return {(row.seed, row.metric): (row.value, row.unit) for row in found}
+
+
+def test_energies_are_those_of_all_conformers(rows) -> None:
+    value, unit = rows[0, "a/energy_rmse"]
+    assert (value, unit) == (pytest.approx(np.sqrt((1 + 4 + 16 + 2500 + 9) / 6)), "kcal/mol")
+    assert rows[0, "a/energy_mae"][0] == pytest.approx(60 / 6)
+
+
+def test_high_conformers_are_left_out_of_conformer_energies(rows) -> None:
+    # m0: 1, 2, 4 stay, pairs 1, 2, 3; m1: both stay, pair 3
+    assert rows[0, "a/conformer_energy_mae"][0] == pytest.approx((1 + 2 + 3 + 3) / 4)
+    assert rows[0, "a/conformer_energy_rmse"] == (
+        pytest.approx(np.sqrt((1 + 4 + 9 + 9) / 4)),
+        "kcal/mol",
+    )
+
+
+def test_all_subsets_together(rows) -> None:
+    assert rows[0, "all/conformer_energy_mae"][0] == pytest.approx((1 + 2 + 3 + 3 + 2) / 5)
+    assert rows[0, "all/energy_mae"][0] == pytest.approx(62 / 8)
+
+
+def test_forces_where_there_are_any(rows) -> None:
+    assert rows[0, "a/forces_rmse"] == (pytest.approx(0.5, rel=1e-5), "kcal/mol/Å")
+    assert (0, "b/forces_rmse") not in rows
+    assert rows[0, "all/forces_mae"][0] == pytest.approx(0.5, rel=1e-5)
+
+
+def test_the_ensemble_is_asked_too(rows) -> None:
+    assert rows["ensemble", "all/energy_rmse"] == pytest.approx(rows[0, "all/energy_rmse"])

@@ -1,0 +1,56 @@
+"""The summary: mean and deviation over seeds, families side by side."""
+
+from mlipkd.evaluation.rows import Row, Source, write_rows
+from mlipkd.results.summary import pivot, summary
+
+MEMBERS = {
+    ("teachers", "big"): [0.10, 0.20],
+    ("students", "big"): [0.05, 0.06, 0.07],
+    ("students", "small"): [0.5],
+    ("controls", "small"): [0.6, 0.8],
+}
+ROWS = [
+    Row("al", family, model, seed, "forces_rmse", value, "eV/Å")
+    for (family, model), values in MEMBERS.items()
+    for seed, value in enumerate(values)
+] + [
+    Row("al", "teachers", "big", "ensemble", "forces_rmse", 0.09, "eV/Å"),
+    Row("al", "teachers", "big", 0, "weights", 154450, "1"),
+]
+
+
+def cells(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+
+
+def test_pivot() -> None:
+    header, _, *lines = cells(pivot(ROWS))
+    assert header == ["metric", "model", "teachers (2)", "students (1–3)", "controls (2)"]
+    assert lines == [
+        ["forces_rmse, eV/Å", "big", "0.150 ± 0.071", "0.060 ± 0.010", ""],
+        ["", "*ensemble*", "0.09000", "", ""],
+        ["", "small", "", "0.5000", "0.70 ± 0.14"],
+        ["weights", "big", "154450", "", ""],
+    ]
+
+
+def test_columns_line_up() -> None:
+    assert len({len(line) for line in pivot(ROWS).splitlines()}) == 1
+
+
+def test_one_table_for_each_dataset_and_evaluation(tmp_path) -> None:
+    other = [row._replace(dataset="molecules") for row in ROWS]
+    write_rows(tmp_path / "errors.csv", ROWS + other, [])
+    text = summary([tmp_path / "errors.csv"])
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## al: errors",
+        "## molecules: errors",
+    ]
+    assert "\nMade by mlipkd " in text
+
+
+def test_mixed_versions_are_told(tmp_path) -> None:
+    write_rows(tmp_path / "errors.csv", ROWS, [Source("m", "f" * 64, ["mlipkd 0.0.1, commit abc"])])
+    text = summary([tmp_path / "errors.csv"])
+    assert "Warning: made by 2 versions" in text
+    assert "mlipkd 0.0.1, commit abc" in text

@@ -1,0 +1,114 @@
+"""Training: seeds, schedules, early stopping, what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mlipkd.errors import InputError
+from mlipkd.hipnn.file import load_potential
+from mlipkd.hipnn.initial import fit_element_energies, initialise
+from mlipkd.hipnn.network import HIPNN
+from mlipkd.testing import dataset_of
+from mlipkd.training.loop import train
+
+
+def run(settings, dataset, folder):
+    """Train, and give the model and the lines of its history."""
+    train(settings, dataset, folder / "model.safetensors", folder / "history.jsonl")
+    lines = (folder / "history.jsonl").read_text().splitlines()
+    return load_potential(folder / "model.safetensors"), [json.loads(line) for line in lines]
+
+
+def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.equal(x, y) for x, y in pairs)
+
+
+def test_training_learns_and_leaves_nothing_behind(settings, tiny_dataset, tmp_path) -> None:
+    potential, history = run(settings(epochs=40), tiny_dataset, tmp_path)
+    assert history[-1]["validation_loss"] < 0.5 * history[0]["validation_loss"]
+    assert [line["epoch"] for line in history] == list(range(1, 41))
+    assert potential.metadata["training"]["configurations"] == {"training": 24, "validation": 8}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "history.jsonl",
+        "history.jsonl.sha256",
+        "model.safetensors",
+        "model.safetensors.sha256",
+    ]
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(
+    settings, tiny_dataset, tmp_path
+) -> None:
+    first, _ = run(settings(), tiny_dataset, tmp_path / "a")
+    again, _ = run(settings(), tiny_dataset, tmp_path / "b")
+    other, _ = run(settings(seed=1), tiny_dataset, tmp_path / "c")
+    assert same(first.model, again.model)
+    assert not same(first.model, other.model)
+
+
+def test_student_and_control_of_one_seed_start_from_identical_weights(settings) -> None:
+    """Initial weights depend on architecture and seed, and on nothing a recipe could say."""
+    student, control, other = (HIPNN(settings().architecture, (1, 6)) for _ in range(3))
+    torch.rand(7)  # the global generator plays no part
+    initialise(student, 4)
+    torch.rand(13)
+    initialise(control, 4)
+    initialise(other, 5)
+    assert same(student, control)
+    assert not same(student, other)
+
+
+def test_element_energies_are_the_least_squares_fit(settings) -> None:
+    generator = np.random.default_rng(0)
+    members = [
+        (np.array([1] * h + [6] * c), generator.random((h + c, 3)) * 9, np.zeros((3, 3)))
+        for h, c in ((1, 1), (2, 1), (4, 1), (2, 3))
+    ]
+    counts = np.array([[1, 1], [2, 1], [4, 1], [2, 3]])
+    model = HIPNN(settings().architecture, (1, 6))
+    fit_element_energies(model, dataset_of(members, energy=counts @ [-13.6, -1030.0]))
+    np.testing.assert_allclose(model.E0, [-13.6, -1030.0], rtol=1e-9)
+
+
+def test_element_energies_of_a_single_molecule_stay_small(settings) -> None:
+    """Compositions that do not tell elements apart: the solution of smallest norm."""
+    members = [(np.array([1, 1, 6]), np.eye(3) * 3, np.zeros((3, 3)))] * 500
+    energies = -1000 + np.random.default_rng(0).normal(0, 1, 500)
+    model = HIPNN(settings().architecture, (1, 6))
+    fit_element_energies(model, dataset_of(members, energy=energies))
+    np.testing.assert_allclose(model.E0, energies.mean() * np.array([2, 1]) / 5, rtol=1e-9)
+
+
+def test_patience_halves_the_rate_and_ends_training(settings, tiny_dataset, tmp_path) -> None:
+    """With a rate of nearly zero nothing improves: halved after 2 epochs, over after 5."""
+    recipe = settings().recipe.model_dump()
+    recipe["optimiser"] = {
+        "learning_rate": 1e-30,
+        "halve_after": 2,
+        "stop_after": 5,
+        "epochs": 50,
+    }
+    potential, history = run(settings(recipe=recipe), tiny_dataset, tmp_path)
+    assert [line["learning_rate"] for line in history] == [1e-30] * 3 + [5e-31] * 2 + [2.5e-31]
+    assert potential.metadata["training"]["stopped"] == "no progress"
+    assert potential.metadata["training"]["best_epoch"] == 1
+
+
+def test_masked_labels_do_not_count(settings, tiny_dataset, tmp_path) -> None:
+    """NaN labels are left out of every sum: the model of the rest is the same."""
+    from mlipkd.training.loss import error
+
+    residual = torch.tensor([3.0, -4.0])
+    assert error(residual) == pytest.approx(12.5**0.5 + 3.5)
+    assert error(residual[:0]) == 0
+
+
+def test_a_recipe_needs_its_labels(settings, tiny_dataset, tmp_path) -> None:
+    recipe = settings().recipe.model_dump()
+    recipe["loss"] = [{"quantity": "atomic_energies", "labels": "teacher", "weight": 1}]
+    with pytest.raises(InputError, match="wanted teacher labels of atomic_energies"):
+        run(settings(recipe=recipe), tiny_dataset, tmp_path)
+    assert not any(tmp_path.iterdir())

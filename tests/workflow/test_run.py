@@ -1,0 +1,149 @@
+"""A campaign runs to its end, with the commands that the verbs of mlipkd understand."""
+
+import shutil
+import time
+from pathlib import Path
+
+import typer
+import yaml
+
+from mlipkd.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+MODEL = "n1-l0-a1-w4-s2"
+
+
+def test_runs_to_the_end_once(workspace):
+    planned = workspace.planned("--cores", "2")
+    done = workspace.snakemake("--profile", str(ROOT / "workflow/profiles/local"))
+    assert done.returncode == 0, done.stderr
+    made = {str(p.relative_to(workspace.folder / "results")) for p in _files(workspace, "results")}
+    assert planned <= made
+    assert {"summary.md", "tables/errors.csv", "tables/comp6.csv", "tables/cost.csv"} <= made
+    assert len(workspace.commands) == len(planned)
+    assert workspace.planned() == set()
+
+    settings = workspace.folder / f"results/metal/students/{MODEL}/seed1/settings.yaml"
+    assert yaml.safe_load(settings.read_text())["seed"] == 1
+    logs = {str(p.relative_to(workspace.folder / "logs")) for p in _files(workspace, "logs")}
+    assert {
+        "metal/dataset.log",
+        f"metal/students/{MODEL}/seed1/train.log",
+        f"metal/students/{MODEL}/seed1/train.benchmark.tsv",
+        "tables/errors.log",
+    } <= logs
+
+
+def test_commands(workspace):
+    assert workspace.snakemake("--cores", "2", "--set-threads", "train=1").returncode == 0
+    teachers = f"results/water/teachers/{MODEL}"
+    students = f"results/water/students/{MODEL}"
+    assert {
+        "dataset --settings results/water/settings.yaml --output results/water/dataset.h5",
+        f"train --settings {teachers}/seed1/settings.yaml --dataset results/water/dataset.h5"
+        f" --output {teachers}/seed1/model.safetensors --history {teachers}/seed1/history.jsonl"
+        " --threads 1 --device auto",
+        f"predict --model {teachers}/seed1/model.safetensors --dataset results/water/dataset.h5"
+        f" --output {teachers}/seed1/predictions.h5 --threads 2 --device auto",
+        f"merge --dataset results/water/dataset.h5 --output {teachers}/augmented.h5"
+        f" --manifest {teachers}/manifest.json"
+        f" {teachers}/seed0/predictions.h5 {teachers}/seed1/predictions.h5",
+        f"train --settings {students}/seed0/settings.yaml --dataset {teachers}/augmented.h5"
+        f" --output {students}/seed0/model.safetensors --history {students}/seed0/history.jsonl"
+        " --threads 1 --device auto",
+        f"evaluate-errors --dataset results/water/dataset.h5 --output {students}/errors.csv"
+        " --threads 2 --device auto"
+        f" {students}/seed0/model.safetensors {students}/seed1/model.safetensors",
+        "evaluate-comp6 --settings results/water/comp6.settings.yaml"
+        f" --output {students}/comp6.csv --threads 2 --device auto"
+        f" {students}/seed0/model.safetensors {students}/seed1/model.safetensors",
+        "evaluate-cost --settings results/metal/cost.settings.yaml"
+        " --dataset results/metal/dataset.h5 --output results/metal/cost.csv"
+        " --threads 2 --device auto"
+        f" results/metal/teachers/{MODEL}/seed0/model.safetensors"
+        f" results/metal/students/{MODEL}/seed0/model.safetensors"
+        " results/metal/students/n1-l0-a1-w8-s2/seed0/model.safetensors"
+        f" results/metal/controls/{MODEL}/seed0/model.safetensors"
+        " results/metal/controls/n1-l0-a1-w8-s2/seed0/model.safetensors",
+        "collect --output results/tables/cost.csv results/metal/cost.csv",
+        "summary --output results/summary.md results/tables/errors.csv results/tables/comp6.csv"
+        " results/tables/cost.csv",
+    } <= set(workspace.commands)
+    labelled = {line.split()[2] for line in workspace.commands if line.startswith("predict")}
+    assert not any("students2" in path or "metal/students" in path for path in labelled)
+
+    verbs = typer.main.get_command(app).commands
+    for verb, *words in map(str.split, workspace.commands):
+        verbs[verb].make_context(verb, words)
+
+
+def test_failed_job_leaves_nothing_and_says_why(workspace):
+    verb = workspace.folder / "bin" / "mlipkd"
+    verb.write_text("#!/bin/sh\necho 'dataset.h5: the reason'\nexit 2\n")
+    done = workspace.snakemake("--profile", str(ROOT / "workflow/profiles/local"))
+    assert done.returncode != 0
+    assert "dataset.h5: the reason" in done.stdout + done.stderr
+    assert not list(workspace.folder.glob("results/*/dataset.h5"))
+
+
+def test_configfile_replaces_the_default_campaign(workspace):
+    other = workspace.config
+    del other["datasets"]["water"]
+    (workspace.folder / "other.yaml").write_text(yaml.safe_dump(other))
+    planned = workspace.planned("--configfile", "other.yaml")
+    assert "metal/dataset.h5" in planned
+    assert not any(path.startswith("water") for path in planned)
+
+
+def test_lint(workspace):
+    done = workspace.snakemake("--lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_slurm_profile_plans_from_a_fresh_clone(workspace):
+    shutil.copy(ROOT / "Snakefile", workspace.folder)
+    shutil.copytree(ROOT / "workflow", workspace.folder / "workflow")
+    shutil.copytree(ROOT / "slurm", workspace.folder / "slurm", symlinks=True)
+    done = workspace.snakemake("--snakefile", "Snakefile", "--profile", "slurm", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    train = text[text.index("rule train:") :]
+    assert "gpu=1" in train[: train.index("\n[")]
+
+
+def test_several_members_can_share_a_job(workspace):
+    """The block that the SLURM profile offers as a comment."""
+    text = (ROOT / "workflow/profiles/slurm/config.yaml").read_text()
+    block = text[text.index("# groups:") :].replace("\n# ", "\n").removeprefix("# ")
+    profile = workspace.folder / "grouping" / "config.yaml"
+    profile.parent.mkdir()
+    profile.write_text(text + "\n" + block)
+    done = workspace.snakemake("--dry-run", "--profile", "grouping")
+    assert done.returncode == 0, done.stderr
+    groups = (done.stdout + done.stderr).split(" Group job ")[1:]
+    assert sorted((g.split()[0], g.count("    rule train:")) for g in groups) == [
+        ("metal+controls", 4),
+        ("metal+students", 4),
+        ("metal+teachers", 2),
+        ("water+students", 2),
+        ("water+students2", 1),
+        ("water+teachers", 2),
+    ]
+
+
+def test_a_thousand_jobs_are_planned_within_a_minute(workspace):
+    campaign = workspace.config
+    families = campaign["datasets"]["metal"]["families"]
+    for name in ("students", "controls"):
+        families[name]["model"] = {"width": [4, 8, 16, 32], "sensitivities": [2, 4, 8, 16, 32]}
+        families[name]["seeds"] = 20
+    families["teachers"]["seeds"] = 100
+    workspace.config = campaign
+    begin = time.monotonic()
+    planned = workspace.planned()
+    assert len(planned) > 1000
+    assert time.monotonic() - begin < 60
+
+
+def _files(workspace, folder: str) -> list[Path]:
+    return [path for path in (workspace.folder / folder).rglob("*") if path.is_file()]

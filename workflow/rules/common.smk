@@ -1,0 +1,121 @@
+# The campaign, the settings of each of its jobs, and what the rules ask about them.
+
+import os
+import sys
+from pathlib import Path
+
+from mlipkd.config import load_campaign
+from mlipkd.config.section import NAME_PATTERN
+from mlipkd.config.settings import dataset_settings, evaluation_settings, train_settings
+from mlipkd.errors import InputError
+
+NAME = NAME_PATTERN.strip("^$")
+
+
+def read_campaign():
+    """The campaign of --configfile, or of config.yaml. Faults end the run, one line for each."""
+    files = workflow.overwrite_configfiles or ["config.yaml"]
+    try:
+        if len(files) > 1 or workflow.config_settings.config:
+            raise InputError(
+                "command line: a campaign is one file; write all of it into one --configfile, "
+                "and use no --config"
+            )
+        return load_campaign(str(files[0]))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+campaign = read_campaign()
+
+#: (dataset, family, model) of every model, and the folder of every member with its settings.
+MODELS = [
+    (dataset, family, model)
+    for dataset, section in campaign.datasets.items()
+    for family in section.families
+    for model in section.architectures(family)
+]
+MEMBERS = {
+    f"{d}/{f}/{m}/seed{seed}": train_settings(campaign, d, f, m, seed)
+    for d, f, m in MODELS
+    for seed in campaign.datasets[d].seeds(f)
+}
+
+#: The rows that each table is made of.
+ROWS = {
+    "errors": [f"results/{d}/{f}/{m}/errors.csv" for d, f, m in MODELS],
+    "comp6": [
+        f"results/{d}/{f}/{m}/comp6.csv"
+        for d, f, m in MODELS
+        if campaign.datasets[d].evaluations.comp6
+    ],
+    "cost": [
+        f"results/{d}/cost.csv"
+        for d, section in campaign.datasets.items()
+        if section.evaluations.cost
+    ],
+}
+
+
+def write_settings():
+    """Give every job the part of the campaign that concerns it."""
+    for dataset, section in campaign.datasets.items():
+        keep(f"results/{dataset}/settings.yaml", dataset_settings(campaign, dataset))
+        for evaluation in ("comp6", "cost"):
+            if getattr(section.evaluations, evaluation):
+                settings = evaluation_settings(campaign, dataset, evaluation)
+                keep(f"results/{dataset}/{evaluation}.settings.yaml", settings)
+    for member, settings in MEMBERS.items():
+        keep(f"results/{member}/settings.yaml", settings)
+
+
+def keep(path, settings):
+    """Write a settings file if it differs from what is there, so that only a change reruns jobs."""
+    path, text = Path(path), settings.to_yaml()
+    if path.is_file() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+# Not within a job on a cluster: it keeps to the settings that were there when it was submitted.
+if workflow.is_main_process:
+    write_settings()
+
+
+def every_seed(path):
+    """For an input: ``path`` for each seed of the family."""
+
+    def inputs(wildcards):
+        seeds = campaign.datasets[wildcards.dataset].seeds(wildcards.family)
+        return expand(path, seed=seeds, **wildcards)
+
+    return inputs
+
+
+def training_data(wildcards):
+    """What a member trains on: the dataset, or the dataset as its teacher augmented it."""
+    dataset, family, model, _ = wildcards
+    teacher = campaign.datasets[dataset].teacher_of(family, model)
+    if teacher is None:
+        return f"results/{dataset}/dataset.h5"
+    teacher_family, teacher_model = teacher
+    return f"results/{dataset}/{teacher_family}/{teacher_model}/augmented.h5"
+
+
+def first_seeds(wildcards):
+    """The first member of every model of a dataset; the others cost the same."""
+    section = campaign.datasets[wildcards.dataset]
+    return [
+        f"results/{d}/{f}/{m}/seed{section.seeds(f)[0]}/model.safetensors"
+        for d, f, m in MODELS
+        if d == wildcards.dataset
+    ]
+
+
+def rising(amount):
+    """For a resource: ``amount`` at the first attempt, twice as much at the second, and so on."""
+    return lambda wildcards, attempt: amount * attempt

@@ -1,0 +1,72 @@
+# Questions put to the members of a family and to their ensemble. Each answer is a file of rows
+# (dataset, family, model, seed, metric, value, unit).
+
+
+rule errors:
+    input:
+        dataset=f"results/{DATASET}/dataset.h5",
+        models=every_seed(f"results/{MEMBER}/model.safetensors"),
+    output:
+        rows=f"results/{MODEL}/errors.csv",
+    log:
+        f"logs/{MODEL}/errors.log",
+    benchmark:
+        f"logs/{MODEL}/errors.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=rising(8000),
+        runtime=rising(60),
+    shell:
+        "mlipkd evaluate-errors --dataset {input.dataset:q} --output {output.rows:q}"
+        " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
+
+
+rule comp6:
+    input:
+        settings=f"results/{DATASET}/comp6.settings.yaml",
+        suites=lambda w: campaign.datasets[w.dataset].evaluations.comp6.suites.values(),
+        models=every_seed(f"results/{MEMBER}/model.safetensors"),
+    output:
+        rows=f"results/{MODEL}/comp6.csv",
+    log:
+        f"logs/{MODEL}/comp6.log",
+    benchmark:
+        f"logs/{MODEL}/comp6.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=rising(8000),
+        runtime=rising(120),
+    shell:
+        "mlipkd evaluate-comp6 --settings {input.settings:q} --output {output.rows:q}"
+        " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
+
+
+rule cost:
+    input:
+        settings=f"results/{DATASET}/cost.settings.yaml",
+        dataset=f"results/{DATASET}/dataset.h5",
+        models=first_seeds,
+    output:
+        rows=f"results/{DATASET}/cost.csv",
+    log:
+        f"logs/{DATASET}/cost.log",
+    benchmark:
+        f"logs/{DATASET}/cost.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    # All cores of the run, so that nothing else disturbs the timing.
+    threads: workflow.resource_settings.cores or 8
+    resources:
+        gpu=1,
+        mem_mb=rising(8000),
+        runtime=rising(60),
+    shell:
+        "mlipkd evaluate-cost --settings {input.settings:q} --dataset {input.dataset:q}"
+        " --output {output.rows:q} --threads {threads} --device auto {input.models:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,44 @@
+# A family that somebody learns from labels its dataset: each member on its own, then the ensemble.
+
+
+rule predict:
+    input:
+        model=f"results/{MEMBER}/model.safetensors",
+        dataset=f"results/{DATASET}/dataset.h5",
+    output:
+        predictions=f"results/{MEMBER}/predictions.h5",
+    log:
+        f"logs/{MEMBER}/predict.log",
+    benchmark:
+        f"logs/{MEMBER}/predict.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=rising(8000),
+        runtime=rising(60),
+    shell:
+        "mlipkd predict --model {input.model:q} --dataset {input.dataset:q}"
+        " --output {output.predictions:q} --threads {threads} --device auto > {log:q} 2>&1"
+
+
+rule merge:
+    input:
+        dataset=f"results/{DATASET}/dataset.h5",
+        predictions=every_seed(f"results/{MEMBER}/predictions.h5"),
+    output:
+        dataset=f"results/{MODEL}/augmented.h5",
+        manifest=f"results/{MODEL}/manifest.json",
+    log:
+        f"logs/{MODEL}/merge.log",
+    benchmark:
+        f"logs/{MODEL}/merge.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    resources:
+        mem_mb=rising(8000),
+        runtime=rising(30),
+    shell:
+        "mlipkd merge --dataset {input.dataset:q} --output {output.dataset:q}"
+        " --manifest {output.manifest:q} {input.predictions:q} > {log:q} 2>&1"
