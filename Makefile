@@ -12,7 +12,7 @@ install: $(VENV)/installed
 
 # torch first and by its exact version: a range would fetch the newest build and its CUDA libraries.
 $(VENV)/installed: pyproject.toml envs/constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mlipkd needs Python 3.11 or newer: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mlipkd needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
 	$(PIP) --editable '.[workflow,test,lint]'

@@ -18,12 +18,10 @@ def evaluate_comp6(
     Example: mlipkd evaluate-comp6 --settings comp6.yaml --output comp6.csv seed*/model.safetensors
     """
     from mlipkd import artefacts
-    from mlipkd.config.dataset import Comp6
     from mlipkd.config.settings import EvaluationSettings
-    from mlipkd.datasets.sources import read_source
     from mlipkd.device import choose_device
     from mlipkd.errors import InputError
-    from mlipkd.evaluation.comp6 import evaluate_comp6
+    from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
     from mlipkd.evaluation.ensembles import load_ensembles
     from mlipkd.evaluation.rows import Source, write_rows
 
@@ -31,9 +29,7 @@ def evaluate_comp6(
     if section is None:
         raise InputError(f"{settings}: wanted the section comp6, found none; add it")
     suites = section.suites.items()
-    subsets = {
-        name: read_source(name, Comp6(reader="comp6", files=[path])) for name, path in suites
-    }
+    subsets = {name: read_subset(name, path) for name, path in suites}
     ensembles, sources = load_ensembles(models, choose_device(device, threads))
     rows = evaluate_comp6(subsets, section.ceiling, ensembles)
     sources += [Source(path, artefacts.sha256(Path(path)), []) for _, path in suites]

@@ -94,10 +94,9 @@ class Consistency:
         size = max(self.slope, 1 / self.slope)
         if size < NEAR_ONE:
             return None
+        off = {name: abs(np.log(size / factor)) for name, factor in FACTORS.items()}
         units = [
-            name
-            for name, factor in FACTORS.items()
-            if 1 / NEAR_FACTOR < size / factor < NEAR_FACTOR
+            name for name in sorted(off, key=off.__getitem__) if off[name] < np.log(NEAR_FACTOR)
         ]
         return " or ".join(units) or ("unknown units" if size > FAR_FROM_ONE else None)
 

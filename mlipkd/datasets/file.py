@@ -12,9 +12,10 @@ from typing import Self
 import h5py
 import numpy as np
 
-from mlipkd.artefacts import verify, writing
-from mlipkd.datasets.dataset import LABELS, Dataset, offsets_from, per_atom
+from mlipkd.artefacts import verify
+from mlipkd.datasets.dataset import HEAVIEST, LABELS, Dataset, offsets_from, per_atom
 from mlipkd.datasets.hostile import refuse_hostile
+from mlipkd.datasets.output import writing_hdf5
 from mlipkd.errors import InputError
 
 FORMAT = "mlipkd dataset 1"
@@ -41,7 +42,7 @@ def write(dataset: Dataset, path: Path | str) -> None:
     Raises:
         InputError: the disk is full or not writable.
     """
-    with writing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+    with writing_hdf5(Path(path)) as file:
         file.attrs["format"] = FORMAT
         file.attrs["name"] = dataset.name
         provenance = json.dumps(dataset.provenance, sort_keys=True).encode()
@@ -97,6 +98,11 @@ class DatasetFile:
             whose: list(given) for whose, given in file["labels"].items()
         }
         self.species_present: tuple[int, ...] = _present(file["species"])
+        if not 1 <= min(self.species_present) <= max(self.species_present) <= HEAVIEST:
+            raise InputError(
+                f"{self.path}: wanted atomic numbers from 1 to {HEAVIEST}, got "
+                f"{self.species_present}; make the file again"
+            )
 
     def _check_shapes(self) -> None:
         atoms, configurations = int(self.offsets[-1]), len(self)

@@ -9,6 +9,8 @@ from mlipkd.datasets.dataset import LABELS, Dataset, per_atom
 
 #: Atoms closer than this lie on top of each other, Å.
 OVERLAP = 0.4
+#: Coordinates and cell edges of this size are no places in a simulated box, Å.
+SHORTEST, FARTHEST = 0.1, 1e6
 #: Volume of a cell over the product of its edges, below which it is flat.
 FLAT = 1e-4
 #: Configurations named for one kind of fault; the rest is counted.
@@ -17,13 +19,16 @@ NAMED = 5
 
 def bad_positions(dataset: Dataset) -> list[str]:
     """Positions and cells that are no places in space."""
-    astray = np.flatnonzero(~np.isfinite(dataset.positions).all(1))  # (bad atoms,)
-    flat = [m for m in range(len(dataset)) if dataset.periodic[m].any() and _is_flat(dataset, m)]
+    astray = np.flatnonzero(~(np.abs(dataset.positions) < FARTHEST).all(1))  # (bad atoms,)
+    flat = [m for m in range(len(dataset)) if _is_flat(dataset, m)]
     return [
         *_named(
             dataset,
             configurations_of(dataset, astray),
-            lambda m: "wanted finite positions, got NaN or infinity; remove the configuration",
+            lambda m: (
+                f"wanted positions within {FARTHEST:g} Å, got {_worst(dataset, m)}; "
+                "mend or remove the configuration"
+            ),
         ),
         *_named(
             dataset,
@@ -79,11 +84,20 @@ def configurations_of(dataset: Dataset, atoms: np.ndarray) -> np.ndarray:
 
 
 def _is_flat(dataset: Dataset, m: int) -> bool:
-    edges = dataset.cells[m][dataset.periodic[m]]  # (periodic directions, 3)
-    product = np.linalg.norm(edges, axis=1).prod()
-    if not np.isfinite(product) or product == 0:
+    if not np.isfinite(dataset.cells[m]).all():
         return True
-    return np.sqrt(abs(np.linalg.det(edges @ edges.T))) < FLAT * product
+    edges = dataset.cells[m][dataset.periodic[m]]  # (periodic directions, 3)
+    lengths = np.linalg.norm(edges, axis=1)  # (periodic directions,)
+    if not ((lengths > SHORTEST) & (lengths < FARTHEST)).all():
+        return True
+    return np.sqrt(abs(np.linalg.det(edges @ edges.T))) < FLAT * lengths.prod()
+
+
+def _worst(dataset: Dataset, m: int) -> str:
+    """The coordinate of configuration ``m`` that is farthest off, NaN before all others."""
+    positions = dataset.positions[dataset.offsets[m] : dataset.offsets[m + 1]]  # (atoms, 3)
+    atom, axis = np.unravel_index(np.abs(positions).argmax(), positions.shape)
+    return f"{'xyz'[axis]} = {positions[atom, axis]:g} for atom {atom}"
 
 
 def _named(dataset: Dataset, wrong: np.ndarray, sentence: Callable[[int], str]) -> list[str]:

@@ -10,7 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlipkd.config.dataset import Comp6
+from mlipkd.datasets.checks import check
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.sources import read_source
+from mlipkd.errors import InputError
 from mlipkd.evaluation.conformers import below_ceiling, conformer_errors, molecules
 from mlipkd.evaluation.ensembles import Ensemble
 from mlipkd.evaluation.error_sum import ErrorSum
@@ -19,6 +23,18 @@ from mlipkd.units import KCAL_MOL
 
 #: The name of all subsets together.
 ALL = "all"
+
+
+def read_subset(name: str, path: str) -> Dataset:
+    """A part of the suite, from a file in the layout of COMP6 v1.
+
+    Raises:
+        InputError: the file cannot be read, or its content is faulty.
+    """
+    dataset = read_source(name, Comp6(reader="comp6", files=[path]))
+    if faults := check(dataset).faults:
+        raise InputError("\n".join(faults))
+    return dataset
 
 
 def evaluate_comp6(
@@ -32,7 +48,8 @@ def evaluate_comp6(
         ensembles: whom to ask.
 
     Raises:
-        InputError: the conformers of a molecule differ in their formula.
+        InputError: the conformers of a molecule differ in their formula, or a molecule holds an
+            element that a member does not know.
     """
     sums: dict[tuple[int, int | str], dict[str, ErrorSum]] = defaultdict(
         lambda: defaultdict(ErrorSum)
@@ -41,6 +58,7 @@ def evaluate_comp6(
         compared = _compared(dataset, ceiling)
         quantities = [q for q in ("energy", "forces") if q in dataset.labels["reference"]]
         for number, ensemble in enumerate(ensembles):
+            _refuse_unknown_elements(dataset, ensemble)
             for seed, predicted in ensemble.predictions(dataset, quantities):
                 for subject, errors in _errors(dataset, predicted, compared).items():
                     sums[number, seed][f"{subset}/{subject}"] += errors
@@ -51,6 +69,17 @@ def evaluate_comp6(
         for subject, errors in sorted(by_subject.items(), key=lambda item: item[0].startswith(ALL))
         for row in ensembles[number].rows("comp6", seed, subject, errors, scale=KCAL_MOL)
     ]
+
+
+def _refuse_unknown_elements(dataset: Dataset, ensemble: Ensemble) -> None:
+    unknown = np.flatnonzero(~np.isin(dataset.species, ensemble.species))  # (unknown atoms,)
+    if len(unknown):
+        place = dataset.place(int(np.searchsorted(dataset.offsets, unknown[0], "right")) - 1)
+        raise InputError(
+            f"{place}: wanted the elements {ensemble.species} (atomic numbers) that "
+            f"{ensemble.family}/{ensemble.model} was trained on, got "
+            f"{dataset.species[unknown[0]]}; leave {dataset.name} out of comp6.suites"
+        )
 
 
 def _compared(dataset: Dataset, ceiling: float) -> list[np.ndarray]:

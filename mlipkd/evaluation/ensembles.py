@@ -23,6 +23,8 @@ class Ensemble:
     dataset: str
     family: str
     model: str
+    species: list[int]
+    """Atomic numbers that the members know."""
     members: dict[int, Potential] = field(default_factory=dict)
     """Potentials by seed."""
 
@@ -67,7 +69,7 @@ def load_ensembles(
         potential = load_potential(path, device)
         own = potential.metadata
         key = own["dataset"], own["family"], own["model"]
-        ensemble = ensembles.setdefault(key, Ensemble(*key))
+        ensemble = ensembles.setdefault(key, Ensemble(*key, own["species"]))
         if own["seed"] in ensemble.members:
             raise InputError(
                 f"{path}: wanted each member once, got seed {own['seed']} of {own['family']}/"

@@ -11,8 +11,8 @@ import numpy as np
 
 from mlipkd.config.dataset import Ani1x
 from mlipkd.datasets.blocks import Block
-from mlipkd.datasets.file import open_hdf5
 from mlipkd.datasets.readers import pyanitools
+from mlipkd.errors import InputError
 from mlipkd.units import HARTREE
 
 ENERGY_UNIT = HARTREE
@@ -28,23 +28,37 @@ def read(source: Ani1x, notes: list[str]) -> Iterator[Block]:
     """
     without, total = 0, 0
     for path in source.files:
-        with open_hdf5(path) as file:
-            for place, group in pyanitools.groups_with(file, "atomic_numbers"):
-                energy = pyanitools.array(place, group, source.energy) * ENERGY_UNIT
-                there = ~np.isnan(energy)  # (configurations,)
-                positions = pyanitools.array(place, group, "coordinates")
-                labels = {"energy": energy[there]}
-                if source.forces:
-                    forces = pyanitools.array(place, group, source.forces).astype(float)
-                    labels["forces"] = forces[there] * FORCE_SIGN * FORCE_UNIT
-                without += len(energy) - len(labels["energy"])
-                total += len(energy)
-                yield Block(
-                    place=place,
-                    species=pyanitools.array(place, group, "atomic_numbers"),
-                    positions=positions[there].astype(float),
-                    labels=labels,
-                    groups=np.full(there.sum(), group.name),
-                )
+        for place, group in pyanitools.groups_with(path, "atomic_numbers"):
+            species = pyanitools.array(place, group, "atomic_numbers")
+            energy = pyanitools.array(place, group, source.energy)
+            keys = {"positions": "coordinates", "forces": source.forces}
+            arrays = {
+                what: _like(place, key, energy, pyanitools.array(place, group, key))
+                for what, key in keys.items()
+                if key
+            }
+            there = ~np.isnan(energy)  # (configurations,)
+            labels = {"energy": energy[there] * ENERGY_UNIT}
+            if "forces" in arrays:
+                labels["forces"] = arrays["forces"][there] * (FORCE_SIGN * FORCE_UNIT)
+            without += len(energy) - len(labels["energy"])
+            total += len(energy)
+            yield Block(
+                place=place,
+                species=species,
+                positions=arrays["positions"][there],
+                labels=labels,
+                groups=np.full(there.sum(), group.name),
+            )
     if without:
         notes.append(f"left out {without} of {total} configurations, which have no {source.energy}")
+
+
+def _like(place: str, key: str, energy: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values with a row for each energy, in double precision."""
+    if energy.ndim != 1 or len(values) != len(energy):
+        raise InputError(
+            f"{place}: wanted a row of {key!r} for each energy, got shapes {values.shape} and "
+            f"{energy.shape}; mend the file"
+        )
+    return values.astype(float)

@@ -10,7 +10,6 @@ import numpy as np
 
 from mlipkd.config.dataset import AniAl
 from mlipkd.datasets.blocks import Block
-from mlipkd.datasets.file import open_hdf5
 from mlipkd.datasets.readers import pyanitools
 from mlipkd.units import HARTREE
 
@@ -30,28 +29,28 @@ def read(source: AniAl) -> Iterator[Block]:
     A release does not name trajectories; a new one starts where cell or atoms jump.
     """
     for path in source.files:
-        with open_hdf5(path) as file:
-            for place, group in pyanitools.groups_with(file, "species"):
-                positions = pyanitools.array(place, group, "coordinates").astype(float)
-                cells = pyanitools.array(place, group, "cell").astype(float)
-                forces = pyanitools.array(place, group, "force").astype(float)
-                yield Block(
-                    place=place,
-                    species=pyanitools.species(place, group),
-                    positions=positions,
-                    cells=cells,
-                    labels={
-                        "energy": pyanitools.array(place, group, "energy") * ENERGY_UNIT,
-                        "forces": forces * FORCE_SIGN * FORCE_UNIT,
-                    },
-                    groups=np.array([f"{place}/{t}" for t in trajectories(positions, cells)]),
-                )
+        for place, group in pyanitools.groups_with(path, "species"):
+            positions = pyanitools.array(place, group, "coordinates").astype(float)
+            cells = pyanitools.array(place, group, "cell").astype(float)
+            forces = pyanitools.array(place, group, "force").astype(float)
+            yield Block(
+                place=place,
+                species=pyanitools.species(place, group),
+                positions=positions,
+                cells=cells,
+                labels={
+                    "energy": pyanitools.array(place, group, "energy") * ENERGY_UNIT,
+                    "forces": forces * FORCE_SIGN * FORCE_UNIT,
+                },
+                groups=np.array([f"{place}/{t}" for t in trajectories(positions, cells)]),
+            )
 
 
 def trajectories(positions: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """Number of each configuration's trajectory: (configurations,)."""
-    if len(positions) < 2 or positions.ndim != 3 or cells.shape != (len(positions), 3, 3):
-        return np.zeros(len(positions), int)
+    shapes_fit = positions.ndim == 3 and cells.shape == (len(positions), 3, 3)
+    if len(positions) < 2 or not shapes_fit or not np.linalg.det(cells).all():
+        return np.zeros(len(positions), int)  # what is wrong is found by the checks
     lengths = np.linalg.norm(cells, axis=2).max(1)  # (configurations,)
     cell_changes = np.abs(np.diff(cells, axis=0)).max((1, 2)) / lengths[1:]  # (configurations - 1,)
     fractions = np.einsum("mai,mij->maj", np.diff(positions, axis=0), np.linalg.inv(cells[1:]))

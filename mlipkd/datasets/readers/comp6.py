@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from mlipkd.config.dataset import Comp6
 from mlipkd.datasets.blocks import Block
-from mlipkd.datasets.file import open_hdf5
 from mlipkd.datasets.readers import pyanitools
 from mlipkd.units import HARTREE
 
@@ -20,15 +19,14 @@ FORCE_SIGN = -1
 def read(source: Comp6) -> Iterator[Block]:
     """Blocks of the files' molecules, each a group of its own."""
     for path in source.files:
-        with open_hdf5(path) as file:
-            for place, group in pyanitools.groups_with(file, "species"):
-                labels = {"energy": pyanitools.array(place, group, "energies") * ENERGY_UNIT}
-                if "forces" in group:
-                    forces = pyanitools.array(place, group, "forces").astype(float)
-                    labels["forces"] = forces * FORCE_SIGN * FORCE_UNIT
-                yield Block(
-                    place=place,
-                    species=pyanitools.species(place, group),
-                    positions=pyanitools.array(place, group, "coordinates").astype(float),
-                    labels=labels,
-                )
+        for place, group in pyanitools.groups_with(path, "species"):
+            labels = {"energy": pyanitools.array(place, group, "energies") * ENERGY_UNIT}
+            if "forces" in group:
+                forces = pyanitools.array(place, group, "forces").astype(float)
+                labels["forces"] = forces * FORCE_SIGN * FORCE_UNIT
+            yield Block(
+                place=place,
+                species=pyanitools.species(place, group),
+                positions=pyanitools.array(place, group, "coordinates").astype(float),
+                labels=labels,
+            )

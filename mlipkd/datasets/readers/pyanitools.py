@@ -6,46 +6,42 @@ import h5py
 import numpy as np
 from ase.data import atomic_numbers
 
+from mlipkd.datasets.file import damaged, open_hdf5
 from mlipkd.errors import InputError
 
 
-def groups_with(file: h5py.File, key: str) -> Iterator[tuple[str, h5py.Group]]:
+def groups_with(path: str, key: str) -> Iterator[tuple[str, h5py.Group]]:
     """Every group of a file that holds ``key``, with its place, in the file's order.
 
     Raises:
-        InputError: no group holds it.
+        InputError: the file cannot be read, or no group holds the key.
     """
     found = False
-    waiting: list[h5py.Group] = [file["/"]]
-    while waiting:
-        group = waiting.pop(0)
-        waiting = [item for item in group.values() if isinstance(item, h5py.Group)] + waiting
-        if key in group:
-            found = True
-            yield f"{file.filename}:{group.name}", group
+    with open_hdf5(path) as file:
+        waiting: list[h5py.Group] = [file["/"]]
+        while waiting:
+            group = waiting.pop(0)
+            inside = [item for item in group.values() if isinstance(item, h5py.Group)]
+            waiting = inside + waiting
+            if key in group:
+                found = True
+                yield f"{path}:{group.name}", group
     if not found:
         raise InputError(
-            f"{file.filename}: wanted groups with {key!r}, found none; "
-            "choose the reader of its layout"
+            f"{path}: wanted groups with {key!r}, found none; choose the reader of its layout"
         )
 
 
 def array(place: str, group: h5py.Group, key: str) -> np.ndarray:
-    """A dataset of numbers of a group.
+    """A group's numbers, whatever their shape.
 
     Raises:
-        InputError: it is missing, or holds no numbers.
+        InputError: they are missing, damaged, or no numbers.
     """
-    if not isinstance(group.get(key), h5py.Dataset):
-        raise InputError(
-            f"{place}: wanted {key!r}, found {', '.join(group) or 'nothing'}; "
-            "choose the reader of this layout, or mend the file"
-        )
-    if group[key].dtype.kind not in "fiu":
-        raise InputError(
-            f"{place}: wanted numbers in {key!r}, got {group[key].dtype}; mend the file"
-        )
-    return group[key][()]
+    values = _read(place, group, key)
+    if values.dtype.kind not in "fiu":
+        raise InputError(f"{place}: wanted numbers in {key!r}, got {values.dtype}; mend the file")
+    return values
 
 
 def species(place: str, group: h5py.Group) -> np.ndarray:
@@ -54,11 +50,25 @@ def species(place: str, group: h5py.Group) -> np.ndarray:
     Raises:
         InputError: a symbol that is no element's.
     """
-    symbols = [bytes(symbol).decode("ascii", "replace") for symbol in group["species"][()].ravel()]
+    values = _read(place, group, "species").ravel()
+    symbols = [value.decode("ascii", "replace") for value in values.astype("S").tolist()]
     for index, symbol in enumerate(symbols):
         if symbol not in atomic_numbers or symbol == "X":
             raise InputError(
                 f"{place}: wanted element symbols in 'species', got {symbol!r} for atom {index}; "
                 "mend or remove the group"
             )
-    return np.array([atomic_numbers[symbol] for symbol in symbols], np.uint8)
+    return np.array([atomic_numbers[symbol] for symbol in symbols], int)
+
+
+def _read(place: str, group: h5py.Group, key: str) -> np.ndarray:
+    try:
+        data = group.get(key)
+        if isinstance(data, h5py.Dataset):
+            return np.atleast_1d(data[()])
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise damaged(place, error) from error
+    raise InputError(
+        f"{place}: wanted {key!r}, found {', '.join(group) or 'nothing'}; "
+        "choose the reader of this layout, or mend the file"
+    )

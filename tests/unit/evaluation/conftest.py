@@ -14,6 +14,6 @@ def ensemble_of(monkeypatch):
     )
 
     def made(*members, family: str = "teachers", dataset: str = "test") -> Ensemble:
-        return Ensemble(dataset, family, "m", dict(enumerate(members)))
+        return Ensemble(dataset, family, "m", [1, 6, 8], dict(enumerate(members)))
 
     return made

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from ase import units
 
-from mlipkd.config.dataset import Comp6
-from mlipkd.datasets.sources import read_source
-from mlipkd.evaluation.comp6 import evaluate_comp6
+from mlipkd.errors import InputError
+from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
 
 KCAL = units.kcal / units.mol
 HARTREE = units.Hartree
@@ -31,10 +30,7 @@ def write_suite(path, molecules: dict[str, list[float]], forces: bool) -> None:
 def subsets(tmp_path):
     write_suite(tmp_path / "a.h5", {"m0": [0.0, 10.0, 20.0, 100.0], "m1": [0.0, 99.0]}, forces=True)
     write_suite(tmp_path / "b.h5", {"m0": [3.0, 4.0]}, forces=False)
-    return {
-        name: read_source(name, Comp6(reader="comp6", files=[str(tmp_path / f"{name}.h5")]))
-        for name in ("a", "b")
-    }
+    return {name: read_subset(name, str(tmp_path / f"{name}.h5")) for name in ("a", "b")}
 
 
 ERRORS = {"a": [1.0, 2.0, 4.0, 50.0, 0.0, 3.0], "b": [0.0, 2.0]}  # kcal/mol
@@ -81,3 +77,16 @@ def test_forces_where_there_are_any(rows) -> None:
 
 def test_the_ensemble_is_asked_too(rows) -> None:
     assert rows["ensemble", "all/energy_rmse"] == pytest.approx(rows[0, "all/energy_rmse"])
+
+
+def test_unknown_elements_are_refused(subsets, ensemble_of) -> None:
+    ensemble = ensemble_of(member)
+    ensemble.species = [1, 6]
+    with pytest.raises(InputError, match=r"a.h5.*m0: configuration 0: .* got 8; leave a out"):
+        evaluate_comp6(subsets, 100.0, [ensemble])
+
+
+def test_a_faulty_file_is_refused(tmp_path) -> None:
+    write_suite(tmp_path / "nan.h5", {"m0": [0.0, np.nan]}, forces=False)
+    with pytest.raises(InputError, match=r"nan.h5"):
+        read_subset("nan", str(tmp_path / "nan.h5"))
