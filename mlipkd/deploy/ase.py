@@ -34,8 +34,13 @@ class MLIPKD(Calculator):
         super().calculate(atoms, properties, system_changes)
         structure = self.atoms
         assert structure is not None  # set by the line above
-        architecture = self.potential.model.architecture
-        batcher = Batcher(one_configuration(structure), architecture.hard_max, self.potential.dtype)
+        model = self.potential.model
+        batcher = Batcher(
+            one_configuration(structure),
+            model.species,
+            model.architecture.hard_max,
+            self.potential.dtype,
+        )
         batch = batcher.batch(torch.tensor([0])).to(self.potential.device)
         found = evaluate(self.potential, batch, ("energy", "atomic_energies", "forces", "stress"))
         values = {name: value.cpu().numpy().astype(np.float64) for name, value in found.items()}

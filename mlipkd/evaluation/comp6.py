@@ -48,9 +48,14 @@ def evaluate_comp6(
         ensembles: whom to ask.
 
     Raises:
-        InputError: the conformers of a molecule differ in their formula, or a molecule holds an
-            element that a member does not know.
+        InputError: the conformers of a molecule differ in their formula, a molecule holds an
+            element that a member does not know, or a subset is called "all".
     """
+    if ALL in subsets:
+        raise InputError(
+            f"comp6.suites: wanted names other than {ALL!r}, which stands for all subsets "
+            "together; rename it"
+        )
     sums: dict[tuple[int, int | str], dict[str, ErrorSum]] = defaultdict(
         lambda: defaultdict(ErrorSum)
     )
@@ -66,7 +71,9 @@ def evaluate_comp6(
     return [
         row
         for (number, seed), by_subject in sums.items()
-        for subject, errors in sorted(by_subject.items(), key=lambda item: item[0].startswith(ALL))
+        for subject, errors in sorted(
+            by_subject.items(), key=lambda item: item[0].startswith(f"{ALL}/")
+        )
         for row in ensembles[number].rows("comp6", seed, subject, errors, scale=KCAL_MOL)
     ]
 

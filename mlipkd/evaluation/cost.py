@@ -56,7 +56,7 @@ def evaluate_cost(
     """
     calculators = {path: MLIPKD(str(path), device) for path in models}
     shapes = {path: _shape(calculator.potential) for path, calculator in calculators.items()}
-    distinct = {shapes[path]: path for path in reversed(models)}
+    distinct = {shapes[path]: path for path in models}
     system = system_of(dataset, settings.atoms)
 
     times: dict[str, list[float]] = {shape: [] for shape in distinct}
@@ -72,20 +72,16 @@ def evaluate_cost(
         for shape, path in distinct.items()
     }
 
-    rows: dict[tuple[str, str], list[Row]] = {}
+    first_members: dict[tuple[str, str, str], tuple[int, str]] = {}
     for path, calculator in calculators.items():
         own = calculator.potential.metadata
-        rows.setdefault(
-            (own["family"], own["model"]),
-            [
-                Row(
-                    own["dataset"], own["family"], own["model"], own["seed"], metric, value,
-                    UNITS["cost"][metric],
-                )
-                for metric, value in found[shapes[path]].items()
-            ],
-        )  # fmt: skip
-    return [row for of_model in rows.values() for row in of_model]
+        key = own["dataset"], own["family"], own["model"]
+        first_members.setdefault(key, (own["seed"], shapes[path]))
+    return [
+        Row(*key, seed, metric, value, UNITS["cost"][metric])
+        for key, (seed, shape) in first_members.items()
+        for metric, value in found[shape].items()
+    ]
 
 
 def weights(potential: Potential) -> int:

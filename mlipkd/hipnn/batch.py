@@ -6,6 +6,7 @@ to any order. A slot that is only filled up holds a vector of twice the cut-off,
 function and all its derivatives are exactly zero.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.errors import InputError
 from mlipkd.hipnn.neighbours import Neighbours, neighbours_of
 
 
@@ -20,15 +22,14 @@ from mlipkd.hipnn.neighbours import Neighbours, neighbours_of
 class Batch:
     """Some configurations, ready for the model."""
 
-    species: torch.Tensor  # (atoms,) int64, atomic numbers
+    elements: torch.Tensor  # (atoms,) int64, which of the model's elements each atom is
     systems: torch.Tensor  # (atoms,) int64, the configuration each atom belongs to
     sizes: torch.Tensor  # (systems,) int64, atoms of each configuration
     volumes: torch.Tensor  # (systems,) Å^3, zero for free systems
     vectors: torch.Tensor  # (atoms, neighbours, 3) Å, R_j - R_i + shift
     senders: torch.Tensor  # (atoms, neighbours) int64, atom j; a filled-up slot names its own atom
-    reverse: (
-        torch.Tensor
-    )  # (atoms * neighbours,) int64, the slot of (j ← i) for the slot of (i ← j)
+    bounds: torch.Tensor  # (atoms, elements + 1) int32, slots where an element's neighbours start
+    reverse: torch.Tensor  # (atoms * neighbours,) int64, for the slot of (i ← j) that of (j ← i)
 
     def to(self, device: torch.device | str) -> Self:
         """The batch on another device."""
@@ -38,13 +39,27 @@ class Batch:
 class Batcher:
     """Configurations with their neighbours found once, from which batches are put together."""
 
-    def __init__(self, dataset: Dataset, cutoff: float, dtype: torch.dtype) -> None:
-        """Find the neighbours of all configurations; vectors are kept in ``dtype``."""
+    def __init__(
+        self, dataset: Dataset, species: Sequence[int], cutoff: float, dtype: torch.dtype
+    ) -> None:
+        """Find the neighbours of all configurations; vectors are kept in ``dtype``.
+
+        Args:
+            dataset: the configurations.
+            species: atomic numbers that the model knows, ascending.
+            cutoff: Å.
+            dtype: precision of the vectors.
+
+        Raises:
+            InputError: the dataset holds an element that the model does not know.
+        """
+        elements = elements_of(dataset, species)  # (atoms,)
         precision = np.float64 if dtype == torch.float64 else np.float32
         neighbours: Neighbours = neighbours_of(dataset, cutoff, precision)
         self.cutoff = cutoff
         self.offsets = torch.from_numpy(np.ascontiguousarray(dataset.offsets))
-        self.species = torch.from_numpy(dataset.species.astype(np.int64))  # (atoms,)
+        self.elements = torch.from_numpy(elements)  # (atoms,)
+        self.bounds = torch.from_numpy(element_bounds(neighbours, dataset, elements, len(species)))
         self.volumes = torch.from_numpy(np.abs(np.linalg.det(dataset.cells)))  # (configurations,)
         self.starts = torch.from_numpy(neighbours.starts)  # (atoms + 1,)
         self.senders = torch.from_numpy(neighbours.senders)  # (pairs,)
@@ -80,14 +95,47 @@ class Batcher:
         vectors = self.vectors[entries]  # (atoms, neighbours, 3)
         far = vectors.new_tensor([2 * self.cutoff, 0, 0])
         return Batch(
-            species=self.species[atoms],
+            elements=self.elements[atoms],
             systems=systems,
             sizes=sizes,
             volumes=self.volumes[configurations],
             vectors=torch.where(filled_up[..., None], far, vectors),
             senders=torch.where(filled_up, rows, senders),
+            bounds=self.bounds[atoms],
             reverse=torch.where(filled_up, rows * longest + slots, reverse).reshape(-1),
         )
+
+
+def elements_of(dataset: Dataset, species: Sequence[int]) -> np.ndarray:
+    """Which of the model's elements each atom is: (atoms,) int64.
+
+    Raises:
+        InputError: an element that is not among them.
+    """
+    known = np.asarray(species)
+    elements = np.minimum(np.searchsorted(known, dataset.species), len(known) - 1)  # (atoms,)
+    strange = dataset.species != known[elements]  # (atoms,)
+    if strange.any():
+        raise InputError(
+            f"{dataset.name}: wanted atoms of the elements {known.tolist()} (atomic numbers) that "
+            f"the model was trained on, got {np.unique(dataset.species[strange]).tolist()}; train "
+            "on data that holds them"
+        )
+    return elements.astype(np.int64)
+
+
+def element_bounds(
+    neighbours: Neighbours, dataset: Dataset, elements: np.ndarray, number: int
+) -> np.ndarray:
+    """Where each element's neighbours start in an atom's row: (atoms, elements + 1) int32."""
+    atoms = np.arange(len(elements))
+    centres = np.repeat(atoms, np.diff(neighbours.starts))  # (pairs,)
+    first_atoms = np.repeat(dataset.offsets[:-1], dataset.sizes)  # (atoms,)
+    senders = first_atoms[centres] + neighbours.senders  # (pairs,)
+    counts = np.bincount(centres * number + elements[senders], minlength=len(atoms) * number)
+    bounds = np.zeros((len(atoms), number + 1), np.int32)
+    np.cumsum(counts.reshape(-1, number), axis=1, out=bounds[:, 1:])
+    return bounds
 
 
 def ranges(first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:

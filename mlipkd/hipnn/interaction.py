@@ -4,17 +4,14 @@
     A_{i,c,f}   = Σ_{ν,a} V_{ν,f,a} G_{i,c,ν,a}
     out_{i,f}   = A_0 + τ1_f |A_vector| + τ2_f |A_quadrupole| + (W z_i)_f + b_f
 
-(Chigaev 2023, Eqs. 4-9.) T is 1, then the direction ĥ = (x, y, z), then the traceless tensor
-ĥ⊗ĥ - ⅓ in its entries xx, xy, xz, yy, yz; zz follows from the others. The cut-off c(r), a factor of
-every s_ν, is multiplied into T instead. The sum can be carried out in two orders that differ by
-rounding alone:
+(Chigaev 2023, Eqs. 4-9.) The sum is carried out in one of two orders that differ by rounding alone:
 
-* the environment G first, where z has few columns (the first layer, one column per element);
-* messages m_{ij,f} = Σ_ν s_ν(r_ij) Σ_a V_{ν,f,a} z_{j,a} first, where it has many.
+* the environment G first, where z is one-hot: then G is a sum over the neighbours of each element;
+* messages m_{ij,f} = Σ_ν s_ν(r_ij) Σ_a V_{ν,f,a} z_{j,a} first, where z has many columns.
 
 | symbol | variable | shape |
 |---|---|---|
-| c T_c | `tensors` | (atoms, components, neighbours) |
+| c T_c | `around.tensors` | (atoms, components, neighbours) |
 | s_ν / c | `sensitivities` | (atoms, neighbours, sensitivities) |
 | z | `features` | (atoms, in) |
 | V | `V` | (sensitivities, out, in) |
@@ -23,42 +20,12 @@ rounding alone:
 | ε | `CUSP` | keeps the roots differentiable at zero |
 """
 
-from typing import NamedTuple
-
 import torch
 
-from mlipkd.hipnn.sensitivity import Sensitivity, cutoff
+from mlipkd.hipnn.sensitivity import Sensitivity
+from mlipkd.hipnn.surroundings import Surroundings
 
 CUSP = 1e-6
-
-
-class Surroundings(NamedTuple):
-    """Where the neighbours of each atom stand; what all interaction layers have in common."""
-
-    distances: torch.Tensor  # (atoms, neighbours) Å
-    tensors: torch.Tensor  # (atoms, components, neighbours), c(r) T_c
-    senders: torch.Tensor  # (atoms, neighbours)
-    reverse: torch.Tensor  # (atoms * neighbours,)
-
-
-def surroundings(
-    vectors: torch.Tensor,
-    senders: torch.Tensor,
-    reverse: torch.Tensor,
-    l_max: int,
-    hard_max: float,
-) -> Surroundings:
-    """Distances and direction tensors of all pairs, from vectors (atoms, neighbours, 3)."""
-    distances = torch.linalg.vector_norm(vectors, dim=-1)  # (atoms, neighbours)
-    components = [torch.ones_like(distances)]
-    if l_max >= 1:
-        x, y, z = (vectors / distances[..., None]).unbind(-1)  # (atoms, neighbours) each
-        components += [x, y, z]
-    if l_max == 2:
-        third = (x * x + y * y + z * z) / 3
-        components += [x * x - third, x * y, x * z, y * y - third, y * z]
-    tensors = torch.stack(components, dim=1) * cutoff(distances, hard_max)[:, None]
-    return Surroundings(distances, tensors, senders, reverse)
 
 
 class Exchange(torch.autograd.Function):
@@ -98,10 +65,10 @@ class Interaction(torch.nn.Module):
 
     def forward(self, features: torch.Tensor, around: Surroundings) -> torch.Tensor:
         """Features (atoms, in) → (atoms, out)."""
-        sensitivities = self.sensitivity(around.distances)  # (atoms, neighbours, sensitivities)
-        mix = self._environment_first if self.one_hot else self._messages_first
-        A = mix(features, sensitivities, around)  # (atoms, components, out)
-
+        if self.one_hot:
+            A = self._environment_first(around)  # (atoms, components, out)
+        else:
+            A = self._messages_first(features, around)
         out = A[:, 0] + torch.nn.functional.linear(features, self.W, self.b)  # (atoms, out)
         if self.l_max >= 1:
             square = (A[:, 1:4] ** 2).sum(1)
@@ -112,27 +79,16 @@ class Interaction(torch.nn.Module):
             out = out + self.tau2 * torch.sqrt(square + CUSP)
         return out
 
-    def _environment_first(
-        self, features: torch.Tensor, sensitivities: torch.Tensor, around: Surroundings
-    ) -> torch.Tensor:
-        atoms, components, neighbours = around.tensors.shape
-        n_in = features.shape[1]
-        if n_in == 1:  # one element: z is 1 everywhere
-            weighted = around.tensors
-        else:
-            of_senders = features[around.senders].mT.contiguous()  # (atoms, in, neighbours)
-            weighted = around.tensors[:, :, None] * of_senders[:, None]
-            weighted = weighted.view(atoms, components * n_in, neighbours)
-        G = torch.bmm(weighted, sensitivities)  # (atoms, components * in, sensitivities)
+    def _environment_first(self, around: Surroundings) -> torch.Tensor:
+        G = around.environment(self.sensitivity)  # (atoms, components, in, sensitivities)
         V = self.V.permute(2, 0, 1).flatten(0, 1)  # (in * sensitivities, out)
-        return (G.view(atoms * components, -1) @ V).view(atoms, components, -1)
+        return (G.flatten(2).flatten(0, 1) @ V).view(*G.shape[:2], -1)
 
-    def _messages_first(
-        self, features: torch.Tensor, sensitivities: torch.Tensor, around: Surroundings
-    ) -> torch.Tensor:
+    def _messages_first(self, features: torch.Tensor, around: Surroundings) -> torch.Tensor:
+        sensitivities = self.sensitivity(around.distances)  # (atoms, neighbours, sensitivities)
         atoms, _, number = sensitivities.shape
         Q = features @ self.V.permute(2, 0, 1).flatten(1)  # (atoms, sensitivities * out)
         # r_ij = r_ji, so the sensitivities of a row are those of what its atom sends, too.
         sent = torch.bmm(sensitivities, Q.view(atoms, number, -1))  # (atoms, neighbours, out)
-        received = Exchange.apply(sent.flatten(0, 1), around.reverse)  # (atoms * neighbours, out)
+        received = Exchange.apply(sent.flatten(0, 1), around.batch.reverse)
         return torch.bmm(around.tensors, received.view_as(sent))

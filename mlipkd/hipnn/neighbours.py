@@ -24,11 +24,16 @@ class Neighbours:
 
 
 def find_neighbours(
-    positions: np.ndarray, cell: np.ndarray, periodic: np.ndarray, cutoff: float
+    species: np.ndarray,
+    positions: np.ndarray,
+    cell: np.ndarray,
+    periodic: np.ndarray,
+    cutoff: float,
 ) -> Neighbours:
-    """Neighbours of one configuration.
+    """Neighbours of one configuration, those of each atom in the order of their elements.
 
     Args:
+        species: (atoms,), atomic numbers.
         positions: (atoms, 3), Å.
         cell: (3, 3), Å, rows are lattice vectors; any cell, also one smaller than the cut-off.
         periodic: (3,) bool.
@@ -39,10 +44,10 @@ def find_neighbours(
     shifts = shifts.astype(np.int64)  # (pairs, 3)
     i, j = i.astype(np.int64), j.astype(np.int64)
 
-    # Sorted by (i, j, shift) on one side and by (j, i, -shift) on the other, entry p of the one
-    # list is the reverse of entry p of the other.
-    forth = np.lexsort((shifts[:, 2], shifts[:, 1], shifts[:, 0], j, i))
-    back = np.lexsort((-shifts[:, 2], -shifts[:, 1], -shifts[:, 0], i, j))
+    # Sorted by (i, Z_j, j, shift) on one side and by (j, Z_i, i, -shift) on the other, entry p of
+    # the one list is the reverse of entry p of the other.
+    forth = np.lexsort((*shifts.T, j, species[j], i))
+    back = np.lexsort((*-shifts.T, i, species[i], j))
     starts = np.zeros(len(positions) + 1, np.int64)  # (atoms + 1,)
     np.cumsum(np.bincount(i, minlength=len(positions)), out=starts[1:])
     rank = np.empty(len(i), np.int64)  # where an entry of the search stands among the sorted ones
@@ -60,7 +65,11 @@ def neighbours_of(dataset: Dataset, cutoff: float, dtype: type = np.float32) -> 
     """Neighbours of all configurations of a dataset, with the vectors in the given precision."""
     found = [
         find_neighbours(
-            dataset.positions[first:last], dataset.cells[m], dataset.periodic[m], cutoff
+            dataset.species[first:last],
+            dataset.positions[first:last],
+            dataset.cells[m],
+            dataset.periodic[m],
+            cutoff,
         )
         for m, (first, last) in enumerate(
             zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)

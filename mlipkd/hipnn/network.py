@@ -16,10 +16,10 @@ import torch
 from torch.nn.functional import softplus
 
 from mlipkd.config.model import Architecture
-from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch
-from mlipkd.hipnn.interaction import Interaction, Surroundings, surroundings
+from mlipkd.hipnn.interaction import Interaction
 from mlipkd.hipnn.sensitivity import Sensitivity
+from mlipkd.hipnn.surroundings import Surroundings, choose_engine
 
 
 class Residual(torch.nn.Module):
@@ -64,8 +64,6 @@ class HIPNN(torch.nn.Module):
 
     E0: torch.Tensor
     """(elements,) float64: energy of an atom by its element alone, eV."""
-    columns: torch.Tensor
-    """(119,) int64: which element of the model an atomic number is; -1 for others."""
 
     def __init__(self, architecture: Architecture, species: Sequence[int]) -> None:
         """Lay out the model; its weights are set by ``initialise`` or loaded from a file.
@@ -85,9 +83,6 @@ class HIPNN(torch.nn.Module):
         self.w = torch.nn.Parameter(torch.empty(number, width))
         self.b = torch.nn.Parameter(torch.empty(number))
         self.register_buffer("E0", torch.zeros(len(self.species), dtype=torch.float64))
-        columns = torch.full((119,), -1)
-        columns[list(self.species)] = torch.arange(len(self.species))
-        self.register_buffer("columns", columns, persistent=False)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -99,6 +94,11 @@ class HIPNN(torch.nn.Module):
         """All layers, in the order that features go through them."""
         return [module for module in self.modules() if isinstance(module, Residual)]
 
+    @property
+    def engine(self) -> str:
+        """What sums over neighbours: see ``choose_engine``."""
+        return choose_engine(self.E0.device)
+
     def _apply(self, fn, recurse: bool = True):
         """Move or cast the model; the energies of the elements stay in float64."""
         energies = self.E0
@@ -107,24 +107,11 @@ class HIPNN(torch.nn.Module):
         return self
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """E_iⁿ, n = 0 … N_int, of every atom: (atoms, N_int + 1) float64, eV.
-
-        Raises:
-            InputError: the batch holds an element that the model does not know.
-        """
-        element = self.columns[batch.species]  # (atoms,)
-        if (element < 0).any():
-            unknown = sorted(set(batch.species[element < 0].tolist()))
-            raise InputError(
-                f"wanted atoms of the elements {list(self.species)} (atomic numbers) that the "
-                f"model was trained on, got {unknown}; train on data that holds them"
-            )
+        """E_iⁿ, n = 0 … N_int, of every atom: (atoms, N_int + 1) float64, eV."""
         shape = self.architecture
-        around = surroundings(
-            batch.vectors, batch.senders, batch.reverse, shape.l_max, shape.hard_max
-        )
-        z = torch.nn.functional.one_hot(element, len(self.species)).to(self.dtype)
-        energies = [self.E0[element]]
+        around = Surroundings(batch, shape.l_max, shape.hard_max, self.engine)
+        z = torch.nn.functional.one_hot(batch.elements, len(self.species)).to(self.dtype)
+        energies = [self.E0[batch.elements]]
         for block, w, b in zip(self.blocks, self.w, self.b, strict=True):
             z = block(z, around)  # (atoms, width)
             energies.append((z @ w + b).double())

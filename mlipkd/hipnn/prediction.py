@@ -32,7 +32,8 @@ def predict(
         "stress": (len(dataset), 3, 3),
     }
     results = {name: np.empty(shapes[name]) for name in quantities}
-    batcher = Batcher(dataset, potential.model.architecture.hard_max, potential.dtype)
+    cutoff = potential.model.architecture.hard_max
+    batcher = Batcher(dataset, potential.model.species, cutoff, potential.dtype)
     for configurations in _chunks(batcher, potential):
         atoms = batcher.atoms(configurations)
         batch = batcher.batch(configurations).to(potential.device)

@@ -100,7 +100,7 @@ class TrainingData:
         for term in self._terms:
             key = (term.labels, stored(term.quantity))
             labels[key] = torch.from_numpy(dataset.labels[key[0]][key[1]])  # float64
-        return Batcher(dataset, self._cutoff, self._dtype), labels
+        return Batcher(dataset, self._file.species_present, self._cutoff, self._dtype), labels
 
 
 def stored(quantity: str) -> str:

@@ -12,6 +12,7 @@ from mlipkd.config.model import Architecture
 from mlipkd.hipnn.batch import Batcher
 from mlipkd.hipnn.derivatives import forces, pair_gradient, per_system
 from mlipkd.hipnn.hierarchicality import hierarchicality
+from mlipkd.hipnn.kernels.environment import library
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.testing import PARITY, dataset_of, random_crystal, random_molecule
 
@@ -96,10 +97,14 @@ def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return float((ours - theirs).detach().abs().max() / theirs.detach().abs().max())
 
 
+@pytest.mark.parametrize("engine", ["reference"] if library() is None else ["reference", "cpu"])
 @pytest.mark.parametrize("periodic", [False, True], ids=["molecules", "crystals"])
 @pytest.mark.parametrize("n_interactions", [1, 2])
 @pytest.mark.parametrize("l_max", [0, 1, 2])
-def test_same_numbers_as_hippynn(l_max: int, n_interactions: int, periodic: bool) -> None:
+def test_same_numbers_as_hippynn(
+    l_max: int, n_interactions: int, periodic: bool, engine: str, monkeypatch
+) -> None:
+    monkeypatch.setenv("MLIPKD_ENGINE", engine)
     torch.manual_seed(7)
     generator = np.random.default_rng(7)
     elements = (13,) if periodic and n_interactions == 1 else (1, 6, 8)
@@ -123,7 +128,9 @@ def test_same_numbers_as_hippynn(l_max: int, n_interactions: int, periodic: bool
 
     model = HIPNN(shape, elements).double()
     copy_weights(network, energy, model)
-    batch = Batcher(dataset, shape.hard_max, torch.float64).batch(torch.arange(len(dataset)))
+    batch = Batcher(dataset, elements, shape.hard_max, torch.float64).batch(
+        torch.arange(len(dataset))
+    )
     batch.vectors.requires_grad_()
     orders = model(batch)
     total = per_system(orders.sum(1), batch)

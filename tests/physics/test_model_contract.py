@@ -11,11 +11,13 @@ from mlipkd.hipnn.batch import Batcher
 from mlipkd.hipnn.derivatives import forces, pair_gradient, per_system
 from mlipkd.hipnn.file import Potential
 from mlipkd.hipnn.initial import initialise
+from mlipkd.hipnn.kernels.environment import library
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
 from mlipkd.testing import PARITY, dataset_of, random_crystal, random_molecule
 
 ELEMENTS = (1, 6, 8)
+ENGINES = ["reference"] if library() is None else ["reference", "cpu"]
 SHAPES = [
     Architecture(
         n_interactions=n,
@@ -30,6 +32,13 @@ SHAPES = [
     for n in (1, 2)
     for l_max in (0, 1, 2)
 ]
+
+
+@pytest.fixture(params=ENGINES, autouse=True)
+def engine(request, monkeypatch) -> str:
+    """Every path there is on this machine."""
+    monkeypatch.setenv("MLIPKD_ENGINE", request.param)
+    return request.param
 
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: shape.name)
@@ -157,7 +166,7 @@ def test_force_training_gradients_are_finite_differences(shape: Architecture, ge
     members = [random_molecule(generator, 5, ELEMENTS), random_crystal(generator, 4, ELEMENTS)]
     model = HIPNN(shape, ELEMENTS).double()
     initialise(model, seed=1)
-    batcher = Batcher(dataset_of(members), shape.hard_max, torch.float64)
+    batcher = Batcher(dataset_of(members), ELEMENTS, shape.hard_max, torch.float64)
 
     def force_loss() -> torch.Tensor:
         batch = batcher.batch(torch.arange(2))

@@ -90,3 +90,8 @@ def test_a_faulty_file_is_refused(tmp_path) -> None:
     write_suite(tmp_path / "nan.h5", {"m0": [0.0, np.nan]}, forces=False)
     with pytest.raises(InputError, match=r"nan.h5"):
         read_subset("nan", str(tmp_path / "nan.h5"))
+
+
+def test_the_name_of_all_subsets_is_taken(subsets, ensemble_of) -> None:
+    with pytest.raises(InputError, match="wanted names other than 'all'"):
+        evaluate_comp6({"all": subsets["a"]}, 100.0, [ensemble_of(member)])

@@ -1,0 +1,1 @@
+"""Compiled kernels, and the PyTorch operators made of them."""

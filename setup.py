@@ -1,0 +1,30 @@
+"""Builds the CPU kernels where there is a C++ compiler; everything else is in pyproject.toml.
+
+Each is built for several generations of processors, and the best that runs is chosen when it is
+loaded. Where none can be built the installation goes on without, and the plain PyTorch path serves.
+"""
+
+import platform
+
+from setuptools import Extension, setup
+
+GENERATIONS = {"baseline": []}
+if platform.machine() in ("x86_64", "AMD64"):
+    GENERATIONS |= {"avx2": ["-march=x86-64-v3"], "avx512": ["-march=x86-64-v4"]}
+
+setup(
+    ext_modules=[
+        Extension(
+            f"mlipkd.hipnn.kernels.environment_{name}",
+            sources=["mlipkd/hipnn/kernels/environment.cpp"],
+            extra_compile_args=[
+                *("-std=c++17", "-O3", "-fopenmp", "-Wno-psabi"),
+                *("-fno-math-errno", "-fno-trapping-math"),
+                *flags,
+            ],
+            extra_link_args=["-fopenmp"],  # by its soname this is the OpenMP runtime of PyTorch
+            optional=True,
+        )
+        for name, flags in GENERATIONS.items()
+    ]
+)

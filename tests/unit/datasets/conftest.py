@@ -1,0 +1,43 @@
+"""A molecule whose energies and forces are known: atoms on springs."""
+
+import numpy as np
+import pytest
+
+from mlipkd.testing import dataset_of
+
+SPECIES = np.array([8, 1, 1])
+REST = np.array([[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]])  # Å
+STIFFNESS = 30.0  # eV/Å²
+TOTAL_ENERGY = -76.4 * 27.2114  # eV, water with all its electrons
+
+
+def spring_labels(positions):
+    """Energy and forces of springs between all atoms: E = Σ ½ k (d - d₀)², F = -dE/dR."""
+    energy, forces = TOTAL_ENERGY, np.zeros((3, 3))
+    for i, j in [(0, 1), (0, 2), (1, 2)]:
+        vector = positions[j] - positions[i]
+        distance = np.linalg.norm(vector)
+        stretch = distance - np.linalg.norm(REST[j] - REST[i])
+        energy += 0.5 * STIFFNESS * stretch**2
+        pull = STIFFNESS * stretch * vector / distance
+        forces[i] += pull
+        forces[j] -= pull
+    return energy, forces
+
+
+@pytest.fixture
+def springs():
+    """Forty water molecules, each turned and moved, atoms 0.05 Å from their places."""
+    rng = np.random.default_rng(5)
+    configurations, labels = [], []
+    for _ in range(40):
+        turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+        turn *= np.linalg.det(turn)
+        positions = (REST + rng.normal(scale=0.05, size=REST.shape)) @ turn + rng.normal(size=3)
+        configurations.append((SPECIES, positions, np.zeros((3, 3))))
+        labels.append(spring_labels(positions))
+    return dataset_of(
+        configurations,
+        energy=np.array([energy for energy, _ in labels]),
+        forces=np.concatenate([forces for _, forces in labels]),
+    )

@@ -1,0 +1,213 @@
+"""Checks: right data pass, each kind of wrong data is named."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase.units import Bohr, Hartree, kcal, mol
+
+from mlipkd.config.dataset import Ani1x, AniAl, Comp6
+from mlipkd.datasets.checks import check
+from mlipkd.datasets.consistency import consistency
+from mlipkd.datasets.contacts import contacts
+from mlipkd.datasets.sources import read_source
+from mlipkd.testing import dataset_of, random_crystal
+
+
+def with_labels(dataset, **labels):
+    return replace(dataset, labels={"reference": {**dataset.labels["reference"], **labels}})
+
+
+def scaled(dataset, positions=1.0, energy=1.0, forces=1.0):
+    reference = dataset.labels["reference"]
+    return replace(
+        with_labels(
+            dataset, energy=energy * reference["energy"], forces=forces * reference["forces"]
+        ),
+        positions=positions * dataset.positions,
+        cells=positions * dataset.cells,
+    )
+
+
+def test_springs_pass_with_slope_one(springs) -> None:
+    report = check(springs)
+    assert report.faults == []
+    assert report.consistency.slope == pytest.approx(1, abs=0.03)
+    assert report.consistency.correlation > 0.99
+    assert "forces go with the energies" in report.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"forces": -1}, r"wanted forces F = -dE/dR, got the gradient \+dE/dR"),
+        ({"forces": 1 / Hartree}, "mismatch like that between Ha and eV"),
+        ({"forces": Bohr}, "mismatch like that between bohr and Å"),
+        ({"forces": mol / kcal}, "mismatch like that between eV and kcal/mol"),
+        ({"energy": 1 / Hartree, "forces": 1 / Hartree}, "look as if in Ha, but read as eV"),
+        ({"energy": Hartree, "forces": Hartree}, "look as if in eV, but read as Ha"),
+        ({"positions": 1 / Bohr}, "look as if in bohr, but read as Å"),
+        ({"positions": 1 / Bohr, "forces": Bohr}, "look as if in bohr, but read as Å"),
+        ({"positions": Bohr}, "look as if in Å, but read as bohr"),
+        ({"positions": 0.1}, "look as if in nm, but read as Å"),
+        ({"positions": 10}, "look as if in Å, but read as nm"),
+    ],
+)
+def test_a_wrong_sign_or_unit_is_named(springs, change, message) -> None:
+    faults = check(scaled(springs, **change)).faults
+    assert len(faults) >= 1
+    assert all(fault.startswith("test: wanted") for fault in faults)
+    assert any(np.char.find(faults, message.replace("\\", "")) >= 0)
+
+
+def test_forces_that_energies_cannot_judge_are_taken_as_documented(springs) -> None:
+    few = springs.select(range(3))
+    assert check(scaled(few, forces=-1)).faults == []
+    assert "as documented" in check(few).remarks[0]
+    noise = np.random.default_rng(0).normal(size=springs.positions.shape)
+    assert check(with_labels(springs, forces=noise)).faults == []
+
+
+def test_missing_forces_are_left_out_of_the_slope(springs) -> None:
+    forces = springs.labels["reference"]["forces"].copy()
+    forces[4] = np.nan
+    masked = replace(with_labels(springs, forces=forces), provenance={"masked": ["forces"]})
+    report = check(masked)
+    assert report.faults == []
+    assert report.consistency.slope == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(("label", "row"), [("energy", 4), ("forces", 13)])
+def test_a_label_that_is_no_number_is_named_with_its_configuration(
+    springs, label, row, value
+) -> None:
+    values = springs.labels["reference"][label].copy()
+    values[row] = value
+    (fault,) = check(with_labels(springs, **{label: values})).faults
+    assert fault.startswith(f"test: configuration 4: wanted finite reference {label}")
+
+
+def test_many_faults_of_a_kind_are_counted(springs) -> None:
+    energy = springs.labels["reference"]["energy"].copy()
+    energy[10:30] = np.nan
+    faults = check(with_labels(springs, energy=energy)).faults
+    assert len(faults) == 5
+    assert faults[-1].endswith("(and so in 15 configurations more)")
+
+
+def test_overlapping_atoms_are_named(springs) -> None:
+    positions = springs.positions.copy()
+    positions[7] = positions[8] + [0.1, 0, 0]
+    (fault,) = check(replace(springs, positions=positions)).faults
+    assert "configuration 2: wanted atoms at least 0.4 Å apart, got 0.100 Å" in fault
+    assert "between atom 1 and atom 2" in fault
+
+
+def test_atoms_in_one_place_are_named(springs) -> None:
+    positions = springs.positions.copy()
+    positions[6:9] = positions[6]
+    assert "got 0.000 Å" in check(replace(springs, positions=positions)).faults[0]
+
+
+def boxes(cells):
+    """Two atoms 2.5 Å apart in each cell."""
+    positions = np.array([[0, 0, 0], [0, 0, 2.5]])
+    made = [(np.array([13, 13]), positions, np.array(cell, float)) for cell in cells]
+    return dataset_of(made, energy=np.zeros(len(made)))
+
+
+def test_overlap_over_the_boundary_is_seen() -> None:
+    good = np.diag([4, 4, 5.0])
+    (fault,) = check(boxes([good] * 9 + [np.diag([4, 4, 2.6])])).faults
+    assert "configuration 9: wanted atoms at least 0.4 Å apart, got 0.100 Å" in fault
+    (fault,) = check(boxes([good] * 9 + [np.diag([0.3, 4, 5])])).faults
+    assert "its own image" in fault
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        [[4, 0, 0], [4, 0, 0], [0, 0, 5]],
+        [[4, 0, 0], [0, 4, 0], [1, 1, 1e-6]],
+        [[4, 0, 0], [0, 4, 0], [0, 0, np.nan]],
+        [[1e12, 0, 0], [0, 4, 0], [0, 0, 4]],
+    ],
+)
+def test_degenerate_cells_are_named(cell) -> None:
+    (fault,) = check(boxes([np.diag([4, 4, 5]), cell])).faults
+    assert "configuration 1: wanted lattice vectors that span a volume" in fault
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_positions_nowhere_are_named(springs, value) -> None:
+    positions = springs.positions.copy()
+    positions[5, 1] = value
+    (fault,) = check(replace(springs, positions=positions)).faults
+    assert f"configuration 1: wanted positions within 1e+06 Å, got y = {value:g}" in fault
+
+
+@pytest.mark.parametrize(
+    ("species", "distance"),
+    [((18, 18), 3.8), ((11, 17), 2.8), ((55, 55), 5.2), ((7, 7), 1.1), ((13, 13), 2.86)],
+    ids=["argon", "rock salt", "caesium", "nitrogen", "aluminium"],
+)
+def test_usual_distances_are_no_mistake_of_the_unit(species, distance) -> None:
+    positions = np.array([[0, 0, 0], [0, 0, distance]])
+    one = (np.array(species), positions, np.zeros((3, 3)))
+    assert check(dataset_of([one] * 20, energy=np.zeros(20))).faults == []
+
+
+def test_nearest_neighbours_agree_with_all_distances() -> None:
+    rng = np.random.default_rng(2)
+    crystals = [random_crystal(rng, 6, side=5.0) for _ in range(5)]
+    images = np.array(np.meshgrid(*[[-2, -1, 0, 1, 2]] * 3)).reshape(3, -1).T
+    found = contacts(dataset_of(crystals))
+    for m, (_, positions, cell) in enumerate(crystals):
+        vectors = positions[:, None, None] - positions[None, :, None] + images @ cell
+        distances = np.linalg.norm(vectors, axis=-1)
+        assert found.distance[m] == pytest.approx(distances[distances > 1e-9].min())
+
+
+REAL = [
+    *(AniAl(reader="ani-al", files=[f"al/data-{n}.h5"]) for n in range(4)),
+    Ani1x(
+        reader="ani1x",
+        files=["chno/ani1x-release.h5", "chno/ani1x-release-small.h5"],
+        energy="wb97x_dz.energy",
+        forces="wb97x_dz.forces",
+    ),
+    Ani1x(
+        reader="ani1x",
+        files=["chno/ani1x-release.h5"],
+        energy="ccsd(t)_cbs.energy",
+        forces="wb97x_dz.forces",
+    ),
+    Ani1x(
+        reader="ani1x",
+        files=["qm22/ethanol.h5"],
+        energy="b3lyp.energy",
+        forces="b3lyp.forces",
+    ),
+    Comp6(reader="comp6", files=["chno/comp6_gdb10to13_wb97x.h5"]),
+    Comp6(reader="comp6", files=["chno/comp6_torsion_ccx.h5"]),
+]
+
+
+@pytest.mark.parametrize("source", REAL, ids=lambda s: f"{s.files[0]}-{getattr(s, 'energy', '')}")
+def test_real_data_pass_and_their_flipped_forces_do_not(shared_data, source) -> None:
+    files = [str(shared_data / name) for name in source.files]
+    dataset = read_source("real", source.model_copy(update={"files": files}))
+    report = check(dataset)
+    assert report.faults == []
+    assert report.consistency.slope == pytest.approx(1, abs=0.25)
+    assert consistency(scaled(dataset, forces=-1)).fault().startswith("wanted forces F = -dE/dR")
+
+
+def test_real_energies_pass(shared_data) -> None:
+    source = Ani1x(
+        reader="ani1x",
+        files=[str(shared_data / "qm22/malonaldehyde.h5")],
+        energy="ccsd(t)_cbs.energy",
+    )
+    assert check(read_source("malonaldehyde", source)).faults == []
