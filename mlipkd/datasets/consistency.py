@@ -20,7 +20,7 @@ from mlipkd.datasets.duplicates import fingerprints
 from mlipkd.units import BOHR, HARTREE, KCAL_MOL, KJ_MOL, NANOMETRE
 
 #: Configurations looked at: in larger sets, this many runs of so many neighbours in the file.
-RUNS, RUN_LENGTH = 100, 50
+RUNS, RUN_LENGTH = 50, 50
 #: Pairs of configurations that are regressed: the nearest, as the rule is exact for small steps.
 PAIRS = 100
 FEWEST_PAIRS = 8

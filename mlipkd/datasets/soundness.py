@@ -60,7 +60,7 @@ def _bad_label(dataset: Dataset, whose: str, label: str) -> list[str]:
         dataset,
         configurations_of(dataset, rows) if per_atom(label) else rows,
         lambda m: (
-            f"wanted {whose} {label} in {LABELS[label][1]}, got NaN or infinity; "
+            f"wanted finite {whose} {label} in {LABELS[label][1]}, got NaN or infinity; "
             "remove the configuration, or give it a label"
         ),
     )

@@ -7,8 +7,8 @@ The cut-off c(r), a factor of every sensitivity, is multiplied into T. The envir
 
     env[i, c, a, ν] = Σ_j of element a  c(r) T_c(ĥ_ij) exp(-½ t_ν²)
 
-is summed by a compiled kernel on the CPU, if there is one, or by a matrix product for each atom: the
-reference, which is differentiable to any order.
+is summed by a compiled kernel on the CPU, if there is one, or by a matrix product for each atom:
+the reference, which is differentiable to any order.
 """
 
 import os

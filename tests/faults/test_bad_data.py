@@ -1,4 +1,4 @@
-"""Data that cannot be used: one line with file, configuration and remedy, and nothing is written."""
+"""Data that cannot be used: one line with file, place and remedy, and nothing is written."""
 
 import sys
 
@@ -20,13 +20,17 @@ STIFFNESS = 1.0  # Ha/Å²
 
 @pytest.fixture
 def arrays():
-    """Thirty configurations of a molecule on springs to fixed places: Å, Ha, Ha/Å, forces."""
-    away = np.random.default_rng(0).normal(scale=0.05, size=(30, 3, 3))
+    """Thirty configurations of a molecule with springs between its atoms: Å, Ha, Ha/Å, forces."""
+    positions = REST + np.random.default_rng(0).normal(scale=0.05, size=(30, 3, 3))
+    vectors = positions[:, None] - positions[:, :, None]  # (configurations, atoms, atoms, 3)
+    lengths = np.linalg.norm(vectors, axis=-1) + np.eye(3)  # (configurations, atoms, atoms)
+    rest = np.linalg.norm(REST[None] - REST[:, None], axis=-1) + np.eye(3)
+    pull = STIFFNESS * (lengths - rest) / lengths
     return {
         "atomic_numbers": SPECIES,
-        "coordinates": REST + away,
-        "dft.energy": -76.4 + 0.5 * STIFFNESS * (away**2).sum((1, 2)),
-        "dft.forces": -STIFFNESS * away,
+        "coordinates": positions,
+        "dft.energy": -76.4 + 0.25 * STIFFNESS * ((lengths - rest) ** 2).sum((1, 2)),
+        "dft.forces": (pull[..., None] * vectors).sum(2),
     }
 
 

@@ -11,7 +11,7 @@ STIFFNESS, THERMAL_ENERGY = 2.0, 0.5
 
 
 def test_equipartition_in_a_harmonic_well() -> None:
-    """BAOAB gives <½ k (x - x₀)²> = ½ k_B T exactly for any stable step; the centre is kept still."""
+    """BAOAB gives <½ k x²> = ½ k_B T exactly for any stable step; the centre is kept still."""
     rng = np.random.default_rng(0)
     masses = np.full(200, 3.0)
     steps = langevin(
