@@ -37,17 +37,17 @@ def contacts(dataset: Dataset) -> Contacts:
     distance = np.full(len(dataset), np.inf)
     pair = np.zeros((len(dataset), 2), int)
     spread = np.full(len(dataset), np.nan)
+    radii = covalent_radii[dataset.species]  # (all atoms,)
+    radii[np.isin(dataset.species, NOBLE_GASES)] = np.nan
     for m, (start, stop) in enumerate(zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)):
         nearest, neighbour = _nearest(
             dataset.positions[start:stop], dataset.cells[m], dataset.periodic[m]
         )
-        species = dataset.species[start:stop]
-        radii = covalent_radii[species]  # (atoms,)
         closest = nearest.argmin()
         distance[m] = nearest[closest]
         pair[m] = sorted((closest, neighbour[closest]))
-        if not np.isin(species, NOBLE_GASES).any():
-            spread[m] = np.median(nearest / (radii + radii[neighbour]))
+        radius = radii[start:stop]  # (atoms,)
+        spread[m] = np.median(nearest / (radius + radius[neighbour]))
     return Contacts(distance, pair, spread)
 
 

@@ -20,7 +20,8 @@ NAMED = 5
 def bad_positions(dataset: Dataset) -> list[str]:
     """Positions and cells that are no places in space."""
     astray = np.flatnonzero(~(np.abs(dataset.positions) < FARTHEST).all(1))  # (bad atoms,)
-    flat = [m for m in range(len(dataset)) if _is_flat(dataset, m)]
+    box = dataset.periodic.any(1) | ~np.isfinite(dataset.cells).all((1, 2))  # (configurations,)
+    flat = [m for m in np.flatnonzero(box).tolist() if _is_flat(dataset, m)]
     return [
         *_named(
             dataset,

@@ -81,14 +81,9 @@ class Checkpoint:
             model.load_state_dict(_under("model.", tensors))
             states = _under("adam.", tensors)
             groups = adam.state_dict()["param_groups"]
-            adam.load_state_dict(
-                {
-                    "state": {
-                        number: _under(f"{number}.", states) for number in groups[0]["params"]
-                    },
-                    "param_groups": groups,
-                }
-            )
+            numbers = [number for group in groups for number in group["params"]]
+            state = {number: _under(f"{number}.", states) for number in numbers}
+            adam.load_state_dict({"state": state, "param_groups": groups})
             return progress, _under("best.", tensors)
         return None
 

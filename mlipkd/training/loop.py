@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from mlipkd import provenance
-from mlipkd.config.recipe import LossTerm
+from mlipkd.config.recipe import LossTerm, Recipe
 from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.datasets.file import DatasetFile
@@ -29,7 +29,7 @@ from mlipkd.progress import progress as show_progress
 from mlipkd.training.checkpoint import Checkpoint, Progress
 from mlipkd.training.data import TrainingData
 from mlipkd.training.history import History
-from mlipkd.training.loss import loss, residuals
+from mlipkd.training.loss import loss, mixing_weights, residuals
 
 PRECISION = {"float32": torch.float32, "float64": torch.float64}
 
@@ -86,9 +86,7 @@ class _Training:
         if "energy" in file.labels["reference"]:
             fit_element_energies(self.model, file.read(chosen))
         self.model.to(device)
-        self.adam = torch.optim.Adam(
-            self.model.parameters(), lr=self.recipe.optimiser.learning_rate, fused=True
-        )
+        self.adam = _adam(self.model, self.recipe)
         identity = settings.to_yaml() + file.sha256 + provenance.__version__
         self.progress = Progress(
             identity=hashlib.sha256(identity.encode()).hexdigest(),
@@ -152,7 +150,8 @@ class _Training:
         print(f"warning: {self.stopped}; the best weights before are kept", file=sys.stderr)
 
     def _train_epoch(self, epoch: int) -> dict[str, dict[str, float]]:
-        self.adam.param_groups[0]["lr"] = self.progress.learning_rate
+        for group in self.adam.param_groups:
+            group["lr"] = self.progress.learning_rate
         order = _generator(self.settings.seed, epoch)
         # Terms of weight zero are not computed: it spares derivatives where a schedule ends so.
         active = [term for term in self.terms if term.weight_at(epoch) > 0]
@@ -164,7 +163,7 @@ class _Training:
             )
             self.adam.zero_grad(set_to_none=True)
             weighted = list(zip(weights, found, strict=True))
-            loss(self.model, self.recipe.regularisation, weighted, orders).backward()
+            loss(self.recipe.regularisation.hierarchicality, weighted, orders).backward()
             self.adam.step()
             _count(sums, found)
         return _report(active, sums)
@@ -203,6 +202,18 @@ class _Training:
             },
         }
         return Potential(self.model, provenance.record(**metadata))
+
+
+def _adam(model: HIPNN, recipe: Recipe) -> torch.optim.Adam:
+    decayed = {id(weights) for weights in mixing_weights(model)}
+    groups: list[dict] = [
+        {
+            "params": [w for w in model.parameters() if id(w) in decayed],
+            "weight_decay": 2 * recipe.regularisation.l2,
+        },
+        {"params": [w for w in model.parameters() if id(w) not in decayed]},
+    ]
+    return torch.optim.Adam(groups, lr=recipe.optimiser.learning_rate, fused=True)
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:

@@ -1,11 +1,12 @@
 """The loss: Σ_terms w · Err(prediction, label) + w_L2 Σ|W|² + w_R ⟨R_i⟩, with Err = RMSE + MAE.
 
-Err is taken over a mini-batch (docs/conventions.md; Matin et al., Digital Discovery 2025, Eq. 3).
+Err is taken over a mini-batch (docs/conventions.md; Matin et al., Digital Discovery 2025, Eq. 3). The
+derivative of the term in w_L2, 2 w_L2 W, is what Adam calls weight decay, and is left to it.
 """
 
 import torch
 
-from mlipkd.config.recipe import LossTerm, Regularisation
+from mlipkd.config.recipe import LossTerm
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.derivatives import forces, pair_gradient, per_system, stress
 from mlipkd.hipnn.hierarchicality import hierarchicality
@@ -50,33 +51,27 @@ def error(residual: torch.Tensor) -> torch.Tensor:
     return torch.linalg.vector_norm(residual) / number**0.5 + residual.abs().sum() / number
 
 
-def l2(model: HIPNN) -> torch.Tensor:
-    """Sum of squares of all weights that mix features (HIPNN_SPEC section 6)."""
-    total = model.w.new_zeros(())
+def mixing_weights(model: HIPNN) -> list[torch.Tensor]:
+    """The weights that w_L2 acts on: all matrices that mix features (HIPNN_SPEC section 6)."""
+    weights: list[torch.Tensor] = []
     for layer in model.layers:
         base = layer.base
-        weights: list[torch.Tensor] = (
-            [base.V, base.W] if isinstance(base, Interaction) else [base.weight]
-        )
+        weights += [base.V, base.W] if isinstance(base, Interaction) else [base.weight]
         weights.append(layer.outer.weight)
         if hasattr(layer, "skip"):
             weights.append(layer.skip.weight)
-        total = total + sum(weight.square().sum() for weight in weights)
-    return total
+    return weights
 
 
 def loss(
-    model: HIPNN,
-    regularisation: Regularisation,
+    hierarchicality_weight: float,
     weighted: list[tuple[float, torch.Tensor]],
     orders: torch.Tensor,
 ) -> torch.Tensor:
-    """The loss of one mini-batch, from the weight and the residuals of each term."""
+    """The loss of one mini-batch but for w_L2, from the weight and the residuals of each term."""
     total = orders.new_zeros(())
     for weight, residual in weighted:
         total = total + weight * error(residual)
-    if regularisation.l2:
-        total = total + regularisation.l2 * l2(model)
-    if regularisation.hierarchicality:
-        total = total + regularisation.hierarchicality * hierarchicality(orders).mean()
+    if hierarchicality_weight:
+        total = total + hierarchicality_weight * hierarchicality(orders).mean()
     return total

@@ -171,17 +171,14 @@ def test_nearest_neighbours_agree_with_all_distances() -> None:
 
 REAL = [
     *(AniAl(reader="ani-al", files=[f"al/data-{n}.h5"]) for n in range(4)),
-    Ani1x(
-        reader="ani1x",
-        files=["chno/ani1x-release.h5", "chno/ani1x-release-small.h5"],
-        energy="wb97x_dz.energy",
-        forces="wb97x_dz.forces",
-    ),
-    Ani1x(
-        reader="ani1x",
-        files=["chno/ani1x-release.h5"],
-        energy="ccsd(t)_cbs.energy",
-        forces="wb97x_dz.forces",
+    *(
+        Ani1x(
+            reader="ani1x",
+            files=["chno/ani1x-release-small.h5"],
+            energy=energy,
+            forces="wb97x_dz.forces",
+        )
+        for energy in ("wb97x_dz.energy", "ccsd(t)_cbs.energy")
     ),
     Ani1x(
         reader="ani1x",

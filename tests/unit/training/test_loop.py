@@ -112,3 +112,46 @@ def test_a_recipe_needs_its_labels(settings, tiny_dataset, tmp_path) -> None:
     with pytest.raises(InputError, match="wanted teacher labels of atomic_energies"):
         run(settings(recipe=recipe), tiny_dataset, tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+def test_weight_decay_is_the_derivative_of_the_l2_term(settings) -> None:
+    """One step of Adam's update on w_L2 Σ|W|² alone, spelled out and as weight decay."""
+    from mlipkd.training.loop import _adam
+    from mlipkd.training.loss import mixing_weights
+
+    recipe = settings().recipe.model_copy(
+        update={"regularisation": settings().recipe.regularisation.model_copy(update={"l2": 0.3})}
+    )
+    decayed, spelled_out = (HIPNN(settings().architecture, (1, 6)) for _ in range(2))
+    for model in (decayed, spelled_out):
+        initialise(model, 0)
+    adam = _adam(decayed, recipe)
+    for weights in decayed.parameters():
+        weights.grad = torch.full_like(weights, 0.1)
+    adam.step()
+
+    plain = torch.optim.Adam(spelled_out.parameters(), lr=recipe.optimiser.learning_rate)
+    (0.3 * sum(weights.square().sum() for weights in mixing_weights(spelled_out))).backward()
+    for weights in spelled_out.parameters():
+        weights.grad = (torch.zeros_like(weights) if weights.grad is None else weights.grad) + 0.1
+    plain.step()
+    for one, other in zip(decayed.parameters(), spelled_out.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_number_of_weights(settings) -> None:
+    """Counts of HIPNN_SPEC section 7, of what L2 covers and of all."""
+    from mlipkd.config.model import Architecture
+    from mlipkd.training.loss import mixing_weights
+
+    common = {"soft_min": 1.5, "soft_max": 7.0, "hard_max": 7.5}
+    for shape, species, total, covered in (
+        ((1, 1, 4, 128, 40), (13,), 154_450, 152_832),
+        ((1, 1, 4, 32, 16), (13,), 10_210, 9_792),
+        ((2, 2, 4, 128, 20), (1, 6, 7, 8), 653_654, 650_240),
+    ):
+        names = ("n_interactions", "l_max", "atom_layers", "width", "sensitivities")
+        architecture = Architecture(**dict(zip(names, shape, strict=True)), **common)
+        model = HIPNN(architecture, species)
+        assert sum(tensor.numel() for tensor in model.state_dict().values()) == total
+        assert sum(tensor.numel() for tensor in mixing_weights(model)) == covered
