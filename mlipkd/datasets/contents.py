@@ -35,7 +35,7 @@ def _facts(dataset: Dataset, report: Report) -> Iterator[tuple[str, str]]:
     for whose, given in dataset.labels.items():
         for label, values in given.items():
             yield f"{whose} {label}"[:16], _range(dataset, label, values)
-    if report.contacts:
+    if report.contacts and np.isfinite(report.contacts.distance).any():
         m = int(report.contacts.distance.argmin())
         yield "closest contact", f"{report.contacts.describe(m)} in {dataset.place(m)}"
     if not report.faults:

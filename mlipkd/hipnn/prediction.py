@@ -55,8 +55,10 @@ def evaluate(
         results = {"energy": energy, "atomic_energies": atomic_energies}
         if with_forces:
             gradient = pair_gradient(energy, batch, training=False)
-            results["forces"] = forces(gradient, batch)
-            results["stress"] = stress(gradient, batch)
+            if "forces" in quantities:
+                results["forces"] = forces(gradient, batch)
+            if "stress" in quantities:
+                results["stress"] = stress(gradient, batch)
     return {name: results[name].detach() for name in quantities}
 
 

@@ -1,7 +1,7 @@
 """The loss: Σ_terms w · Err(prediction, label) + w_L2 Σ|W|² + w_R ⟨R_i⟩, with Err = RMSE + MAE.
 
-Err is taken over a mini-batch (docs/conventions.md; Matin et al., Digital Discovery 2025, Eq. 3). The
-derivative of the term in w_L2, 2 w_L2 W, is what Adam calls weight decay, and is left to it.
+Err is taken over a mini-batch (docs/conventions.md; Matin et al., Digital Discovery 2025, Eq. 3).
+The derivative of the term in w_L2, 2 w_L2 W, is what Adam calls weight decay; it is left to it.
 """
 
 import torch
@@ -19,7 +19,8 @@ def residuals(
     model: HIPNN, batch: Batch, labels: Labels, terms: list[LossTerm], training: bool
 ) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Prediction - label of each term, where there is a label: one flat tensor each; and E_iⁿ."""
-    derivatives = any(term.quantity in ("forces", "stress") for term in terms)
+    quantities = {term.quantity for term in terms}
+    derivatives = bool(quantities & {"forces", "stress"})
     batch.vectors.requires_grad_(derivatives)
     with torch.set_grad_enabled(training or derivatives):
         orders = model(batch)  # (atoms, N_int + 1)
@@ -32,8 +33,10 @@ def residuals(
         }
         if derivatives:
             gradient = pair_gradient(energy, batch, training)
-            predicted["forces"] = forces(gradient, batch)
-            predicted["stress"] = stress(gradient, batch)
+            if "forces" in quantities:
+                predicted["forces"] = forces(gradient, batch)
+            if "stress" in quantities:
+                predicted["stress"] = stress(gradient, batch)
     found = []
     for term in terms:
         label = labels[term.labels, stored(term.quantity)].to(energy.device)
