@@ -46,8 +46,8 @@ def find_neighbours(
 
     # Sorted by (i, Z_j, j, shift) on one side and by (j, Z_i, i, -shift) on the other, entry p of
     # the one list is the reverse of entry p of the other.
-    forth = np.lexsort((*shifts.T, j, species[j], i))
-    back = np.lexsort((*-shifts.T, i, species[i], j))
+    forth = np.argsort(_key(i, j, species, shifts))
+    back = np.argsort(_key(j, i, species, -shifts))
     starts = np.zeros(len(positions) + 1, np.int64)  # (atoms + 1,)
     np.cumsum(np.bincount(i, minlength=len(positions)), out=starts[1:])
     rank = np.empty(len(i), np.int64)  # where an entry of the search stands among the sorted ones
@@ -59,6 +59,16 @@ def find_neighbours(
         reverse=reverse.astype(np.int32),
         vectors=vectors[forth],
     )
+
+
+def _key(i: np.ndarray, j: np.ndarray, species: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """(i, Z_j, j, shift) as one number, which sorts much faster than six: (pairs,) int64."""
+    reach = int(np.abs(shifts).max(initial=0))
+    width = 2 * reach + 1
+    key = (i * 256 + species[j]) * len(species) + j
+    for axis in range(3):
+        key = key * width + shifts[:, axis] + reach
+    return key
 
 
 def neighbours_of(dataset: Dataset, cutoff: float, dtype: type = np.float32) -> Neighbours:
