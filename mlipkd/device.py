@@ -1,8 +1,14 @@
 """Where the arithmetic is done, set once at the start of a process."""
 
+import ctypes
+import sys
+
 import torch
 
 from mlipkd.errors import InputError
+
+#: Codes and values of glibc's mallopt: memory given back to the system is memory to be zeroed anew.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEEP = -1, -3, 2**30
 
 
 def choose_device(name: str, threads: int) -> torch.device:
@@ -14,6 +20,9 @@ def choose_device(name: str, threads: int) -> torch.device:
     torch.set_num_threads(threads)
     # Gaussians far from their centre are subnormal numbers: zero for us, slow for the processor.
     torch.set_flush_denormal(True)
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, KEEP)
+        libc.mallopt(M_TRIM_THRESHOLD, KEEP)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -1,5 +1,6 @@
 """``mlipkd``: the verbs, and what becomes of an error that the user is meant to read."""
 
+import os
 import sys
 
 import typer
@@ -15,6 +16,10 @@ from mlipkd.cli.predict import predict
 from mlipkd.cli.summary import summary
 from mlipkd.cli.train import train
 from mlipkd.errors import InputError
+
+# Read once, when the first library with OpenMP is loaded: none of them takes threads by itself.
+# Verbs with --threads give that many to PyTorch and to our kernels.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 app = typer.Typer(
     help="Knowledge distillation campaigns for interatomic potentials.",

@@ -6,19 +6,18 @@ or 31 atoms: a crystal shaken about its strained lattice, some with a vacancy, o
 Langevin dynamics at its own density and temperature.
 """
 
-from itertools import islice
-
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.md.langevin import Langevin
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.units import fs
 
 from mlipkd.config.dataset import AluminiumEMT
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
-from mlipkd.datasets.langevin import langevin, thermal_velocities
 from mlipkd.provenance import record
-from mlipkd.units import FEMTOSECOND
 
 LATTICE_CONSTANT = 3.994  # Å, fcc aluminium at rest in EMT
 STATE_SIZE = 16  # configurations of one state
@@ -88,25 +87,22 @@ def _melt(rng: np.random.Generator, count: int) -> list[tuple[Atoms, dict]]:
     """A melt at its own density and temperature, some steps from configuration to configuration."""
     atoms = _box()
     atoms.set_cell(atoms.cell * rng.uniform(*MELT_VOLUMES) ** (1 / 3), scale_atoms=True)
-    thermal_energy = units.kB * rng.uniform(*MELT_TEMPERATURES)
-    masses = atoms.get_masses()  # (atoms,)
-
-    def forces_at(positions: np.ndarray) -> np.ndarray:
-        atoms.set_positions(positions)
-        return atoms.get_forces()
-
-    steps = langevin(
-        rng,
-        forces_at,
-        atoms.positions + rng.normal(scale=MELTING_DISPLACEMENT, size=(len(atoms), 3)),
-        thermal_velocities(rng, masses, 2 * thermal_energy),
-        masses,
-        thermal_energy,
-        TIME_STEP * FEMTOSECOND,
-        FRICTION / FEMTOSECOND,
+    temperature = rng.uniform(*MELT_TEMPERATURES)
+    atoms.positions += rng.normal(scale=MELTING_DISPLACEMENT, size=(len(atoms), 3))
+    MaxwellBoltzmannDistribution(atoms, temperature_K=2 * temperature, rng=rng)
+    dynamics = Langevin(
+        atoms,
+        TIME_STEP * fs,
+        temperature_K=temperature,
+        friction=FRICTION / fs,
+        fixcm=False,
+        rng=rng,
     )
-    chosen = islice(steps, MELTING_STEPS, MELTING_STEPS + (count - 1) * STRIDE + 1, STRIDE)
-    return [_labelled(atoms) for _ in chosen]
+    frames = []
+    for steps in [MELTING_STEPS] + [STRIDE] * (count - 1):
+        dynamics.run(steps)
+        frames.append(_labelled(atoms))
+    return frames
 
 
 def _block(place: str, frames: list[tuple[Atoms, dict]]) -> Block:

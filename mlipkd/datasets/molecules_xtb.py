@@ -5,20 +5,20 @@ is one walker: a trajectory of its own from the molecule at rest in ASE's G2 col
 """
 
 import os
-from collections.abc import Callable
-from itertools import islice
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
+from ase.calculators.calculator import CalculationFailed
 from ase.collections import g2
+from ase.md.langevin import Langevin
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.units import fs
 
 from mlipkd.config.dataset import MoleculesXTB
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
-from mlipkd.datasets.langevin import langevin, thermal_velocities
 from mlipkd.errors import InputError
 from mlipkd.provenance import record
-from mlipkd.units import BOHR, FEMTOSECOND, HARTREE
 
 ELEMENTS = {"C", "H", "N", "O"}
 WALKER_SIZE = 100  # configurations of one walker
@@ -64,26 +64,35 @@ def _walk(
     rng: np.random.Generator, molecule: Atoms, place: str, count: int, temperature: float
 ) -> tuple[Block, int]:
     """One walker's block, and how often it had to start anew."""
-    masses = molecule.get_masses()  # (atoms,)
-    thermal_energy = units.kB * temperature
+    # Read once, when tblite is loaded. On molecules of this size threads only hinder each other.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from tblite.ase import TBLite
+
     frames: list[dict[str, np.ndarray]] = []
     for restart in range(RESTARTS):
-        label = _xtb(molecule)
-        steps = langevin(
-            rng,
-            lambda positions: label(positions)["forces"],  # noqa: B023 (used in this turn alone)
-            molecule.positions,
-            thermal_velocities(rng, masses, 2 * thermal_energy),
-            masses,
-            thermal_energy,
-            TIME_STEP * FEMTOSECOND,
-            FRICTION / FEMTOSECOND,
+        atoms = molecule.copy()
+        atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
+        MaxwellBoltzmannDistribution(atoms, temperature_K=2 * temperature, rng=rng)
+        dynamics = Langevin(
+            atoms,
+            TIME_STEP * fs,
+            temperature_K=temperature,
+            friction=FRICTION / fs,
+            fixcm=False,
+            rng=rng,
         )
-        last = WARMING_STEPS + (count - len(frames) - 1) * STRIDE
         try:
-            for positions in islice(steps, WARMING_STEPS, last + 1, STRIDE):
-                frames.append({"positions": positions, **label(positions)})
-        except RuntimeError:
+            dynamics.run(WARMING_STEPS)
+            while len(frames) < count:
+                dynamics.run(STRIDE)
+                frames.append(
+                    {
+                        "positions": atoms.get_positions(),
+                        "energy": atoms.get_potential_energy(),
+                        "forces": atoms.get_forces(),
+                    }
+                )
+        except (CalculationFailed, RuntimeError):  # the SCF did not converge
             continue
         arrays = {key: np.array([frame[key] for frame in frames]) for key in frames[0]}
         return Block(place, molecule.numbers, arrays.pop("positions"), arrays), restart
@@ -91,27 +100,3 @@ def _walk(
         f"{place}: wanted {count} configurations, got {len(frames)} before the SCF failed "
         f"{RESTARTS} times; lower the temperature of {temperature:g} K"
     )
-
-
-def _xtb(molecule: Atoms) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """The labels at given positions (atoms, 3) in Å; each SCF starts from the one before.
-
-    tblite raises RuntimeError where the SCF does not converge.
-    """
-    # Read once, when tblite is loaded. On molecules of this size threads only hinder each other.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    from tblite.interface import Calculator, Result
-
-    calculator = Calculator("GFN2-xTB", molecule.numbers, molecule.positions / BOHR)
-    calculator.set("verbosity", 0)
-    result = Result()
-
-    def label(positions: np.ndarray) -> dict[str, np.ndarray]:
-        calculator.update(positions / BOHR)
-        calculator.singlepoint(result)
-        return {
-            "energy": result.get("energy") * HARTREE,
-            "forces": -result.get("gradient") * HARTREE / BOHR,  # (atoms, 3)
-        }
-
-    return label
