@@ -4,7 +4,10 @@ GFN2-xTB: Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019), by
 is one walker: a trajectory of its own from the molecule at rest in ASE's G2 collection.
 """
 
-import os
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from ase import Atoms
@@ -13,6 +16,7 @@ from ase.collections import g2
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.units import fs
+from tblite.ase import TBLite
 
 from mlipkd.config.dataset import MoleculesXTB
 from mlipkd.datasets.blocks import Block, assemble
@@ -27,6 +31,7 @@ STRIDE = 12  # steps between two configurations
 TIME_STEP = 1.0  # fs
 FRICTION = 0.02  # 1/fs
 RESTARTS = 20  # of one walker, before its molecule is given up
+OPENMP = "libgomp.1.dylib" if sys.platform == "darwin" else "libgomp.so.1"  # what tblite runs on
 
 
 def make(name: str, source: MoleculesXTB) -> Dataset:
@@ -43,7 +48,8 @@ def make(name: str, source: MoleculesXTB) -> Dataset:
             rng = np.random.default_rng([source.seed, order, walker])
             place = f"{formula} walker {walker}"
             count = min(WALKER_SIZE, share[1] - first)
-            block, restarts = _walk(rng, molecule, place, count, source.temperature)
+            with _one_thread():
+                block, restarts = _walk(rng, molecule, place, count, source.temperature)
             blocks.append(block)
             if restarts:
                 notes.append(f"{place}: started anew {restarts} times as the SCF did not converge")
@@ -64,10 +70,6 @@ def _walk(
     rng: np.random.Generator, molecule: Atoms, place: str, count: int, temperature: float
 ) -> tuple[Block, int]:
     """One walker's block, and how often it had to start anew."""
-    # Read once, when tblite is loaded. On molecules of this size threads only hinder each other.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    from tblite.ase import TBLite
-
     frames: list[dict[str, np.ndarray]] = []
     for restart in range(RESTARTS):
         atoms = molecule.copy()
@@ -100,3 +102,22 @@ def _walk(
         f"{place}: wanted {count} configurations, got {len(frames)} before the SCF failed "
         f"{RESTARTS} times; lower the temperature of {temperature:g} K"
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep tblite to one thread: on molecules of this size, two on a busy machine are much slower.
+
+    OMP_NUM_THREADS would not do: OpenMP reads it when it is loaded, and PyTorch loads the same one.
+    """
+    try:
+        openmp = ctypes.CDLL(OPENMP)
+    except OSError:  # another OpenMP, left to the environment
+        yield
+        return
+    before = openmp.omp_get_max_threads()
+    openmp.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        openmp.omp_set_num_threads(before)

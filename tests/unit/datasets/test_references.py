@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.calculators.calculator import CalculationFailed
 from ase.calculators.emt import EMT
+from tblite.ase import TBLite
 
 from mlipkd.config.dataset import AluminiumEMT, MoleculesXTB
 from mlipkd.datasets import aluminium_emt, molecules_xtb
@@ -76,13 +78,14 @@ def test_a_molecule_has_several_walkers() -> None:
 def test_forces_of_molecules_are_slopes_of_their_energies(xtb) -> None:
     """Central differences of the energy, made anew."""
     atoms = slice(*xtb.offsets[3:5])
-    label = molecules_xtb._xtb(Atoms(xtb.species[atoms], xtb.positions[atoms]))
+    molecule = Atoms(xtb.species[atoms], xtb.positions[atoms])
+    molecule.calc = TBLite(method="GFN2-xTB", verbosity=0)
     for atom, axis in [(0, 0), (1, 2)]:
         energies = []
         for step in (-1e-3, 1e-3):
-            moved = xtb.positions[atoms].copy()
-            moved[atom, axis] += step
-            energies.append(label(moved)["energy"])
+            molecule.set_positions(xtb.positions[atoms])
+            molecule.positions[atom, axis] += step
+            energies.append(molecule.get_potential_energy())
         slope = (energies[1] - energies[0]) / 2e-3
         force = xtb.labels["reference"]["forces"][atoms][atom, axis]
         assert force == pytest.approx(-slope, abs=1e-3)
@@ -112,26 +115,21 @@ def test_an_unknown_molecule_is_refused() -> None:
         molecules(["SiH4"])
 
 
-class Diverging:
-    """xTB whose SCF fails at its n-th call."""
+def diverging_at(calls, monkeypatch) -> None:
+    """Let xTB's SCF fail at these calls, counted over all walkers."""
+    made = iter(range(10**6))
 
-    def __init__(self, xtb, at):
-        self.xtb, self.at, self.calls = xtb, at, 0
+    class Diverging(TBLite):
+        def calculate(self, *args, **kwargs):
+            if next(made) in calls:
+                raise CalculationFailed("SCF not converged in 250 cycles")
+            super().calculate(*args, **kwargs)
 
-    def __call__(self, molecule):
-        label = self.xtb(molecule)
-
-        def sometimes(positions):
-            self.calls += 1
-            if self.calls in self.at:
-                raise RuntimeError("SCF not converged")
-            return label(positions)
-
-        return sometimes
+    monkeypatch.setattr(molecules_xtb, "TBLite", Diverging)
 
 
 def test_a_walker_whose_scf_fails_starts_anew_and_says_so(monkeypatch) -> None:
-    monkeypatch.setattr(molecules_xtb, "_xtb", Diverging(molecules_xtb._xtb, at={150}))
+    diverging_at({150}, monkeypatch)
     dataset = molecules(["H2O"], configurations=8)
     assert len(dataset) == 8
     assert np.isfinite(dataset.labels["reference"]["forces"]).all()
@@ -141,7 +139,7 @@ def test_a_walker_whose_scf_fails_starts_anew_and_says_so(monkeypatch) -> None:
 
 
 def test_a_molecule_whose_scf_never_converges_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr(molecules_xtb, "_xtb", Diverging(molecules_xtb._xtb, at=range(10**6)))
+    diverging_at(range(10**6), monkeypatch)
     with pytest.raises(InputError, match="lower the temperature"):
         molecules(["H2O"], configurations=8)
 
