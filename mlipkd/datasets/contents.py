@@ -40,7 +40,7 @@ def _facts(dataset: Dataset, report: Report) -> Iterator[tuple[str, str]]:
         yield "closest contact", f"{report.contacts.describe(m)} in {dataset.place(m)}"
     if not report.faults:
         yield "duplicates", str(len(dataset) - len(np.unique(duplicates(dataset))))
-    for remark in [*report.remarks, *dataset.provenance.get("notes", ())]:
+    for remark in dict.fromkeys([*report.remarks, *dataset.provenance.get("notes", ())]):
         yield "note", remark
 
 
