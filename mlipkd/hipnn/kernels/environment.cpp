@@ -178,7 +178,7 @@ void forward(const Shape &s, const T *vectors, const int32_t *bounds, const T *m
                     const Vector inverse_mu = f.inverse_mus(b), sigmas = f.sigmas(b);
                     Vector sums[C] = {};
                     for (int p = first; p < last; ++p) {
-                        if (f.vanish(b, pairs[p].x)) continue;
+                        if (pairs[p].cutoff == 0 || f.vanish(b, pairs[p].x)) continue;
                         const Vector t = sigmas * (pairs[p].x - inverse_mu);
                         const Vector e = exponential<T>(T(-0.5) * t * t) * pairs[p].cutoff;
                         for (int c = 0; c < C; ++c) sums[c] += pairs[p].tensor[c] * e;
@@ -227,6 +227,10 @@ void backward(const Shape &s, const T *vectors, const int32_t *bounds, const T *
                 for (int p = first; p < last; ++p) {
                     Pair<T, C> pair;
                     pair.set(vectors + (i * s.width + p) * 3, hard_max);
+                    if (pair.cutoff == 0) {  // in the skin of a Verlet list
+                        std::fill_n(dvectors + (i * s.width + p) * 3, 3, T(0));
+                        continue;
+                    }
                     Vector sums[C] = {}, steep = {};
                     for (int b = 0; b < f.blocks; ++b) {
                         if (f.vanish(b, pair.x)) continue;

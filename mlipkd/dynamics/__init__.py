@@ -1,0 +1,1 @@
+"""Dynamics: what trajectories need beside a model."""

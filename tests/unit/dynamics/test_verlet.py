@@ -1,0 +1,76 @@
+"""Verlet lists: the same energies as new lists, made anew only when an atom has moved far."""
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.verlet import VelocityVerlet
+from ase.units import fs
+
+from mlipkd.config.model import Architecture
+from mlipkd.deploy.ase import MLIPKD
+from mlipkd.hipnn.file import Potential, save_potential
+from mlipkd.hipnn.initial import initialise
+from mlipkd.hipnn.network import HIPNN
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    shape = Architecture(
+        n_interactions=1,
+        l_max=1,
+        atom_layers=1,
+        width=6,
+        sensitivities=6,
+        soft_min=1.8,
+        soft_max=4.5,
+        hard_max=5.0,
+    )
+    model = HIPNN(shape, (13, 29)).double()
+    initialise(model, 0)
+    path = tmp_path / "model.safetensors"
+    save_potential(
+        Potential(model, {"architecture": shape.model_dump(), "species": [13, 29]}), path
+    )
+    return path
+
+
+@pytest.fixture
+def crystal():
+    atoms = bulk("Al", cubic=True) * (2, 2, 2)
+    atoms.numbers[::5] = 29
+    atoms.rattle(0.05, seed=0)
+    return atoms
+
+
+def test_a_trajectory_is_that_of_new_lists(model_file, crystal) -> None:
+    trajectories, made = [], []
+    for skin in (0.0, 0.5):
+        atoms = crystal.copy()
+        atoms.calc = MLIPKD(model_file, skin=skin)
+        MaxwellBoltzmannDistribution(atoms, temperature_K=900, rng=np.random.default_rng(0))
+        VelocityVerlet(atoms, 2 * fs).run(60)
+        trajectories.append(atoms.get_positions())
+        made.append(atoms.calc.neighbours.times_made)
+    np.testing.assert_allclose(trajectories[1], trajectories[0], atol=1e-9)
+    assert made[0] == 61
+    assert 1 < made[1] < 20
+
+
+@pytest.mark.parametrize("change", ["cell", "numbers", "pbc", "positions"])
+def test_another_structure_gets_its_own_list(model_file, crystal, change) -> None:
+    calculator = MLIPKD(model_file, skin=0.5)
+    crystal.calc = calculator
+    crystal.get_potential_energy()
+    if change == "cell":
+        crystal.set_cell(crystal.cell * 1.03, scale_atoms=False)
+    elif change == "numbers":
+        crystal.numbers[0] = 13
+    elif change == "pbc":
+        crystal.pbc = [True, True, False]
+    else:
+        crystal.positions[3] += [0.3, 0, 0]
+    found = crystal.get_potential_energy()
+    assert calculator.neighbours.times_made == 2
+    crystal.calc = MLIPKD(model_file, skin=0.0)
+    assert found == pytest.approx(crystal.get_potential_energy(), abs=1e-10)
