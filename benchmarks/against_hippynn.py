@@ -5,7 +5,7 @@ package initialises and shuffles in its own way. For each seed the two train one
 one process, so that the ratio of their times means something. hippynn runs as its documentation
 advises: pairs found once, the faster of its CPU kernels (plain PyTorch).
 
-    python benchmarks/against_hippynn.py results/al/dataset.h5 --output docs/against_hippynn.json
+    python benchmarks/against_hippynn.py runs/aluminium/results/al/dataset.h5 docs/against_hippynn.json
 """
 
 import os

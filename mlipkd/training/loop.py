@@ -103,6 +103,11 @@ class _Training:
             self.progress, self.best = resumed
             print(f"resuming after epoch {self.progress.epoch}", file=sys.stderr)
         history.start(self.progress.epoch)
+        print(
+            f"{self.sizes['training']} configurations to train on, {self.sizes['validation']} to "
+            f"validate with; engine {self.model.engine} on {self.device}",
+            file=sys.stderr,
+        )
         optimiser = self.recipe.optimiser
         saved = time.monotonic()
         epochs = range(self.progress.epoch + 1, optimiser.epochs + 1)

@@ -1,0 +1,70 @@
+"""Training data: every configuration once an epoch, whether it fits into memory or not."""
+
+import numpy as np
+import pytest
+import torch
+
+from mlipkd.config.recipe import Batch, LossTerm
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.errors import InputError
+from mlipkd.training import data
+from mlipkd.training.data import TrainingData
+
+TERMS = [
+    LossTerm(quantity="energy", labels="reference", weight=1),
+    LossTerm(quantity="forces", labels="reference", weight=1),
+]
+
+
+@pytest.fixture(params=[None, 2000], ids=["in memory", "from disk"])
+def training(request, monkeypatch, tiny_dataset) -> TrainingData:
+    if request.param:
+        monkeypatch.setattr(data, "BLOCK_BYTES", request.param)
+    file = DatasetFile(tiny_dataset)
+    return TrainingData(file, np.arange(0, 40, 2), TERMS, 4.5, torch.float64)
+
+
+def test_an_epoch_shows_every_configuration_once(training, tiny_dataset) -> None:
+    with DatasetFile(tiny_dataset) as file:
+        wanted = file.read(np.arange(0, 40, 2)).labels["reference"]
+    for generator in (None, torch.Generator().manual_seed(3)):
+        energies, forces, sizes = [], [], []
+        for batch, labels in training.batches(3, generator):
+            assert len(batch.sizes) <= 3
+            assert len(labels["reference", "forces"]) == batch.sizes.sum() == len(batch.elements)
+            energies.append(labels["reference", "energy"])
+            forces.append(labels["reference", "forces"])
+            sizes.append(batch.sizes)
+        found = torch.cat(energies).numpy()
+        np.testing.assert_array_equal(np.sort(found), np.sort(wanted["energy"]))
+        assert torch.cat(forces).square().sum() == pytest.approx((wanted["forces"] ** 2).sum())
+        if generator is None:
+            np.testing.assert_array_equal(found, wanted["energy"])
+        else:
+            assert not np.array_equal(found, wanted["energy"])
+
+
+def test_an_order_is_repeated_by_its_seed(training) -> None:
+    orders = [
+        torch.cat(
+            [
+                labels["reference", "energy"]
+                for _, labels in training.batches(4, torch.Generator().manual_seed(seed))
+            ]
+        )
+        for seed in (1, 1, 2)
+    ]
+    assert torch.equal(orders[0], orders[1])
+    assert not torch.equal(orders[0], orders[2])
+
+
+def test_batches_by_pairs_have_that_many_on_average(training) -> None:
+    size = training.batch_size(Batch(pairs=100))
+    pairs = sum(int(batch.bounds[:, -1].sum()) for batch, _ in training.batches(size))
+    assert size * pairs / 20 == pytest.approx(100, rel=0.3)
+    assert training.batch_size(Batch(configurations=7)) == 7
+
+
+def test_an_empty_split_is_refused(tiny_dataset) -> None:
+    with DatasetFile(tiny_dataset) as file, pytest.raises(InputError, match="got none in one of"):
+        TrainingData(file, np.array([], int), TERMS, 4.5, torch.float64)
