@@ -21,8 +21,8 @@ include: "workflow/rules/common.smk"
 
 
 wildcard_constraints:
-    dataset=f"(?!tables/){NAME}",
-    family=NAME,
+    dataset="|".join(map(re.escape, campaign.datasets)),
+    family="|".join(dict.fromkeys(re.escape(family) for _, family, _ in MODELS)),
     model=NAME,
     seed=r"\d+",
     table="|".join(ROWS),

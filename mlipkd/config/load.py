@@ -88,8 +88,16 @@ def _sentence(detail, cause: object, section: type[BaseModel]) -> str:
         )
     if cause is not None:
         return str(cause)
-    wanted = detail["msg"].replace("Input should be", "wanted")
-    return f"{wanted[0].lower()}{wanted[1:]}, got {detail['input']!r}"
+    if detail["type"] == "too_short":
+        return "wanted at least one entry, got none; add one"
+    if detail["type"] == "union_tag_not_found":
+        key = detail["ctx"]["discriminator"]
+        return f"wanted the key {key}, got none; add it, docs/config.md lists its values"
+    if detail["type"] == "union_tag_invalid":
+        known, came = detail["ctx"]["expected_tags"], detail["ctx"]["tag"]
+        return f"wanted {detail['ctx']['discriminator']} to be one of {known}, got {came!r}"
+    wanted = detail["msg"].replace("Input should", "wanted it to")
+    return f"{wanted[0].lower()}{wanted[1:]}, got {detail['input']!r}; docs/config.md tells more"
 
 
 def _keys(section: type[BaseModel], seen: set | None = None) -> set[str]:

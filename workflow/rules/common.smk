@@ -1,6 +1,7 @@
 # The campaign, the settings of each of its jobs, and what the rules ask about them.
 
 import os
+import re
 import sys
 from pathlib import Path
 
