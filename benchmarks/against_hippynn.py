@@ -5,7 +5,7 @@ package initialises and shuffles in its own way. For each seed the two train one
 one process, so that the ratio of their times means something. hippynn runs as its documentation
 advises: pairs found once, the faster of its CPU kernels (plain PyTorch).
 
-    python benchmarks/against_hippynn.py runs/aluminium/results/al/dataset.h5 docs/against_hippynn.json
+    python -m benchmarks.against_hippynn DATASET docs/against_hippynn.json
 """
 
 import os
@@ -24,11 +24,12 @@ import numpy as np
 import torch
 import typer
 
+from benchmarks.hippynn_twin import arrays, filled_up
 from mlipkd import provenance
 from mlipkd.config.load import parse_section
 from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TEST, TRAIN, VALIDATION, Dataset
-from mlipkd.datasets.file import DatasetFile
+from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.device import choose_device
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.prediction import predict
@@ -132,7 +133,7 @@ def train_hippynn(
     validation = {"Target": target, "Loss": total}
 
     database = Database(
-        arr_dict=padded(dataset),
+        arr_dict=labelled(dataset),
         inputs=["Z", "R", "C"],
         targets=["E", "F"],
         seed=given.seed,
@@ -188,23 +189,14 @@ def energy_per_atom(dataset: Dataset) -> float:
     return float((dataset.labels["reference"]["energy"] / dataset.sizes).mean())
 
 
-def padded(dataset: Dataset) -> dict[str, np.ndarray]:
-    """The dataset as hippynn's padded arrays."""
-    count, longest = len(dataset), dataset.sizes.max()
-    real = np.arange(longest) < dataset.sizes[:, None]  # (configurations, atoms)
-    arrays = {
-        "Z": np.zeros((count, longest), np.int64),
-        "R": np.zeros((count, longest, 3), np.float32),
-        "F": np.zeros((count, longest, 3), np.float32),
-    }
+def labelled(dataset: Dataset) -> dict[str, np.ndarray]:
+    """The dataset as hippynn's arrays, with its labels."""
     labels = dataset.labels["reference"]
-    for name, values in (("Z", dataset.species), ("R", dataset.positions), ("F", labels["forces"])):
-        arrays[name][real] = values
     energies = labels["energy"] - energy_per_atom(dataset) * dataset.sizes
-    return arrays | {
-        "C": dataset.cells.astype(np.float32),
+    return arrays(dataset, np.float32) | {
+        "F": filled_up(dataset, labels["forces"], np.float32),
         "E": energies.astype(np.float32)[:, None],
-        "indices": np.arange(count),
+        "indices": np.arange(len(dataset)),
     }
 
 
@@ -229,8 +221,6 @@ def main(
     choose_device("cpu", threads=1)
     with DatasetFile(dataset) as file:
         whole = file.read()
-    from mlipkd.datasets.file import write
-
     small = whole.select(np.flatnonzero(whole.sizes <= largest))
     small_path = Path(tempfile.mkdtemp()) / "dataset.h5"
     write(small, small_path)

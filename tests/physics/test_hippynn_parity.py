@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.hippynn_twin import arrays, copy_weights, hippynn_model, real_atoms
 from mlipkd.config.model import Architecture
 from mlipkd.hipnn.batch import Batcher
 from mlipkd.hipnn.derivatives import forces, pair_gradient, per_system
@@ -16,81 +17,7 @@ from mlipkd.hipnn.kernels.environment import library
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.testing import PARITY, dataset_of, random_crystal, random_molecule
 
-hippynn = pytest.importorskip("hippynn", reason="hippynn is a test-only dependency")
-
-NETWORKS = {0: "Hipnn", 1: "HipnnVec", 2: "HipnnQuad"}
-
-
-def hippynn_model(shape: Architecture, species: list[int], periodic: bool):
-    """A hippynn predictor with random weights, and the modules that hold them."""
-    from hippynn.graphs import Predictor, inputs, networks, physics, targets
-
-    Z, R = inputs.SpeciesNode("Z"), inputs.PositionsNode("R")
-    parents = (Z, R, inputs.CellNode("C")) if periodic else (Z, R)
-    network = getattr(networks, NETWORKS[shape.l_max])(
-        "network",
-        parents,
-        periodic=periodic,
-        module_kwargs={
-            "possible_species": [0, *species],
-            "n_features": shape.width,
-            "n_sensitivities": shape.sensitivities,
-            "dist_soft_min": shape.soft_min,
-            "dist_soft_max": shape.soft_max,
-            "dist_hard_max": shape.hard_max,
-            "n_interaction_layers": shape.n_interactions,
-            "n_atom_layers": shape.atom_layers,
-            "resnet": True,
-        },
-    )
-    energy = targets.HEnergyNode("energy", network)
-    force = physics.GradientNode("force", (energy.mol_energy, R), sign=-1)
-    outputs = [energy.mol_energy, energy.atom_energies, energy.hierarchicality, force]
-    predictor = Predictor(list(parents), outputs)
-    predictor.to(torch.float64)
-    return predictor, network.torch_module, energy.torch_module
-
-
-def copy_weights(network, energy, model: HIPNN) -> None:
-    """Weights of hippynn's modules into ours (HIPNN_SPEC section 8)."""
-    with torch.no_grad():
-        wrappers = [wrapper for block in network.blocks for wrapper in block]
-        for wrapper, layer in zip(wrappers, model.layers, strict=True):
-            base = wrapper.base_layer
-            pairs = [(layer.outer.weight, wrapper.res_layer.weight)]
-            pairs += [(layer.outer.bias, wrapper.res_layer.bias)]
-            if hasattr(layer, "skip"):
-                pairs.append((layer.skip.weight, wrapper.adjust_layer.weight))
-            if hasattr(base, "sensitivity"):
-                pairs += [(layer.base.V, base.int_weights)]
-                pairs += [(layer.base.W, base.selfint.weight)]
-                pairs += [(layer.base.b, base.selfint.bias)]
-                pairs += [(layer.base.sensitivity.mu, base.sensitivity.mu[0])]
-                pairs += [(layer.base.sensitivity.sigma, base.sensitivity.sigma[0])]
-                if layer.base.l_max >= 1:
-                    pairs.append((layer.base.tau1, base.vecscales))
-                if layer.base.l_max == 2:
-                    pairs.append((layer.base.tau2, base.quadscales))
-            else:
-                pairs += [(layer.base.weight, base.weight), (layer.base.bias, base.bias)]
-            for ours_tensor, theirs_tensor in pairs:
-                ours_tensor.copy_(theirs_tensor.reshape(ours_tensor.shape))
-        model.E0.copy_(energy.layers[0].weight[0])
-        for n, head in enumerate(energy.layers[1:]):
-            model.w[n] = head.weight[0]
-            model.b[n] = head.bias[0]
-
-
-def arrays(dataset, periodic: bool) -> dict[str, torch.Tensor]:
-    """The dataset as hippynn's padded arrays."""
-    longest = dataset.sizes.max()
-    Z = np.zeros((len(dataset), longest), int)
-    R = np.zeros((len(dataset), longest, 3))
-    for m, (first, last) in enumerate(zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)):
-        Z[m, : last - first] = dataset.species[first:last]
-        R[m, : last - first] = dataset.positions[first:last]
-    given = {"Z": torch.from_numpy(Z), "R": torch.from_numpy(R)}
-    return given | ({"C": torch.from_numpy(dataset.cells)} if periodic else {})
+pytest.importorskip("hippynn", reason="hippynn is a test-only dependency")
 
 
 def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
@@ -124,7 +51,8 @@ def test_same_numbers_as_hippynn(
         dataset = dataset_of([random_molecule(generator, n, elements) for n in (3, 9, 6, 1)])
 
     predictor, network, energy = hippynn_model(shape, list(elements), periodic)
-    theirs = predictor(**arrays(dataset, periodic))
+    predictor.to(torch.float64)
+    theirs = predictor(**{key: torch.from_numpy(value) for key, value in arrays(dataset).items()})
 
     model = HIPNN(shape, elements).double()
     copy_weights(network, energy, model)
@@ -137,7 +65,7 @@ def test_same_numbers_as_hippynn(
     ours_forces = forces(pair_gradient(total, batch, training=False), batch)
     ours_hierarchicality = per_system(hierarchicality(orders), batch)
 
-    real = arrays(dataset, periodic)["Z"].bool()
+    real = torch.from_numpy(real_atoms(dataset))
     assert relative(total, theirs["energy.mol_energy"][:, 0]) < PARITY
     atomic = theirs["energy.atom_energies"].reshape(*real.shape)[real]
     assert relative(orders.sum(1), atomic) < PARITY

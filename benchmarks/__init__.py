@@ -1,0 +1,1 @@
+"""Comparisons with other packages, side by side in one run."""
