@@ -24,7 +24,7 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.hippynn_twin import arrays, filled_up
+from benchmarks.hippynn_twin import arrays, filled_up, hippynn_network
 from mlipkd import provenance
 from mlipkd.config.load import parse_section
 from mlipkd.config.settings import TrainSettings
@@ -94,29 +94,15 @@ def train_hippynn(
     from hippynn.experiment.assembly import precompute_pairs
     from hippynn.experiment.controllers import PatienceController
     from hippynn.experiment.routines import SetupParams
-    from hippynn.graphs import Predictor, inputs, loss, networks, physics, targets
+    from hippynn.graphs import Predictor, inputs, loss, physics, targets
     from hippynn.pretraining import hierarchical_energy_initialization
 
     torch.manual_seed(given.seed)
-    shape, optimiser = given.architecture, given.recipe.optimiser
+    optimiser = given.recipe.optimiser
     Z = inputs.SpeciesNode(db_name="Z")
     R, C = inputs.PositionsNode(db_name="R"), inputs.CellNode(db_name="C")
-    network = networks.HipnnVec(
-        "network",
-        (Z, R, C),
-        periodic=True,
-        module_kwargs={
-            "possible_species": [0, *sorted({int(z) for z in dataset.species})],
-            "n_features": shape.width,
-            "n_sensitivities": shape.sensitivities,
-            "dist_soft_min": shape.soft_min,
-            "dist_soft_max": shape.soft_max,
-            "dist_hard_max": shape.hard_max,
-            "n_interaction_layers": shape.n_interactions,
-            "n_atom_layers": shape.atom_layers,
-            "resnet": True,
-        },
-    )
+    species = sorted({int(z) for z in dataset.species})
+    network = hippynn_network(given.architecture, species, (Z, R, C))
     atomic = targets.HEnergyNode("energy", network)
     energy, force = (
         atomic.mol_energy,

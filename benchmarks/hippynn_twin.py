@@ -10,16 +10,14 @@ from mlipkd.hipnn.network import HIPNN
 NETWORKS = {0: "Hipnn", 1: "HipnnVec", 2: "HipnnQuad"}
 
 
-def hippynn_model(shape: Architecture, species: list[int], periodic: bool):
-    """A hippynn predictor with random weights, and the modules that hold them."""
-    from hippynn.graphs import Predictor, inputs, networks, physics, targets
+def hippynn_network(shape: Architecture, species: list[int], parents: tuple):
+    """The node of a hippynn network on (species, positions) or (species, positions, cell)."""
+    from hippynn.graphs import networks
 
-    Z, R = inputs.SpeciesNode("Z"), inputs.PositionsNode("R")
-    parents = (Z, R, inputs.CellNode("C")) if periodic else (Z, R)
-    network = getattr(networks, NETWORKS[shape.l_max])(
+    return getattr(networks, NETWORKS[shape.l_max])(
         "network",
         parents,
-        periodic=periodic,
+        periodic=len(parents) == 3,
         module_kwargs={
             "possible_species": [0, *species],
             "n_features": shape.width,
@@ -32,6 +30,15 @@ def hippynn_model(shape: Architecture, species: list[int], periodic: bool):
             "resnet": True,
         },
     )
+
+
+def hippynn_model(shape: Architecture, species: list[int], periodic: bool):
+    """A hippynn predictor with random weights, and the modules that hold them."""
+    from hippynn.graphs import Predictor, inputs, physics, targets
+
+    Z, R = inputs.SpeciesNode("Z"), inputs.PositionsNode("R")
+    parents = (Z, R, inputs.CellNode("C")) if periodic else (Z, R)
+    network = hippynn_network(shape, species, parents)
     energy = targets.HEnergyNode("energy", network)
     force = physics.GradientNode("force", (energy.mol_energy, R), sign=-1)
     outputs = [energy.mol_energy, energy.atom_energies, energy.hierarchicality, force]

@@ -10,13 +10,11 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
-from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
-from ase.units import fs
 
 from mlipkd.config.dataset import AluminiumEMT
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.sampling import hot_dynamics
 from mlipkd.provenance import record
 
 LATTICE_CONSTANT = 3.994  # Å, fcc aluminium at rest in EMT
@@ -33,7 +31,6 @@ MELTING_DISPLACEMENT = 0.35  # Å in each direction, to begin with
 MELTING_STEPS = 40
 STRIDE = 8  # steps between two configurations
 TIME_STEP = 5.0  # fs
-FRICTION = 0.02  # 1/fs
 
 
 def make(name: str, source: AluminiumEMT) -> Dataset:
@@ -89,15 +86,7 @@ def _melt(rng: np.random.Generator, count: int) -> list[tuple[Atoms, dict]]:
     atoms.set_cell(atoms.cell * rng.uniform(*MELT_VOLUMES) ** (1 / 3), scale_atoms=True)
     temperature = rng.uniform(*MELT_TEMPERATURES)
     atoms.positions += rng.normal(scale=MELTING_DISPLACEMENT, size=(len(atoms), 3))
-    MaxwellBoltzmannDistribution(atoms, temperature_K=2 * temperature, rng=rng)
-    dynamics = Langevin(
-        atoms,
-        TIME_STEP * fs,
-        temperature_K=temperature,
-        friction=FRICTION / fs,
-        fixcm=False,
-        rng=rng,
-    )
+    dynamics = hot_dynamics(atoms, temperature, TIME_STEP, rng)
     frames = []
     for steps in [MELTING_STEPS] + [STRIDE] * (count - 1):
         dynamics.run(steps)

@@ -13,14 +13,12 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import CalculationFailed
 from ase.collections import g2
-from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
-from ase.units import fs
 from tblite.ase import TBLite
 
 from mlipkd.config.dataset import MoleculesXTB
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.sampling import hot_dynamics
 from mlipkd.errors import InputError
 from mlipkd.provenance import record
 
@@ -29,7 +27,6 @@ WALKER_SIZE = 100  # configurations of one walker
 WARMING_STEPS = 100
 STRIDE = 12  # steps between two configurations
 TIME_STEP = 1.0  # fs
-FRICTION = 0.02  # 1/fs
 RESTARTS = 20  # of one walker, before its molecule is given up
 OPENMP = "libgomp.1.dylib" if sys.platform == "darwin" else "libgomp.so.1"  # what tblite runs on
 
@@ -74,15 +71,7 @@ def _walk(
     for restart in range(RESTARTS):
         atoms = molecule.copy()
         atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
-        MaxwellBoltzmannDistribution(atoms, temperature_K=2 * temperature, rng=rng)
-        dynamics = Langevin(
-            atoms,
-            TIME_STEP * fs,
-            temperature_K=temperature,
-            friction=FRICTION / fs,
-            fixcm=False,
-            rng=rng,
-        )
+        dynamics = hot_dynamics(atoms, temperature, TIME_STEP, rng)
         try:
             dynamics.run(WARMING_STEPS)
             while len(frames) < count:
