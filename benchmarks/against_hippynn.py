@@ -28,7 +28,7 @@ from benchmarks.hippynn_twin import arrays, filled_up, hippynn_network
 from mlipkd import provenance
 from mlipkd.config.load import parse_section
 from mlipkd.config.settings import TrainSettings
-from mlipkd.datasets.dataset import TEST, TRAIN, VALIDATION, Dataset
+from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.device import choose_device
 from mlipkd.hipnn.file import load_potential
@@ -208,6 +208,7 @@ def main(
     with DatasetFile(dataset) as file:
         whole = file.read()
     small = whole.select(np.flatnonzero(whole.sizes <= largest))
+    small.splits[small.splits == UNUSED] = TRAIN  # what the campaign spares is trained on here
     small_path = Path(tempfile.mkdtemp()) / "dataset.h5"
     write(small, small_path)
     test = small.select(np.flatnonzero(small.splits == TEST))
