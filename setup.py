@@ -1,10 +1,11 @@
 """Builds the CPU kernels where there is a C++ compiler; everything else is in pyproject.toml.
 
-Each is built for several generations of processors, and the best that runs is chosen when it is
-loaded. Where none can be built the installation goes on without, and the plain PyTorch path serves.
+They are built for several generations of processors, and the best build that runs is chosen when it
+is loaded. Where none can be built the installation goes on without, and plain PyTorch serves.
 """
 
 import platform
+from glob import glob
 
 from setuptools import Extension, setup
 
@@ -15,8 +16,9 @@ if platform.machine() in ("x86_64", "AMD64"):
 setup(
     ext_modules=[
         Extension(
-            f"mlipkd.hipnn.kernels.environment_{name}",
-            sources=["mlipkd/hipnn/kernels/environment.cpp"],
+            f"mlipkd.hipnn.kernels.cpu_{name}",
+            sources=sorted(glob("mlipkd/hipnn/kernels/*.cpp")),
+            depends=glob("mlipkd/hipnn/kernels/*.h"),
             extra_compile_args=[
                 *("-std=c++17", "-O3", "-fopenmp", "-Wno-psabi"),
                 *("-fno-math-errno", "-fno-trapping-math"),

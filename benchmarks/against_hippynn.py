@@ -33,7 +33,7 @@ from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.device import choose_device
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.prediction import predict
-from mlipkd.training.loop import train
+from mlipkd.training.loop import Job, train
 
 BATCH, EPOCHS, HALVE_AFTER, STOP_AFTER = 8, 40, 30, 50
 LEARNING_RATE, L2, HIERARCHICALITY, FORCES = 1e-3, 1e-6, 0.01, 10.0
@@ -79,7 +79,7 @@ def train_ours(given: TrainSettings, path: Path, test: Dataset) -> tuple[dict[st
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "model.safetensors"
         began = time.perf_counter()
-        train(given, path, output, Path(folder) / "history.jsonl", checkpoint_every=1e9)
+        train([Job(given, output, Path(folder) / "history.jsonl")], path, checkpoint_every=1e9)
         seconds = time.perf_counter() - began
         found = predict(load_potential(output), test, ("energy", "forces"))
     return test_errors(found["energy"], found["forces"], test), seconds

@@ -62,18 +62,18 @@ def copy_weights(network, energy, model: HIPNN) -> None:
                 pairs += [(layer.base.b, base.selfint.bias)]
                 pairs += [(layer.base.sensitivity.mu, base.sensitivity.mu[0])]
                 pairs += [(layer.base.sensitivity.sigma, base.sensitivity.sigma[0])]
-                if layer.base.l_max >= 1:
+                if layer.base.tau1 is not None:
                     pairs.append((layer.base.tau1, base.vecscales))
-                if layer.base.l_max == 2:
+                if layer.base.tau2 is not None:
                     pairs.append((layer.base.tau2, base.quadscales))
             else:
                 pairs += [(layer.base.weight, base.weight), (layer.base.bias, base.bias)]
             for ours_tensor, theirs_tensor in pairs:
                 ours_tensor.copy_(theirs_tensor.reshape(ours_tensor.shape))
-        model.E0.copy_(energy.layers[0].weight[0])
+        model.E0[0] = energy.layers[0].weight[0]
         for n, head in enumerate(energy.layers[1:]):
-            model.w[n] = head.weight[0]
-            model.b[n] = head.bias[0]
+            model.w[0, n] = head.weight[0]
+            model.b[0, n] = head.bias[0]
 
 
 def real_atoms(dataset: Dataset) -> np.ndarray:

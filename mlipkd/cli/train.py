@@ -1,4 +1,4 @@
-"""``mlipkd train``: one member of a family."""
+"""``mlipkd train``: members of a family."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,30 +7,45 @@ from typer import Option
 
 
 def train(
-    settings: Annotated[Path, Option(help="What to train: a settings file.")],
+    settings: Annotated[
+        list[Path], Option(help="What to train: a settings file. Several train together.")
+    ],
     dataset: Annotated[Path, Option(help="The dataset, with teacher labels for a student.")],
-    output: Annotated[Path, Option(help="The model file to write.")],
-    history: Annotated[Path, Option(help="The learning curve to write, one JSON line an epoch.")],
+    output: Annotated[list[Path], Option(help="The model file to write, one for each settings.")],
+    history: Annotated[
+        list[Path], Option(help="The learning curve to write, one JSON line an epoch.")
+    ],
     threads: Annotated[
         int, Option(help="CPU threads; results are the same bits for the same number.")
     ] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
     checkpoint_every: Annotated[float, Option(help="Seconds between checkpoints.")] = 10.0,
 ) -> None:
-    """Train one member of a family; resume if it was interrupted.
+    """Train a member of a family, or several at once; resume if it was interrupted.
+
+    Members that differ by the seed alone may train together, in one pass over the data: give each
+    its --settings, --output and --history. Small models train up to twice as fast so.
 
     Example: mlipkd train --settings settings.yaml --dataset dataset.h5
     --output model.safetensors --history history.jsonl
     """
     from mlipkd.config.settings import TrainSettings
     from mlipkd.device import choose_device
-    from mlipkd.training.loop import train as train_member
+    from mlipkd.errors import InputError
+    from mlipkd.training.loop import Job
+    from mlipkd.training.loop import train as train_members
 
-    train_member(
-        TrainSettings.read(settings),
+    if not len(settings) == len(output) == len(history):
+        raise InputError(
+            "command line: wanted a --settings, an --output and a --history for each member, got "
+            f"{len(settings)}, {len(output)} and {len(history)}; give as many of each"
+        )
+    train_members(
+        [
+            Job(TrainSettings.read(own), model, lines)
+            for own, model, lines in zip(settings, output, history, strict=True)
+        ],
         dataset,
-        output,
-        history,
         device=choose_device(device, threads),
         checkpoint_every=checkpoint_every,
     )

@@ -40,7 +40,12 @@ class Batcher:
     """Configurations with their neighbours found once, from which batches are put together."""
 
     def __init__(
-        self, dataset: Dataset, species: Sequence[int], cutoff: float, dtype: torch.dtype
+        self,
+        dataset: Dataset,
+        species: Sequence[int],
+        cutoff: float,
+        dtype: torch.dtype,
+        device: torch.device | str = "cpu",
     ) -> None:
         """Find the neighbours of all configurations; vectors are kept in ``dtype``.
 
@@ -49,6 +54,7 @@ class Batcher:
             species: atomic numbers that the model knows, ascending.
             cutoff: Å.
             dtype: precision of the vectors.
+            device: where everything is kept and batches are put together.
 
         Raises:
             InputError: the dataset holds an element that the model does not know.
@@ -56,15 +62,18 @@ class Batcher:
         elements = elements_of(dataset, species)  # (atoms,)
         precision = np.float64 if dtype == torch.float64 else np.float32
         neighbours: Neighbours = neighbours_of(dataset, cutoff, precision)
+        bounds = element_bounds(neighbours, dataset, elements, len(species))
+
+        def kept(array: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
         self.cutoff = cutoff
-        self.offsets = torch.from_numpy(np.ascontiguousarray(dataset.offsets))
-        self.elements = torch.from_numpy(elements)  # (atoms,)
-        self.bounds = torch.from_numpy(element_bounds(neighbours, dataset, elements, len(species)))
-        self.volumes = torch.from_numpy(np.abs(np.linalg.det(dataset.cells)))  # (configurations,)
-        self.starts = torch.from_numpy(neighbours.starts)  # (atoms + 1,)
-        self.senders = torch.from_numpy(neighbours.senders)  # (pairs,)
-        self.reverse = torch.from_numpy(neighbours.reverse)  # (pairs,)
-        self.vectors = torch.from_numpy(neighbours.vectors)  # (pairs, 3)
+        self.offsets = kept(dataset.offsets)  # (configurations + 1,)
+        self.volumes = kept(np.abs(np.linalg.det(dataset.cells)))  # (configurations,)
+        self.elements, self.bounds = kept(elements), kept(bounds)  # (atoms,), (atoms, elements + 1)
+        self.starts = kept(neighbours.starts)  # (atoms + 1,)
+        self.senders, self.reverse = kept(neighbours.senders), kept(neighbours.reverse)  # (pairs,)
+        self.vectors = kept(neighbours.vectors)  # (pairs, 3)
 
     @property
     def pairs(self) -> int:
@@ -77,21 +86,24 @@ class Batcher:
 
     def batch(self, configurations: torch.Tensor) -> Batch:
         """Put some configurations together: ``configurations`` is (systems,) int64."""
+        device = self.offsets.device
         atoms = self.atoms(configurations)  # (atoms,)
         sizes = self.offsets[configurations + 1] - self.offsets[configurations]  # (systems,)
         first_rows = sizes.cumsum(0) - sizes  # (systems,)
-        systems = torch.repeat_interleave(torch.arange(len(sizes)), sizes)  # (atoms,)
+        systems = torch.repeat_interleave(
+            torch.arange(len(sizes), device=device), sizes
+        )  # (atoms,)
 
         counts = self.starts[atoms + 1] - self.starts[atoms]  # (atoms,)
         longest = int(counts.max()) if len(counts) else 0
-        slots = torch.arange(longest)  # (neighbours,)
+        slots = torch.arange(longest, device=device)  # (neighbours,)
         filled_up = slots >= counts[:, None]  # (atoms, neighbours)
         entries = (self.starts[atoms, None] + slots).masked_fill_(filled_up, 0)
         if self.pairs == 0:
             entries = entries[:, :0]
         senders = self.senders[entries].long() + first_rows[systems, None]  # (atoms, neighbours)
         reverse = senders * longest + self.reverse[entries]  # (atoms, neighbours)
-        rows = torch.arange(len(atoms))[:, None]  # (atoms, 1)
+        rows = torch.arange(len(atoms), device=device)[:, None]  # (atoms, 1)
         vectors = self.vectors[entries]  # (atoms, neighbours, 3)
         far = vectors.new_tensor([2 * self.cutoff, 0, 0])
         return Batch(
@@ -143,4 +155,5 @@ def ranges(first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
     lengths = last - first
     ends = lengths.cumsum(0)
     total = int(ends[-1]) if len(ends) else 0
-    return torch.arange(total) + torch.repeat_interleave(first - (ends - lengths), lengths)
+    counted = torch.arange(total, device=first.device)
+    return counted + torch.repeat_interleave(first - (ends - lengths), lengths)

@@ -6,37 +6,51 @@ With d_ij = R_j - R_i + shift and g_ij = ∂E/∂d_ij, each pair counted in both
     stress = (1/V) Σ_ij d_ij ⊗ g_ij
 
 so one derivative with respect to the vectors gives all of them, for free and periodic systems.
+Every member of an ensemble has its own: a leading dimension.
 """
 
 import torch
 
 from mlipkd.hipnn.batch import Batch
-from mlipkd.hipnn.interaction import Exchange
+from mlipkd.hipnn.engines import ENGINES
+from mlipkd.hipnn.kernels.wanted import only
+from mlipkd.hipnn.network import HIPNN
+
+
+def pair_vectors(model: HIPNN, batch: Batch) -> torch.Tensor:
+    """The batch's vectors for each member, to derive by: (members, atoms, neighbours, 3)."""
+    return batch.vectors.expand(model.members, *batch.vectors.shape).detach().requires_grad_()
 
 
 def per_system(values: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Sums over the atoms of each configuration: (atoms, …) → (systems, …)."""
-    sums = values.new_zeros(len(batch.sizes), *values.shape[1:])
-    return sums.index_add(0, batch.systems, values)
+    """Sums over the atoms of each configuration: (members, atoms, …) → (members, systems, …)."""
+    sums = values.new_zeros(len(values), len(batch.sizes), *values.shape[2:])
+    return sums.index_add(1, batch.systems, values)
 
 
-def pair_gradient(energy: torch.Tensor, batch: Batch, training: bool) -> torch.Tensor:
-    """∂E/∂d_ij: (atoms, neighbours, 3), eV/Å; ``training`` keeps the graph to derive it again."""
-    (gradient,) = torch.autograd.grad(energy.sum(), batch.vectors, create_graph=training)
+def pair_gradient(energy: torch.Tensor, vectors: torch.Tensor, training: bool) -> torch.Tensor:
+    """∂E/∂d_ij: (members, atoms, neighbours, 3), eV/Å.
+
+    Args:
+        energy: of each member's systems or atoms, eV; it is summed.
+        vectors: of ``pair_vectors``.
+        training: keep the graph, to derive the gradient by the weights.
+    """
+    with only("vectors"):
+        (gradient,) = torch.autograd.grad(energy.sum(), vectors, create_graph=training)
     return gradient
 
 
-def forces(gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Forces from the pair gradient: (atoms, 3), eV/Å."""
-    reaction = Exchange.apply(gradient.reshape(-1, 3), batch.reverse).view_as(gradient)
-    return (gradient - reaction).sum(1)
+def forces(model: HIPNN, gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Forces from the pair gradient: (members, atoms, 3), eV/Å."""
+    return ENGINES[model.engine].pair_forces(gradient, batch)
 
 
 def stress(gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Stress from the pair gradient: (systems, 3, 3), eV/Å^3, positive under tension as in ASE.
+    """Stress from the pair gradient: (members, systems, 3, 3), eV/Å^3, positive under tension.
 
     It is NaN for free systems, which have no volume.
     """
-    per_atom = torch.einsum("ija,ijb->iab", batch.vectors, gradient)  # (atoms, 3, 3)
+    per_atom = torch.einsum("ija,mijb->miab", batch.vectors, gradient)  # (members, atoms, 3, 3)
     volumes = torch.where(batch.volumes > 0, batch.volumes, torch.nan)
     return per_system(per_atom, batch) / volumes[:, None, None].to(gradient.dtype)

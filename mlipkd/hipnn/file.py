@@ -41,12 +41,13 @@ class Potential:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.model.E0.device
+        return self.model.device
 
 
 def save_potential(potential: Potential, path: Path) -> None:
     """Write a model file."""
-    tensors = {key: value.contiguous() for key, value in potential.model.state_dict().items()}
+    state = potential.model.state_dict()
+    tensors = {key: value.squeeze(0).contiguous() for key, value in state.items()}
     record = json.dumps({"format": FORMAT, **potential.metadata})
     header = {"mlipkd": record, "sha256": _digest(record, tensors)}
     with artefacts.writing(Path(path)) as temporary:
@@ -81,7 +82,7 @@ def load_potential(path: Path | str, device: torch.device | str = "cpu") -> Pote
         )
     model = HIPNN(Architecture(**record["architecture"]), record["species"])
     model.to(weights["w"].dtype)
-    model.load_state_dict(weights)
+    model.load_state_dict({key: value[None] for key, value in weights.items()})
     return Potential(model.to(device).requires_grad_(False), record)
 
 

@@ -7,6 +7,6 @@ import torch
 
 
 def hierarchicality(energies: torch.Tensor) -> torch.Tensor:
-    """R_i of every atom, from E_iⁿ (atoms, N_int + 1): (atoms,)."""
+    """R_i of every atom, from E_iⁿ (members, atoms, N_int + 1): (members, atoms)."""
     squares = energies**2
-    return (squares[:, 1:] / (squares[:, 1:] + squares[:, :-1])).sum(1)
+    return (squares[..., 1:] / (squares[..., 1:] + squares[..., :-1])).sum(-1)

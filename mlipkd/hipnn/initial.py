@@ -19,7 +19,7 @@ HEAD_SCALE = 1e-2
 
 
 def initialise(model: HIPNN, seed: int) -> None:
-    """Set all weights but the element energies."""
+    """Set all weights of a single model but the element energies."""
     generator = torch.Generator().manual_seed(seed)
 
     def uniform(weights: torch.Tensor, n_in: int) -> None:
@@ -27,19 +27,20 @@ def initialise(model: HIPNN, seed: int) -> None:
         torch.nn.init.uniform_(weights, -bound, bound, generator=generator)
 
     def xavier(weights: torch.Tensor) -> None:
-        torch.nn.init.xavier_normal_(weights, generator=generator)
+        (alone,) = weights  # the rule counts the dimensions of one member's weights
+        torch.nn.init.xavier_normal_(alone, generator=generator)
 
     for layer in model.layers:
-        base, width = layer.base, layer.outer.in_features
+        base, width = layer.base, layer.outer.weight.shape[2]
         if isinstance(base, Interaction):
-            n_in = base.W.shape[1]
+            n_in = base.W.shape[2]
             xavier(base.V)
             xavier(base.W)
             uniform(base.b, n_in)
-            for tau in (getattr(base, name) for name in ("tau1", "tau2") if hasattr(base, name)):
+            for tau in (tau for tau in (base.tau1, base.tau2) if tau is not None):
                 torch.nn.init.normal_(tau, generator=generator)
         else:
-            n_in = base.in_features
+            n_in = base.weight.shape[2]
             xavier(base.weight)
             uniform(base.bias, n_in)
         uniform(layer.outer.weight, width)
@@ -47,7 +48,7 @@ def initialise(model: HIPNN, seed: int) -> None:
         if hasattr(layer, "skip"):
             uniform(layer.skip.weight, n_in)
     scale = HEAD_SCALE
-    for w, b in zip(model.w.detach(), model.b.detach(), strict=True):
+    for w, b in zip(model.w.detach()[0], model.b.detach()[0], strict=True):
         for weights in (w, b):
             uniform(weights, len(w))
             weights *= scale
@@ -55,7 +56,7 @@ def initialise(model: HIPNN, seed: int) -> None:
 
 
 def fit_element_energies(model: HIPNN, dataset: Dataset) -> None:
-    """Set E⁰ to the least-squares fit of the reference energies on composition, in float64.
+    """Set E⁰ of a single model to the fit of the reference energies on composition, in float64.
 
     Where compositions do not tell the elements apart (one molecule, one element) the solution of
     smallest norm is taken.
@@ -68,4 +69,4 @@ def fit_element_energies(model: HIPNN, dataset: Dataset) -> None:
     ).astype(np.float64)  # (configurations, elements)
     known = np.isfinite(energies)
     fitted, *_ = np.linalg.lstsq(counts[known], energies[known])
-    model.E0.copy_(torch.from_numpy(fitted))
+    model.E0.copy_(torch.from_numpy(fitted)[None])

@@ -11,84 +11,52 @@
 
 | symbol | variable | shape |
 |---|---|---|
-| c T_c | `around.tensors` | (atoms, components, neighbours) |
-| s_ν / c | `sensitivities` | (atoms, neighbours, sensitivities) |
-| z | `features` | (atoms, in) |
-| V | `V` | (sensitivities, out, in) |
-| W, b | `W`, `b` | (out, in), (out,) |
-| τ1, τ2 | `tau1`, `tau2` | (out,) |
-| ε | `CUSP` | keeps the roots differentiable at zero |
+| z | `features` | (members, atoms, in) |
+| V | `V` | (members, sensitivities, out, in) |
+| W, b | `W`, `b` | (members, out, in), (members, out) |
+| τ1, τ2 | `tau1`, `tau2` | (members, out) |
 """
 
 import torch
 
+from mlipkd.hipnn import engines
 from mlipkd.hipnn.sensitivity import Sensitivity
 from mlipkd.hipnn.surroundings import Surroundings
-
-CUSP = 1e-6
-
-
-class Exchange(torch.autograd.Function):
-    """Rows in the order of the reverse pairs: what was sent becomes what is received.
-
-    The permutation is its own inverse, so its derivative is the same gather, without a scatter.
-    """
-
-    @staticmethod
-    def forward(ctx, rows: torch.Tensor, reverse: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(reverse)
-        return rows.index_select(0, reverse)
-
-    @staticmethod
-    def backward(ctx, gradient: torch.Tensor):
-        (reverse,) = ctx.saved_tensors
-        return Exchange.apply(gradient.contiguous(), reverse), None
 
 
 class Interaction(torch.nn.Module):
     """One interaction layer, without the residual connection around it."""
 
+    tau1: torch.nn.Parameter | None
+    tau2: torch.nn.Parameter | None
+
     def __init__(
         self, n_in: int, n_out: int, l_max: int, one_hot: bool, sensitivity: Sensitivity
     ) -> None:
         super().__init__()
-        number = len(sensitivity.mu)
-        self.l_max, self.one_hot = l_max, one_hot
+        members, number = sensitivity.mu.shape
+        self.one_hot = one_hot
         self.sensitivity = sensitivity
-        self.V = torch.nn.Parameter(torch.empty(number, n_out, n_in))
-        self.W = torch.nn.Parameter(torch.empty(n_out, n_in))
-        self.b = torch.nn.Parameter(torch.empty(n_out))
-        if l_max >= 1:
-            self.tau1 = torch.nn.Parameter(torch.empty(n_out))
-        if l_max == 2:
-            self.tau2 = torch.nn.Parameter(torch.empty(n_out))
+        self.V = torch.nn.Parameter(torch.empty(members, number, n_out, n_in))
+        self.W = torch.nn.Parameter(torch.empty(members, n_out, n_in))
+        self.b = torch.nn.Parameter(torch.empty(members, n_out))
+        for order, name in ((1, "tau1"), (2, "tau2")):
+            tau = torch.nn.Parameter(torch.empty(members, n_out)) if l_max >= order else None
+            self.register_parameter(name, tau)
 
-    def forward(self, features: torch.Tensor, around: Surroundings) -> torch.Tensor:
-        """Features (atoms, in) → (atoms, out)."""
+    def forward(
+        self, features: torch.Tensor, around: Surroundings, engine: engines.Engine
+    ) -> torch.Tensor:
+        """Features (members, atoms, in) → (members, atoms, out)."""
+        members, number, n_out, _ = self.V.shape
         if self.one_hot:
-            A = self._environment_first(around)  # (atoms, components, out)
+            G = engine.environment(around, self.sensitivity)
+            V = self.V.permute(0, 3, 1, 2).flatten(1, 2)  # (members, in * sensitivities, out)
+            A = torch.bmm(G.flatten(3).flatten(1, 2), V)
         else:
-            A = self._messages_first(features, around)
-        out = A[:, 0] + torch.nn.functional.linear(features, self.W, self.b)  # (atoms, out)
-        if self.l_max >= 1:
-            square = (A[:, 1:4] ** 2).sum(1)
-            out = out + self.tau1 * torch.sqrt(square + CUSP)
-        if self.l_max == 2:
-            # Frobenius norm of the tensor; the product stands for the entry zz = -(xx + yy)
-            square = 2 * ((A[:, 4:9] ** 2).sum(1) + A[:, 4] * A[:, 7])
-            out = out + self.tau2 * torch.sqrt(square + CUSP)
-        return out
-
-    def _environment_first(self, around: Surroundings) -> torch.Tensor:
-        G = around.environment(self.sensitivity)  # (atoms, components, in, sensitivities)
-        V = self.V.permute(2, 0, 1).flatten(0, 1)  # (in * sensitivities, out)
-        return (G.flatten(2).flatten(0, 1) @ V).view(*G.shape[:2], -1)
-
-    def _messages_first(self, features: torch.Tensor, around: Surroundings) -> torch.Tensor:
-        sensitivities = self.sensitivity(around.distances)  # (atoms, neighbours, sensitivities)
-        atoms, _, number = sensitivities.shape
-        Q = features @ self.V.permute(2, 0, 1).flatten(1)  # (atoms, sensitivities * out)
-        # r_ij = r_ji, so the sensitivities of a row are those of what its atom sends, too.
-        sent = torch.bmm(sensitivities, Q.view(atoms, number, -1))  # (atoms, neighbours, out)
-        received = Exchange.apply(sent.flatten(0, 1), around.batch.reverse)
-        return torch.bmm(around.tensors, received.view_as(sent))
+            V = self.V.permute(0, 3, 1, 2).flatten(2)  # (members, in, sensitivities * out)
+            Q = torch.bmm(features, V)
+            A = engine.messages(around, self.sensitivity, Q.view(members, -1, number, n_out))
+        A = A.view(members, -1, around.components, n_out)
+        out = A[:, :, 0] if self.tau1 is None else engine.norms(A, self.tau1, self.tau2)
+        return torch.baddbmm(out, features, self.W.mT) + self.b[:, None]

@@ -8,86 +8,142 @@
 (Lubbers 2018, Eqs. 3-7 and 12; Chigaev 2023.) E⁰ is the energy of an atom by its element alone. It
 is fitted to the data before training and then fixed, and it is kept in float64: total energies of
 thousands of eV leave no room in float32 for the differences that matter.
+
+A model may be an ensemble: its members have one architecture and weights of their own, and all of
+them are evaluated in one pass over the neighbours, which they share. Weights and features have a
+leading dimension for the members, one where there is a single model.
 """
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
-from torch.nn.functional import softplus
 
 from mlipkd.config.model import Architecture
 from mlipkd.hipnn.batch import Batch
+from mlipkd.hipnn.engines import ENGINES, Engine, choose_engine
 from mlipkd.hipnn.interaction import Interaction
 from mlipkd.hipnn.sensitivity import Sensitivity
-from mlipkd.hipnn.surroundings import Surroundings, choose_engine
+from mlipkd.hipnn.surroundings import Surroundings
+
+
+class Linear(torch.nn.Module):
+    """A linear layer of each member."""
+
+    def __init__(self, members: int, n_in: int, n_out: int, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(members, n_out, n_in))
+        if bias:
+            self.bias = torch.nn.Parameter(torch.empty(members, n_out))
+
+    def forward(self, features: torch.Tensor, around: Surroundings, engine: Engine) -> torch.Tensor:
+        """Features (members, atoms, in) → (members, atoms, out)."""
+        return torch.baddbmm(self.bias[:, None], features, self.weight.mT)
 
 
 class Residual(torch.nn.Module):
     """A layer wrapped in an activation and a residual connection."""
 
-    def __init__(self, base: Interaction | torch.nn.Linear, n_in: int, n_out: int) -> None:
+    def __init__(self, members: int, base: Interaction | Linear, n_in: int, n_out: int) -> None:
         super().__init__()
         self.base = base
-        self.outer = torch.nn.Linear(n_out, n_out)
+        self.outer = Linear(members, n_out, n_out)
         if n_in != n_out:
-            self.skip = torch.nn.Linear(n_in, n_out, bias=False)
+            self.skip = Linear(members, n_in, n_out, bias=False)
 
-    def forward(self, features: torch.Tensor, *around: Surroundings) -> torch.Tensor:
-        """Features (atoms, in) → (atoms, out)."""
-        skip = self.skip(features) if hasattr(self, "skip") else features
-        return self.outer(softplus(self.base(features, *around))) + skip
+    def forward(self, features: torch.Tensor, around: Surroundings, engine: Engine) -> torch.Tensor:
+        """Features (members, atoms, in) → (members, atoms, out)."""
+        activated = engine.softplus(self.base(features, around, engine))
+        if hasattr(self, "skip"):
+            features = torch.bmm(features, self.skip.weight.mT)
+        out = torch.baddbmm(features, activated, self.outer.weight.mT)
+        return out + self.outer.bias[:, None]
 
 
 class Block(torch.nn.Module):
     """An interaction layer and the atom layers after it."""
 
-    def __init__(self, n_in: int, architecture: Architecture, first: bool) -> None:
+    def __init__(self, members: int, n_in: int, architecture: Architecture, first: bool) -> None:
         super().__init__()
         shape, width = architecture, architecture.width
-        sensitivity = Sensitivity(shape.sensitivities, shape.soft_min, shape.soft_max)
+        sensitivity = Sensitivity(members, shape.sensitivities, shape.soft_min, shape.soft_max)
         interaction = Interaction(n_in, width, shape.l_max, first, sensitivity)
-        self.interaction = Residual(interaction, n_in, width)
-        self.atom_layers = torch.nn.Sequential(
-            *(
-                Residual(torch.nn.Linear(width, width), width, width)
-                for _ in range(shape.atom_layers)
-            )
+        self.interaction = Residual(members, interaction, n_in, width)
+        self.atom_layers = torch.nn.ModuleList(
+            Residual(members, Linear(members, width, width), width, width)
+            for _ in range(shape.atom_layers)
         )
 
-    def forward(self, features: torch.Tensor, around: Surroundings) -> torch.Tensor:
-        """Features (atoms, in) → (atoms, width)."""
-        return self.atom_layers(self.interaction(features, around))
+    def forward(self, features: torch.Tensor, around: Surroundings, engine: Engine) -> torch.Tensor:
+        """Features (members, atoms, in) → (members, atoms, width)."""
+        features = self.interaction(features, around, engine)
+        for layer in self.atom_layers:
+            features = layer(features, around, engine)
+        return features
 
 
 class HIPNN(torch.nn.Module):
-    """A HIP-NN-TS model of atomic energies."""
+    """A HIP-NN-TS model of atomic energies, or an ensemble of them."""
 
     E0: torch.Tensor
-    """(elements,) float64: energy of an atom by its element alone, eV."""
+    """(members, elements) float64: energy of an atom by its element alone, eV."""
 
-    def __init__(self, architecture: Architecture, species: Sequence[int]) -> None:
+    def __init__(
+        self, architecture: Architecture, species: Sequence[int], members: int = 1
+    ) -> None:
         """Lay out the model; its weights are set by ``initialise`` or loaded from a file.
 
         Args:
             architecture: its shape.
             species: the atomic numbers it knows, ascending.
+            members: models of an ensemble.
         """
         super().__init__()
         self.architecture = architecture
         self.species = tuple(species)
         number, width = architecture.n_interactions, architecture.width
         self.blocks = torch.nn.ModuleList(
-            Block(width if n else len(self.species), architecture, first=n == 0)
+            Block(members, width if n else len(self.species), architecture, first=n == 0)
             for n in range(number)
         )
-        self.w = torch.nn.Parameter(torch.empty(number, width))
-        self.b = torch.nn.Parameter(torch.empty(number))
-        self.register_buffer("E0", torch.zeros(len(self.species), dtype=torch.float64))
+        self.w = torch.nn.Parameter(torch.empty(members, number, width))
+        self.b = torch.nn.Parameter(torch.empty(members, number))
+        E0 = torch.zeros(members, len(self.species), dtype=torch.float64)
+        self.register_buffer("E0", E0)
+
+    @classmethod
+    def ensemble(cls, models: Sequence["HIPNN"]) -> Self:
+        """The members of several models of one architecture as one model; weights are copied."""
+        first = models[0]
+        members = sum(model.members for model in models)
+        together = cls(first.architecture, first.species, members).to(first.dtype).to(first.device)
+        states = [model.state_dict() for model in models]
+        together.load_state_dict(
+            {key: torch.cat([state[key] for state in states]) for key in states[0]}
+        )
+        return together.requires_grad_(first.w.requires_grad)
+
+    def member(self, number: int) -> Self:
+        """One member as a model by itself; weights are copied."""
+        alone = type(self)(self.architecture, self.species).to(self.dtype).to(self.device)
+        state = self.state_dict()
+        alone.load_state_dict({key: value[number : number + 1] for key, value in state.items()})
+        return alone.requires_grad_(self.w.requires_grad)
+
+    @property
+    def members(self) -> int:
+        """Models of the ensemble."""
+        return len(self.w)
 
     @property
     def dtype(self) -> torch.dtype:
         """Floating-point type of the weights."""
         return self.w.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.w.device
 
     @property
     def layers(self) -> list[Residual]:
@@ -97,7 +153,7 @@ class HIPNN(torch.nn.Module):
     @property
     def engine(self) -> str:
         """What sums over neighbours: see ``choose_engine``."""
-        return choose_engine(self.E0.device)
+        return choose_engine(self.device)
 
     def _apply(self, fn, recurse: bool = True):
         """Move or cast the model; the energies of the elements stay in float64."""
@@ -106,13 +162,23 @@ class HIPNN(torch.nn.Module):
         self.E0 = energies.to(self.E0.device)
         return self
 
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """E_iⁿ, n = 0 … N_int, of every atom: (atoms, N_int + 1) float64, eV."""
+    def forward(self, batch: Batch, vectors: torch.Tensor | None = None) -> torch.Tensor:
+        """E_iⁿ, n = 0 … N_int, of every atom: (members, atoms, N_int + 1) float64, eV.
+
+        Args:
+            batch: some configurations.
+            vectors: (members, atoms, neighbours, 3), those of the batch for each member, to derive
+                by: see ``pair_vectors``.
+        """
         shape = self.architecture
-        around = Surroundings(batch, shape.l_max, shape.hard_max, self.engine)
+        if vectors is None:
+            vectors = batch.vectors.expand(self.members, *batch.vectors.shape)
+        around = Surroundings(batch, vectors, shape.l_max, shape.hard_max)
+        engine = ENGINES[self.engine]
         z = torch.nn.functional.one_hot(batch.elements, len(self.species)).to(self.dtype)
-        energies = [self.E0[batch.elements]]
-        for block, w, b in zip(self.blocks, self.w, self.b, strict=True):
-            z = block(z, around)  # (atoms, width)
-            energies.append((z @ w + b).double())
-        return torch.stack(energies, dim=1)  # (atoms, N_int + 1)
+        z = z.expand(self.members, *z.shape)  # (members, atoms, elements)
+        energies = [self.E0[:, batch.elements]]
+        for block, w, b in zip(self.blocks, self.w.unbind(1), self.b.unbind(1), strict=True):
+            z = block(z, around, engine)  # (members, atoms, width)
+            energies.append(torch.baddbmm(b[:, None, None], z, w[..., None])[..., 0].double())
+        return torch.stack(energies, dim=2)  # (members, atoms, N_int + 1)

@@ -7,7 +7,7 @@ import torch
 
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.hipnn.batch import Batch, Batcher
-from mlipkd.hipnn.derivatives import forces, pair_gradient, per_system, stress
+from mlipkd.hipnn.derivatives import forces, pair_gradient, pair_vectors, per_system, stress
 from mlipkd.hipnn.file import Potential
 
 QUANTITIES = ("energy", "forces", "atomic_energies", "stress")
@@ -47,19 +47,20 @@ def evaluate(
     potential: Potential, batch: Batch, quantities: Sequence[str]
 ) -> dict[str, torch.Tensor]:
     """The given quantities of one batch."""
+    model = potential.model
     with_forces = "forces" in quantities or "stress" in quantities
-    batch.vectors.requires_grad_(with_forces)
+    vectors = pair_vectors(model, batch)
     with torch.set_grad_enabled(with_forces):
-        atomic_energies = potential.model(batch).sum(1)  # (atoms,)
-        energy = per_system(atomic_energies, batch)  # (systems,)
+        atomic_energies = model(batch, vectors).sum(2)  # (members, atoms)
+        energy = per_system(atomic_energies, batch)  # (members, systems)
         results = {"energy": energy, "atomic_energies": atomic_energies}
         if with_forces:
-            gradient = pair_gradient(energy, batch, training=False)
+            gradient = pair_gradient(energy, vectors, training=False)
             if "forces" in quantities:
-                results["forces"] = forces(gradient, batch)
+                results["forces"] = forces(model, gradient, batch)
             if "stress" in quantities:
                 results["stress"] = stress(gradient, batch)
-    return {name: results[name].detach() for name in quantities}
+    return {name: results[name].detach()[0] for name in quantities}
 
 
 def _chunks(batcher: Batcher, potential: Potential) -> Iterator[torch.Tensor]:

@@ -6,6 +6,7 @@ a retry. The one before is kept: a checkpoint damaged by a crash or a full disk 
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,33 +20,56 @@ from mlipkd.errors import InputError
 
 @dataclass
 class Progress:
-    """How far training has come, beside its weights."""
+    """How far the training of one member has come, beside its weights."""
 
-    identity: str
-    """What is trained: settings, dataset and version. Another one never resumes from this."""
+    learning_rate: float
     epoch: int = 0
-    learning_rate: float = 0.0
     best_epoch: int = 0
     best_loss: float = float("inf")
     halved_epoch: int = 0
     seconds: float = 0.0
+    stopped: str | None = None
+    """Why it is over; none while it goes on."""
 
 
 class Checkpoint:
     """The checkpoint beside one output."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, identity: str) -> None:
+        """Say where, and what is trained: settings, dataset and version, as a hash of them.
+
+        The checkpoint of another training is never gone on from.
+        """
+        self.identity = identity
         self.path = output.with_name(output.name + ".checkpoint")
         self.previous = output.with_name(output.name + ".checkpoint.previous")
 
     def save(
-        self, progress: Progress, model: torch.nn.Module, best: dict, adam: torch.optim.Adam
+        self,
+        progress: list[Progress],
+        weights: Sequence[Mapping[str, torch.Tensor]],
+        best: Sequence[Mapping[str, torch.Tensor]],
+        adam: torch.optim.Adam,
     ) -> None:
-        """Write a new checkpoint and keep the one before."""
-        tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-        tensors |= {f"best.{key}": value for key, value in best.items()}
-        for number, state in adam.state_dict()["state"].items():
-            tensors |= {f"adam.{number}.{key}": value for key, value in state.items()}
+        """Write a new checkpoint and keep the one before.
+
+        Args:
+            progress: of each member.
+            weights: of each member, by name.
+            best: the best weights of each member so far.
+            adam: the optimiser of all.
+        """
+        kinds: dict[str, Mapping] = {
+            "weights": dict(enumerate(weights)),
+            "best": dict(enumerate(best)),
+            "adam": adam.state_dict()["state"],
+        }
+        tensors = {
+            f"{kind}.{number}.{key}": value.contiguous()
+            for kind, sets in kinds.items()
+            for number, values in sets.items()
+            for key, value in values.items()
+        }
         if self.path.exists():
             for old, kept in (
                 (self.path, self.previous),
@@ -53,38 +77,38 @@ class Checkpoint:
             ):
                 if old.exists():
                     os.replace(old, kept)
+        record = {"identity": self.identity, "members": [asdict(one) for one in progress]}
         with artefacts.writing(self.path) as temporary:
-            save_file(
-                {key: value.contiguous() for key, value in tensors.items()},
-                temporary,
-                metadata={"progress": json.dumps(asdict(progress))},
-            )
+            save_file(tensors, temporary, metadata={"progress": json.dumps(record)})
 
     def load(
-        self, identity: str, model: torch.nn.Module, adam: torch.optim.Adam
-    ) -> tuple[Progress, dict[str, torch.Tensor]] | None:
-        """Set model and optimiser to the newest sound checkpoint of this training, if there is one.
+        self, weights: list[dict[str, torch.nn.Parameter]], adam: torch.optim.Adam
+    ) -> tuple[list[Progress], list[dict[str, torch.Tensor]]] | None:
+        """Set weights and optimiser to the newest sound checkpoint of this training, if any.
 
         Returns:
-            How far it had come, and the best weights so far; or none.
+            How far each member had come, and its best weights so far; or none.
         """
         for path in (self.path, self.previous):
             try:
                 artefacts.verify(path)
                 with safe_open(path, framework="pt") as file:
-                    progress = Progress(**json.loads(file.metadata()["progress"]))
+                    record = json.loads(file.metadata()["progress"])
                     tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             except (InputError, SafetensorError):
                 continue
-            if progress.identity != identity:
+            if record["identity"] != self.identity:
                 continue
-            model.load_state_dict(_under("model.", tensors))
-            states = _under("adam.", tensors)
+            for number, own in enumerate(weights):
+                for key, value in _under(f"weights.{number}.", tensors).items():
+                    own[key].data.copy_(value)
             groups = adam.state_dict()["param_groups"]
             numbers = [number for group in groups for number in group["params"]]
-            state = {number: _under(f"{number}.", states) for number in numbers}
-            adam.load_state_dict({"state": state, "param_groups": groups})
-            return progress, _under("best.", tensors)
+            states = {number: _under(f"adam.{number}.", tensors) for number in numbers}
+            known = {number: state for number, state in states.items() if state}
+            adam.load_state_dict({"state": known, "param_groups": groups})
+            best = [_under(f"best.{number}.", tensors) for number in range(len(weights))]
+            return [Progress(**one) for one in record["members"]], best
         return None
 
     def remove(self) -> None:

@@ -22,6 +22,8 @@ BLOCK_BYTES = 4 * 2**30
 SAMPLE = 64
 
 Labels = dict[tuple[str, str], torch.Tensor]
+#: Quantities that every atom has; the others, every configuration.
+PER_ATOM = ("forces", "atomic_energies")
 
 
 class TrainingData:
@@ -34,8 +36,11 @@ class TrainingData:
         terms: list[LossTerm],
         cutoff: float,
         dtype: torch.dtype,
+        device: torch.device | str = "cpu",
     ) -> None:
         """Say which configurations of the file: ``configurations`` is (configurations,) int.
+
+        Neighbours and labels are kept on the device.
 
         Raises:
             InputError: the file lacks labels that a term asks for, or there are no configurations.
@@ -53,7 +58,8 @@ class TrainingData:
                     f"the recipe, got {', '.join(present) or 'none'}; change the recipe's terms, "
                     "or add the labels to the dataset"
                 )
-        self._file, self._terms, self._cutoff, self._dtype = file, terms, cutoff, dtype
+        self._file, self._terms = file, terms
+        self._cutoff, self._dtype, self._device = cutoff, dtype, device
         sample = configurations[:: max(1, len(configurations) // SAMPLE)]
         pairs = len(neighbours_of(file.read(sample), cutoff).senders)
         self.mean_pairs = pairs / len(sample)
@@ -73,8 +79,11 @@ class TrainingData:
 
     def batches(
         self, batch_size: int, generator: torch.Generator | None = None
-    ) -> Iterator[tuple[Batch, Labels]]:
-        """All configurations in mini-batches; shuffled, if there is a generator."""
+    ) -> Iterator[tuple[Batch, Labels, torch.Tensor]]:
+        """All configurations in mini-batches; shuffled, if there is a generator.
+
+        Yields the batch, its labels, and which of the file's configurations they are.
+        """
         order = torch.arange(len(self._blocks))
         if generator is not None:
             order = torch.randperm(len(order), generator=generator)
@@ -84,14 +93,17 @@ class TrainingData:
             rows = torch.arange(size)
             if generator is not None:
                 rows = torch.randperm(size, generator=generator)
+            in_file = torch.from_numpy(self._blocks[number])
             for chosen in rows.split(batch_size):
+                numbers, chosen = in_file[chosen], chosen.to(self._device)
                 atoms = batcher.atoms(chosen)
                 yield (
                     batcher.batch(chosen),
                     {
-                        key: values[atoms if key[1] in ("forces", "atomic_energies") else chosen]
+                        key: values[atoms if key[1] in PER_ATOM else chosen]
                         for key, values in labels.items()
                     },
+                    numbers,
                 )
 
     def _load(self, configurations: np.ndarray) -> tuple[Batcher, Labels]:
@@ -99,8 +111,10 @@ class TrainingData:
         labels: Labels = {}
         for term in self._terms:
             key = (term.labels, stored(term.quantity))
-            labels[key] = torch.from_numpy(dataset.labels[key[0]][key[1]])  # float64
-        return Batcher(dataset, self._file.species_present, self._cutoff, self._dtype), labels
+            label = torch.from_numpy(dataset.labels[key[0]][key[1]])  # float64
+            labels[key] = label.to(self._device)
+        species, cutoff = self._file.species_present, self._cutoff
+        return Batcher(dataset, species, cutoff, self._dtype, self._device), labels
 
 
 def stored(quantity: str) -> str:

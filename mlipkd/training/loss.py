@@ -2,56 +2,141 @@
 
 Err is taken over a mini-batch (docs/conventions.md; Matin et al., Digital Discovery 2025, Eq. 3).
 The derivative of the term in w_L2, 2 w_L2 W, is what Adam calls weight decay; it is left to it.
+
+The members of an ensemble have a loss each, over those of a batch's configurations that are theirs.
+The sum of their losses has, by the weights of one, the derivative of that one's loss.
 """
+
+from dataclasses import dataclass
 
 import torch
 
 from mlipkd.config.recipe import LossTerm
 from mlipkd.hipnn.batch import Batch
-from mlipkd.hipnn.derivatives import forces, pair_gradient, per_system, stress
+from mlipkd.hipnn.derivatives import forces, pair_gradient, pair_vectors, per_system, stress
 from mlipkd.hipnn.hierarchicality import hierarchicality
 from mlipkd.hipnn.interaction import Interaction
+from mlipkd.hipnn.kernels.wanted import only
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.training.data import Labels, stored
+from mlipkd.training.data import PER_ATOM, Labels, stored
+
+
+@dataclass
+class Residuals:
+    """Prediction - label of one term, of each member."""
+
+    values: torch.Tensor  # (members, values), zero where there is no label or it is not theirs
+    counts: torch.Tensor  # (members,), how many there are
+
+    def errors(self) -> torch.Tensor:
+        """Err = RMSE + MAE of each member: (members,); zero where nothing is labelled."""
+        number = self.counts.clamp(min=1)
+        # The norm, unlike the root of a mean, has a derivative (zero) where all residuals vanish.
+        rmse = torch.linalg.vector_norm(self.values, dim=1) / number.sqrt()
+        return rmse + self.values.abs().sum(1) / number
+
+
+class Errors:
+    """RMSE and MAE of one term over many batches, of each member."""
+
+    def __init__(self) -> None:
+        self.squared: torch.Tensor | float = 0.0
+        self.absolute: torch.Tensor | float = 0.0
+        self.count: torch.Tensor | float = 0.0
+
+    def add(self, found: Residuals) -> None:
+        """Add those of a batch."""
+        values = found.values.detach().double()
+        self.squared = self.squared + values.square().sum(1)
+        self.absolute = self.absolute + values.abs().sum(1)
+        self.count = self.count + found.counts
+
+    def result(self) -> dict[str, list[float]]:
+        """``rmse`` and ``mae``, a number for each member."""
+        assert isinstance(self.squared, torch.Tensor) and isinstance(self.absolute, torch.Tensor)
+        rmse = (self.squared / self.count).sqrt()
+        return {"rmse": rmse.tolist(), "mae": (self.absolute / self.count).tolist()}
 
 
 def residuals(
-    model: HIPNN, batch: Batch, labels: Labels, terms: list[LossTerm], training: bool
-) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """Prediction - label of each term, where there is a label: one flat tensor each; and E_iⁿ."""
+    model: HIPNN,
+    batch: Batch,
+    labels: Labels,
+    terms: list[LossTerm],
+    training: bool,
+    theirs: torch.Tensor | None = None,
+) -> tuple[list[Residuals], torch.Tensor]:
+    """The residuals of each term, and E_iⁿ (members, atoms, N_int + 1).
+
+    Args:
+        model: the members.
+        batch: some configurations.
+        labels: theirs, NaN where there is none.
+        terms: of the loss.
+        training: keep the graph, to derive by the weights.
+        theirs: (members, systems) bool, which configurations are whose; none if all are everyone's.
+    """
     quantities = {term.quantity for term in terms}
     derivatives = bool(quantities & {"forces", "stress"})
-    batch.vectors.requires_grad_(derivatives)
+    vectors = pair_vectors(model, batch) if derivatives else None
     with torch.set_grad_enabled(training or derivatives):
-        orders = model(batch)  # (atoms, N_int + 1)
-        atomic_energies = orders.sum(1)  # (atoms,)
-        energy = per_system(atomic_energies, batch)  # (systems,)
+        orders = model(batch, vectors)
+        atomic_energies = orders.sum(2)  # (members, atoms)
+        energy = per_system(atomic_energies, batch)  # (members, systems)
         predicted = {
             "energy": energy,
             "energy_per_atom": energy / batch.sizes,
             "atomic_energies": atomic_energies,
         }
-        if derivatives:
-            gradient = pair_gradient(energy, batch, training)
+        if vectors is not None:
+            gradient = pair_gradient(energy, vectors, training)
             if "forces" in quantities:
-                predicted["forces"] = forces(gradient, batch)
+                predicted["forces"] = forces(model, gradient, batch)
             if "stress" in quantities:
                 predicted["stress"] = stress(gradient, batch)
     found = []
     for term in terms:
-        label = labels[term.labels, stored(term.quantity)].to(energy.device)
+        label = labels[term.labels, stored(term.quantity)]
         if term.quantity == "energy_per_atom":
             label = label / batch.sizes
-        residual = (predicted[term.quantity] - label).flatten()
-        found.append(residual[torch.isfinite(label).flatten()])
+        counted = torch.isfinite(label)[None]  # (1, systems or atoms, …)
+        if theirs is not None:
+            rows = theirs if term.quantity not in PER_ATOM else theirs[:, batch.systems]
+            counted = counted & rows.view(*rows.shape, *[1] * (label.ndim - 1))
+        difference = torch.where(counted, predicted[term.quantity] - label, 0).flatten(1)
+        counts = counted.flatten(1).sum(1).expand(model.members)
+        found.append(Residuals(difference, counts))
     return found, orders
 
 
-def error(residual: torch.Tensor) -> torch.Tensor:
-    """Err = RMSE + MAE of one batch; zero where nothing is labelled."""
-    number = max(residual.numel(), 1)
-    # The norm, unlike the root of a mean, has a derivative (zero) where all residuals vanish.
-    return torch.linalg.vector_norm(residual) / number**0.5 + residual.abs().sum() / number
+def loss(
+    hierarchicality_weight: float,
+    weighted: list[tuple[float, Residuals]],
+    orders: torch.Tensor,
+    theirs: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The losses of one mini-batch but for w_L2: (members,).
+
+    Args:
+        hierarchicality_weight: w_R.
+        weighted: weight and residuals of each term.
+        orders: E_iⁿ, (members, atoms, N_int + 1).
+        theirs: (members, atoms) bool, which atoms are whose; none if all are everyone's.
+    """
+    total = orders.new_zeros(len(orders))
+    for weight, found in weighted:
+        total = total + weight * found.errors()
+    if hierarchicality_weight:
+        R = hierarchicality(orders)  # (members, atoms)
+        mean = R.mean(1) if theirs is None else (R * theirs).sum(1) / theirs.sum(1).clamp(min=1)
+        total = total + hierarchicality_weight * mean
+    return total
+
+
+def gradients(losses: torch.Tensor, weights: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The derivatives of each member's loss by its weights, of the weights' shapes."""
+    with only("weights"):
+        return list(torch.autograd.grad(losses.sum(), weights, materialize_grads=True))
 
 
 def mixing_weights(model: HIPNN) -> list[torch.Tensor]:
@@ -64,17 +149,3 @@ def mixing_weights(model: HIPNN) -> list[torch.Tensor]:
         if hasattr(layer, "skip"):
             weights.append(layer.skip.weight)
     return weights
-
-
-def loss(
-    hierarchicality_weight: float,
-    weighted: list[tuple[float, torch.Tensor]],
-    orders: torch.Tensor,
-) -> torch.Tensor:
-    """The loss of one mini-batch but for w_L2, from the weight and the residuals of each term."""
-    total = orders.new_zeros(())
-    for weight, residual in weighted:
-        total = total + weight * error(residual)
-    if hierarchicality_weight:
-        total = total + hierarchicality_weight * hierarchicality(orders).mean()
-    return total

@@ -1,71 +1,50 @@
 """The environment of the first layer as PyTorch operators on the compiled CPU kernel.
 
-    env[i, c, a, ν] = Σ_j of element a  c(r) T_c(ĥ_ij) exp(-½ t_ν²)
+    env[m, i, c, a, ν] = Σ_j of element a  c(r) T_c(ĥ_ij) exp(-½ t_mν²)
 
-with forces and force training: the operator, its derivative and the derivative of that, each a pass
-over the pairs that stores nothing of their number times sensitivities (HIPNN_SPEC section 10).
+for the members m of an ensemble, which share their neighbours; with forces and force training: the
+operator, its derivative and the derivative of that, each a pass over the pairs that stores nothing
+of their number times sensitivities (HIPNN_SPEC section 10).
+
+Vectors come as (members, atoms, neighbours, 3), so that each member has a derivative of its own;
+but they are the same for all members, an expanded view of which the first is read.
 """
-
-import ctypes
-from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-#: Which generation of processors a build needs, by PyTorch's name for this one; the best first.
-BUILDS = {
-    "AVX512": ("avx512", "avx2", "baseline"),
-    "AVX2": ("avx2", "baseline"),
-}
-TYPES = {torch.float32: "float", torch.float64: "double"}
+from mlipkd.hipnn.kernels.library import call
+from mlipkd.hipnn.kernels.wanted import wanted
+
+Derivatives = tuple[Tensor, Tensor, Tensor]
 
 
-@cache
-def library() -> ctypes.CDLL | None:
-    """The best build that runs on this processor; none if it was installed without a compiler."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    for name in BUILDS.get(capability, ("baseline",)):
-        for path in Path(__file__).parent.glob(f"environment_{name}.*so"):
-            return ctypes.CDLL(str(path))
-    return None
-
-
-def _call(name: str, components: int, inputs: list, hard_max: float, more: list, out: list) -> None:
-    """Call a function of the library; the arrays are contiguous and of one type."""
-    vectors, bounds, mu, _ = inputs
-    kernel = getattr(library(), f"{name}_{TYPES[vectors.dtype]}")
-    kernel(
-        ctypes.c_int64(vectors.shape[0]),
-        ctypes.c_int64(vectors.shape[1]),
-        bounds.shape[1] - 1,
-        len(mu),
-        components,
-        *(ctypes.c_void_p(tensor.data_ptr()) for tensor in inputs),
-        ctypes.c_double(hard_max),
-        *(ctypes.c_void_p(tensor.data_ptr()) for tensor in more),
-        torch.get_num_threads(),
-        *(ctypes.c_void_p(tensor.data_ptr()) for tensor in out),
-    )
+def _inputs(
+    vectors: Tensor, bounds: Tensor, mu: Tensor, sigma: Tensor, hard_max: float, components: int
+) -> tuple:
+    """Atoms, width, members, elements, sensitivities, components; the arrays; the cut-off."""
+    numbers = (*vectors.shape[1:3], len(mu), bounds.shape[1] - 1, mu.shape[1], components)
+    arrays = (tensor.contiguous() for tensor in (vectors[0], bounds, mu, sigma))
+    return *numbers, *arrays, hard_max
 
 
 @torch.library.custom_op("mlipkd::environment", mutates_args=(), device_types="cpu")
 def environment(
     vectors: Tensor, bounds: Tensor, mu: Tensor, sigma: Tensor, hard_max: float, components: int
 ) -> Tensor:
-    """env: (atoms, components, elements, sensitivities).
+    """env: (members, atoms, components, elements, sensitivities).
 
     Args:
-        vectors: (atoms, neighbours, 3), Å, the neighbours of each atom sorted by element.
+        vectors: (members, atoms, neighbours, 3), Å, an atom's neighbours sorted by element.
         bounds: (atoms, elements + 1) int32, where each element's neighbours start.
-        mu: (sensitivities,), Å.
-        sigma: (sensitivities,), Å.
+        mu: (members, sensitivities), Å.
+        sigma: (members, sensitivities), Å.
         hard_max: cut-off, Å.
         components: 1, 4 or 9 for l_max 0, 1 or 2.
     """
-    inputs = [vectors.contiguous(), bounds, mu.contiguous(), sigma.contiguous()]
     env = vectors.new_empty(_shape(vectors, bounds, mu, components))
-    _call("environment", components, inputs, hard_max, [], [env])
+    inputs = _inputs(vectors, bounds, mu, sigma, hard_max, components)
+    call("environment", vectors.dtype, *inputs, torch.get_num_threads(), env)
     return env
 
 
@@ -78,12 +57,17 @@ def environment_backward(
     sigma: Tensor,
     hard_max: float,
     components: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """From G = ∂L/∂env: ∂L/∂vectors, ∂L/∂μ, ∂L/∂σ."""
-    inputs = [vectors.contiguous(), bounds, mu.contiguous(), sigma.contiguous()]
-    out = [torch.empty_like(tensor) for tensor in (inputs[0], inputs[2], inputs[3])]
-    _call("environment_backward", components, inputs, hard_max, [G.contiguous()], out)
-    return out[0], out[1], out[2]
+    for_vectors: bool,
+    for_weights: bool,
+) -> Derivatives:
+    """From G = ∂L/∂env: ∂L/∂vectors, ∂L/∂μ, ∂L/∂σ; those that are not wanted are empty."""
+    dvectors = vectors.new_empty(vectors.shape if for_vectors else 0)
+    dmu, dsigma = (mu.new_zeros(mu.shape if for_weights else 0) for _ in range(2))
+    out = [dvectors if for_vectors else None, *((dmu, dsigma) if for_weights else (None, None))]
+    if vectors.numel() and (for_vectors or for_weights):
+        inputs = (*_inputs(vectors, bounds, mu, sigma, hard_max, components), G.contiguous())
+        call("environment_backward", vectors.dtype, *inputs, torch.get_num_threads(), *out)
+    return dvectors, dmu, dsigma
 
 
 @torch.library.custom_op("mlipkd::environment_along", mutates_args=(), device_types="cpu")
@@ -96,18 +80,18 @@ def environment_along(
     sigma: Tensor,
     hard_max: float,
     components: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Derivatives:
     """Of ⟨v, ∂⟨G, env⟩/∂vectors⟩ the derivatives by G, μ and σ."""
-    inputs = [vectors.contiguous(), bounds, mu.contiguous(), sigma.contiguous()]
-    out = [torch.empty_like(tensor) for tensor in (G, inputs[2], inputs[3])]
-    out[0] = out[0].contiguous()
-    more = [G.contiguous(), v.contiguous()]
-    _call("environment_along", components, inputs, hard_max, more, out)
-    return out[0], out[1], out[2]
+    dG = G.new_empty(G.shape)
+    dmu, dsigma = mu.new_empty(mu.shape), mu.new_empty(mu.shape)
+    inputs = (*_inputs(vectors, bounds, mu, sigma, hard_max, components), G.contiguous())
+    out = (torch.get_num_threads(), dG, dmu, dsigma)
+    call("environment_along", vectors.dtype, *inputs, v.contiguous(), *out)
+    return dG, dmu, dsigma
 
 
 def _shape(vectors: Tensor, bounds: Tensor, mu: Tensor, components: int) -> tuple[int, ...]:
-    return vectors.shape[0], components, bounds.shape[1] - 1, mu.shape[0]
+    return len(mu), vectors.shape[1], components, bounds.shape[1] - 1, mu.shape[1]
 
 
 @environment.register_fake
@@ -116,26 +100,36 @@ def _(vectors, bounds, mu, sigma, hard_max, components):
 
 
 @environment_backward.register_fake
-def _(G, vectors, bounds, mu, sigma, hard_max, components):
-    return torch.empty_like(vectors), torch.empty_like(mu), torch.empty_like(sigma)
+def _(G, vectors, bounds, mu, sigma, hard_max, components, for_vectors, for_weights):
+    dvectors = vectors.new_empty(vectors.shape if for_vectors else 0)
+    dmu, dsigma = (mu.new_empty(mu.shape if for_weights else 0) for _ in range(2))
+    return dvectors, dmu, dsigma
 
 
 @environment_along.register_fake
 def _(v, G, vectors, bounds, mu, sigma, hard_max, components):
-    return torch.empty_like(G), torch.empty_like(mu), torch.empty_like(sigma)
+    return G.new_empty(G.shape), mu.new_empty(mu.shape), mu.new_empty(mu.shape)
 
 
 def _keep(ctx, inputs, output) -> None:
-    *tensors, ctx.hard_max, ctx.components = inputs
-    ctx.save_for_backward(*tensors)
+    vectors, bounds, mu, sigma, ctx.hard_max, ctx.components = inputs
+    ctx.save_for_backward(vectors, bounds, mu, sigma)
 
 
 def _environment_gradient(ctx, G):
     vectors, bounds, mu, sigma = ctx.saved_tensors
+    for_vectors = ctx.needs_input_grad[0] and wanted("vectors")
+    for_weights = ctx.needs_input_grad[2] and wanted("weights")
     dvectors, dmu, dsigma = environment_backward(
-        G, vectors, bounds, mu, sigma, ctx.hard_max, ctx.components
+        *(G, vectors, bounds, mu, sigma, ctx.hard_max, ctx.components, for_vectors, for_weights)
     )
-    return dvectors, None, dmu, dsigma, None, None
+    weights = (dmu, dsigma) if for_weights else (None, None)
+    return dvectors if for_vectors else None, None, *weights, None, None
+
+
+def _keep_derivative(ctx, inputs, output) -> None:
+    *tensors, ctx.hard_max, ctx.components, _, _ = inputs
+    ctx.save_for_backward(*tensors)
 
 
 def _backward_gradient(ctx, v, by_dmu, by_dsigma):
@@ -148,9 +142,11 @@ def _backward_gradient(ctx, v, by_dmu, by_dsigma):
     dG, dmu, dsigma = environment_along(
         v, G, vectors, bounds, mu, sigma, ctx.hard_max, ctx.components
     )
-    unknown = vectors.new_full((), torch.nan).expand_as(vectors)
-    return dG, unknown, None, dmu, dsigma, None, None
+    unknown = None
+    if wanted("vectors"):
+        unknown = vectors.new_full((), torch.nan).expand_as(vectors)
+    return dG, unknown, None, dmu, dsigma, None, None, None, None
 
 
 environment.register_autograd(_environment_gradient, setup_context=_keep)
-environment_backward.register_autograd(_backward_gradient, setup_context=_keep)
+environment_backward.register_autograd(_backward_gradient, setup_context=_keep_derivative)

@@ -29,7 +29,7 @@ def test_an_epoch_shows_every_configuration_once(training, tiny_dataset) -> None
         wanted = file.read(np.arange(0, 40, 2)).labels["reference"]
     for generator in (None, torch.Generator().manual_seed(3)):
         energies, forces, sizes = [], [], []
-        for batch, labels in training.batches(3, generator):
+        for batch, labels, _ in training.batches(3, generator):
             assert len(batch.sizes) <= 3
             assert len(labels["reference", "forces"]) == batch.sizes.sum() == len(batch.elements)
             energies.append(labels["reference", "energy"])
@@ -49,7 +49,7 @@ def test_an_order_is_repeated_by_its_seed(training) -> None:
         torch.cat(
             [
                 labels["reference", "energy"]
-                for _, labels in training.batches(4, torch.Generator().manual_seed(seed))
+                for _, labels, _ in training.batches(4, torch.Generator().manual_seed(seed))
             ]
         )
         for seed in (1, 1, 2)
@@ -60,7 +60,7 @@ def test_an_order_is_repeated_by_its_seed(training) -> None:
 
 def test_batches_by_pairs_have_that_many_on_average(training) -> None:
     size = training.batch_size(Batch(pairs=100))
-    pairs = sum(int(batch.bounds[:, -1].sum()) for batch, _ in training.batches(size))
+    pairs = sum(int(batch.bounds[:, -1].sum()) for batch, _, _ in training.batches(size))
     assert size * pairs / 20 == pytest.approx(100, rel=0.3)
     assert training.batch_size(Batch(configurations=7)) == 7
 

@@ -1,0 +1,32 @@
+"""The engine of compiled kernels (see engines.py)."""
+
+import torch
+
+from mlipkd.hipnn.batch import Batch
+from mlipkd.hipnn.kernels import environment as environments
+from mlipkd.hipnn.kernels import pointwise
+from mlipkd.hipnn.reference import CUSP, messages  # noqa: F401
+from mlipkd.hipnn.sensitivity import Sensitivity
+from mlipkd.hipnn.surroundings import Surroundings
+
+
+def environment(around: Surroundings, sensitivity: Sensitivity) -> torch.Tensor:
+    """env: (members, atoms, components, elements, sensitivities)."""
+    geometry = (around.vectors, around.batch.bounds)
+    weights = (sensitivity.mu, sensitivity.sigma)
+    return environments.environment(*geometry, *weights, around.hard_max, around.components)
+
+
+def norms(A: torch.Tensor, tau1: torch.Tensor, tau2: torch.Tensor | None) -> torch.Tensor:
+    """A_0 + τ1 |A_vector| + τ2 |A_tensor|."""
+    return pointwise.norms(A, tau1, tau1 if tau2 is None else tau2, CUSP)
+
+
+def softplus(x: torch.Tensor) -> torch.Tensor:
+    """log(1 + exp x)."""
+    return pointwise.softplus_and_slope(x)[0]
+
+
+def pair_forces(gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Σ_j (g_ij - g_ji), of g (members, atoms, neighbours, 3)."""
+    return pointwise.pair_forces(gradient, batch.senders, batch.reverse)

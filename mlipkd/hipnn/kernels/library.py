@@ -1,0 +1,40 @@
+"""The compiled CPU kernels: the best build for this processor, and how to call it."""
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+#: Which generation of processors a build needs, by PyTorch's name for this one; the best first.
+BUILDS = {
+    "AVX512": ("avx512", "avx2", "baseline"),
+    "AVX2": ("avx2", "baseline"),
+}
+TYPES = {torch.float32: "float", torch.float64: "double"}
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The best build that runs on this processor; none if it was installed without a compiler."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    for name in BUILDS.get(capability, ("baseline",)):
+        for path in Path(__file__).parent.glob(f"cpu_{name}.*so"):
+            return ctypes.CDLL(str(path))
+    return None
+
+
+def call(name: str, dtype: torch.dtype, *arguments: Any) -> None:
+    """Call a function of the library: integers are 64 bits, floats doubles, tensors contiguous."""
+    words: list[object] = []
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            assert argument.is_contiguous()
+            words.append(ctypes.c_void_p(argument.data_ptr()))
+        elif isinstance(argument, float):
+            words.append(ctypes.c_double(argument))
+        else:
+            words.append(None if argument is None else ctypes.c_int64(argument))
+    getattr(library(), f"{name}_{TYPES[dtype]}")(*words)
