@@ -5,6 +5,7 @@ to any order, and is the truth that the others are tested against. The others ar
 it to rounding, that never hold anything of the size pairs × sensitivities.
 """
 
+import importlib.util
 import os
 from typing import Protocol
 
@@ -13,7 +14,7 @@ import torch
 from mlipkd.errors import InputError
 from mlipkd.hipnn import reference
 from mlipkd.hipnn.batch import Batch
-from mlipkd.hipnn.kernels import engine as kernels
+from mlipkd.hipnn.kernels import engine, triton_engine
 from mlipkd.hipnn.kernels.library import library
 from mlipkd.hipnn.sensitivity import Sensitivity
 from mlipkd.hipnn.surroundings import Surroundings
@@ -48,7 +49,7 @@ class Engine(Protocol):
         """Σ_j (g_ij - g_ji), of g (members, atoms, neighbours, 3): (members, atoms, 3)."""
 
 
-ENGINES: dict[str, Engine] = {"reference": reference, "cpu": kernels}
+ENGINES: dict[str, Engine] = {"reference": reference, "cpu": engine, "triton": triton_engine}
 
 
 def choose_engine(device: torch.device | str) -> str:
@@ -58,12 +59,15 @@ def choose_engine(device: torch.device | str) -> str:
         InputError: an engine that is not known or not built.
     """
     available = ["reference"]
-    if torch.device(device).type == "cpu" and library() is not None:
+    kind = torch.device(device).type
+    if kind == "cpu" and library() is not None:
         available.append("cpu")
+    if kind == "cuda" and importlib.util.find_spec("triton") is not None:
+        available.append("triton")
     wanted = os.environ.get("MLIPKD_ENGINE", available[-1])
     if wanted not in available:
         raise InputError(
             f"MLIPKD_ENGINE: wanted one of {', '.join(available)} on this machine, got {wanted!r}; "
-            "unset it, or install mlipkd where there is a C++ compiler"
+            "unset it, or install mlipkd where there is a C++ compiler (cpu) or Triton (triton)"
         )
     return wanted

@@ -1,11 +1,12 @@
-"""The engine of compiled kernels (see engines.py)."""
+"""The engine of compiled CPU kernels (see engines.py)."""
 
 import torch
 
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.kernels import environment as environments
+from mlipkd.hipnn.kernels import messages as sums
 from mlipkd.hipnn.kernels import pointwise
-from mlipkd.hipnn.reference import CUSP, messages  # noqa: F401
+from mlipkd.hipnn.reference import CUSP
 from mlipkd.hipnn.sensitivity import Sensitivity
 from mlipkd.hipnn.surroundings import Surroundings
 
@@ -15,6 +16,14 @@ def environment(around: Surroundings, sensitivity: Sensitivity) -> torch.Tensor:
     geometry = (around.vectors, around.batch.bounds)
     weights = (sensitivity.mu, sensitivity.sigma)
     return environments.environment(*geometry, *weights, around.hard_max, around.components)
+
+
+def messages(around: Surroundings, sensitivity: Sensitivity, Q: torch.Tensor) -> torch.Tensor:
+    """Σ_j c T_c Σ_ν exp(-½ t_ν²) Q_jν, of Q (members, atoms, sensitivities, out)."""
+    batch = around.batch
+    geometry = (around.vectors, batch.senders, batch.reverse, batch.bounds)
+    weights = (sensitivity.mu, sensitivity.sigma)
+    return sums.messages(*geometry, *weights, Q, around.hard_max, around.components)
 
 
 def norms(A: torch.Tensor, tau1: torch.Tensor, tau2: torch.Tensor | None) -> torch.Tensor:
