@@ -1,13 +1,12 @@
 """A trained potential as an ASE calculator."""
 
-import numpy as np
 import torch
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from mlipkd.dynamics.evaluation import evaluate
 from mlipkd.dynamics.verlet import VerletList
 from mlipkd.hipnn.file import load_potential
-from mlipkd.hipnn.prediction import evaluate
 
 
 class MLIPKD(Calculator):
@@ -36,7 +35,7 @@ class MLIPKD(Calculator):
         self.potential = load_potential(path, device)
         model = self.potential.model
         self.neighbours = VerletList(
-            model.species, model.architecture.hard_max, skin, self.potential.dtype
+            model.species, model.architecture.hard_max, skin, self.potential.dtype, device
         )
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
@@ -44,16 +43,14 @@ class MLIPKD(Calculator):
         super().calculate(atoms, properties, system_changes)
         structure = self.atoms
         assert structure is not None  # set by the line above
-        batch = self.neighbours.batch(structure).to(self.potential.device)
-        periodic = structure.pbc.all()
-        wanted = ("energy", "atomic_energies", "forces") + (("stress",) if periodic else ())
-        found = evaluate(self.potential, batch, wanted)
-        values = {name: value.cpu().numpy().astype(np.float64) for name, value in found.items()}
+        self.neighbours.update(structure)
+        found = evaluate(self.potential, self.neighbours)
+        values = {name: value[0].cpu().numpy() for name, value in found.items()}
         self.results = {
-            "energy": float(values["energy"][0]),
-            "free_energy": float(values["energy"][0]),
+            "energy": float(values["energy"]),
+            "free_energy": float(values["energy"]),
             "energies": values["atomic_energies"],
             "forces": values["forces"],
         }
-        if periodic:
-            self.results["stress"] = full_3x3_to_voigt_6_stress(values["stress"][0])
+        if structure.pbc.all():
+            self.results["stress"] = full_3x3_to_voigt_6_stress(values["stress"])

@@ -6,20 +6,28 @@ pairs are computed anew.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 from ase import Atoms
+from vesin import NeighborList
 
 from mlipkd.datasets.dataset import Dataset
-from mlipkd.hipnn.batch import Batch, Batcher
+from mlipkd.hipnn.batch import Batch, elements_of
+from mlipkd.hipnn.kernels import verlet
 
 
 class VerletList:
-    """The batch of one structure, kept up to date as its atoms move."""
+    """The neighbours in one structure, kept up to date as its atoms move."""
 
     def __init__(
-        self, species: Sequence[int], cutoff: float, skin: float, dtype: torch.dtype
+        self,
+        species: Sequence[int],
+        cutoff: float,
+        skin: float,
+        dtype: torch.dtype,
+        device: torch.device | str = "cpu",
     ) -> None:
         """An empty list.
 
@@ -28,23 +36,47 @@ class VerletList:
             cutoff: Å.
             skin: how far beyond the cut-off the list reaches, Å; zero makes it anew each time.
             dtype: precision of the vectors.
+            device: where pairs are kept.
         """
         self.species, self.cutoff, self.skin, self.dtype = species, cutoff, skin, dtype
+        self.device = torch.device(device)
         self.made_of: Atoms | None = None
         self.times_made = 0
 
-    def batch(self, atoms: Atoms) -> Batch:
-        """The structure as a batch, with its vectors.
+    def update(self, atoms: Atoms) -> None:
+        """Let it be the list of this structure.
 
         Raises:
             InputError: an element that the model does not know.
         """
-        positions = torch.from_numpy(atoms.get_positions())  # (atoms, 3) float64
         if not self._holds_for(atoms):
-            self._make(atoms, positions)
-        vectors = positions[self._batch.senders] - positions[:, None] + self._shifts
-        self._batch.vectors = vectors.to(self.dtype)  # (atoms, neighbours, 3)
-        return self._batch
+            self._make(atoms)
+        self.positions = torch.from_numpy(atoms.get_positions()).to(self.device)  # (atoms, 3)
+
+    def batch(self, chunk: slice) -> Batch:
+        """Some of the atoms, from the first to the last of a chunk, as a batch of one system.
+
+        Only a batch of all atoms knows where its pairs lead, which later layers ask for.
+        """
+        elements = self.elements[chunk]
+        whole = len(elements) == len(self.elements)
+        systems, size = torch.zeros_like(elements), torch.tensor([len(elements)])
+        return Batch(
+            elements=elements,
+            systems=systems,
+            sizes=size.to(self.device),
+            volumes=self.volume[None],
+            vectors=verlet.vectors(
+                self.rows, chunk, self.positions, 2 * (self.cutoff + self.skin), self.dtype
+            ),
+            senders=self.rows.senders.long() if whole else systems[:0],
+            bounds=self.rows.bounds[chunk],
+            reverse=self._reverse if whole else systems[:0],
+        )
+
+    @cached_property
+    def _reverse(self) -> torch.Tensor:
+        return verlet.reverse(self.rows)
 
     def _holds_for(self, atoms: Atoms) -> bool:
         old = self.made_of
@@ -58,14 +90,29 @@ class VerletList:
         moved = ((atoms.positions - old.positions) ** 2).sum(1).max(initial=0)
         return moved < (self.skin / 2) ** 2
 
-    def _make(self, atoms: Atoms, positions: torch.Tensor) -> None:
+    def _make(self, atoms: Atoms) -> None:
+        elements = elements_of(one_configuration(atoms), self.species)
         reach = self.cutoff + self.skin
-        batcher = Batcher(one_configuration(atoms), self.species, reach, torch.float64)
-        self._batch = batcher.batch(torch.tensor([0]))
-        # What periodic images add to R_j - R_i, and what takes a slot that is only filled up away.
-        self._shifts = self._batch.vectors - (
-            positions[self._batch.senders] - positions[:, None]
-        )  # (atoms, neighbours, 3)
+        search = NeighborList(cutoff=reach, full_list=False, n_threads=torch.get_num_threads())
+        cell = atoms.cell.array
+        i, j, S = search.compute(atoms.positions, cell, atoms.pbc, quantities="ijS")
+        most = np.abs(S).max(axis=0, initial=0)  # (3,), how many cells away an image may be
+        offsets = np.stack(
+            np.meshgrid(*(np.arange(-n, n + 1) for n in most), indexing="ij"), axis=-1
+        ).reshape(-1, 3)  # (images, 3), numbered so that opposite ones add up to the last
+        images = np.ravel_multi_index(tuple((S + most).T), tuple(2 * most + 1))  # (pairs,)
+        self.rows = verlet.make_rows(
+            i.astype(np.int64, copy=False),
+            j.astype(np.int64, copy=False),
+            images.astype(np.int32),
+            offsets @ cell,
+            atoms.positions,
+            elements,
+            len(self.species),
+        ).to(self.device)
+        self.elements = torch.from_numpy(elements).to(self.device)  # (atoms,)
+        self.volume = torch.tensor(abs(np.linalg.det(cell)), device=self.device)  # Å^3
+        self.__dict__.pop("_reverse", None)
         self.made_of = atoms.copy()
         self.times_made += 1
 

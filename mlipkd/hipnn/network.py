@@ -44,6 +44,10 @@ class Linear(torch.nn.Module):
 class Residual(torch.nn.Module):
     """A layer wrapped in an activation and a residual connection."""
 
+    base: Interaction | Linear
+    outer: Linear
+    skip: Linear
+
     def __init__(self, members: int, base: Interaction | Linear, n_in: int, n_out: int) -> None:
         super().__init__()
         self.base = base
@@ -62,6 +66,9 @@ class Residual(torch.nn.Module):
 
 class Block(torch.nn.Module):
     """An interaction layer and the atom layers after it."""
+
+    interaction: Residual
+    atom_layers: torch.nn.ModuleList
 
     def __init__(self, members: int, n_in: int, architecture: Architecture, first: bool) -> None:
         super().__init__()

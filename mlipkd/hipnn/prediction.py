@@ -7,7 +7,7 @@ import torch
 
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.hipnn.batch import Batch, Batcher
-from mlipkd.hipnn.derivatives import forces, pair_gradient, pair_vectors, per_system, stress
+from mlipkd.hipnn.derivatives import forces, per_system, stress
 from mlipkd.hipnn.file import Potential
 
 QUANTITIES = ("energy", "forces", "atomic_energies", "stress")
@@ -47,20 +47,18 @@ def evaluate(
     potential: Potential, batch: Batch, quantities: Sequence[str]
 ) -> dict[str, torch.Tensor]:
     """The given quantities of one batch."""
-    model = potential.model
     with_forces = "forces" in quantities or "stress" in quantities
-    vectors = pair_vectors(model, batch)
-    with torch.set_grad_enabled(with_forces):
-        atomic_energies = model(batch, vectors).sum(2)  # (members, atoms)
-        energy = per_system(atomic_energies, batch)  # (members, systems)
-        results = {"energy": energy, "atomic_energies": atomic_energies}
-        if with_forces:
-            gradient = pair_gradient(energy, vectors, training=False)
-            if "forces" in quantities:
-                results["forces"] = forces(model, gradient, batch)
-            if "stress" in quantities:
-                results["stress"] = stress(gradient, batch)
-    return {name: results[name].detach()[0] for name in quantities}
+    atomic_energies, gradient = potential.evaluator.evaluate(batch, with_forces)
+    results = {
+        "energy": per_system(atomic_energies, batch),
+        "atomic_energies": atomic_energies,
+    }
+    if gradient is not None:
+        if "forces" in quantities:
+            results["forces"] = forces(potential.model, gradient, batch)
+        if "stress" in quantities:
+            results["stress"] = stress(gradient, batch)
+    return {name: results[name][0] for name in quantities}
 
 
 def _chunks(batcher: Batcher, potential: Potential) -> Iterator[torch.Tensor]:

@@ -26,8 +26,11 @@ def library() -> ctypes.CDLL | None:
     return None
 
 
-def call(name: str, dtype: torch.dtype, *arguments: Any) -> None:
-    """Call a function of the library: integers are 64 bits, floats doubles, tensors contiguous."""
+def call(name: str, dtype: torch.dtype | None, *arguments: Any) -> None:
+    """Call a function of the library, that for a type of numbers if it has several.
+
+    Integers are passed as 64 bits, floats as doubles, contiguous tensors by their address.
+    """
     words: list[object] = []
     for argument in arguments:
         if isinstance(argument, Tensor):
@@ -37,4 +40,4 @@ def call(name: str, dtype: torch.dtype, *arguments: Any) -> None:
             words.append(ctypes.c_double(argument))
         else:
             words.append(None if argument is None else ctypes.c_int64(argument))
-    getattr(library(), f"{name}_{TYPES[dtype]}")(*words)
+    getattr(library(), name if dtype is None else f"{name}_{TYPES[dtype]}")(*words)

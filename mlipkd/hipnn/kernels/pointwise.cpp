@@ -36,6 +36,25 @@ void softplus(int64_t number, const T *x, int64_t threads, T *value, T *slope) {
     std::copy_n(rest[2], left, slope + done);
 }
 
+// Of x + bias in place: the softplus; and its derivative beside it. Each kind of atom has a bias.
+template <class T>
+void activate(int64_t members, int64_t atoms, int64_t features, int64_t kinds, const int64_t *kind,
+              const T *bias, int64_t threads, T *x, T *slope) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t row = 0; row < members * atoms; ++row) {
+        const T *add = bias + (row / atoms * kinds + kind[row % atoms]) * features;
+        T *in = x + row * features, *out = slope + row * features;
+        int64_t f = 0;
+        for (; f + lanes<T> <= features; f += lanes<T>)
+            softplus<T>(at(in + f) + at(add + f), at(in + f), at(out + f));
+        T rest[3][lanes<T>] = {};
+        for (int64_t l = f; l < features; ++l) rest[0][l - f] = in[l] + add[l];
+        softplus<T>(at(rest[0]), at(rest[1]), at(rest[2]));
+        std::copy_n(rest[1], features - f, in + f);
+        std::copy_n(rest[2], features - f, out + f);
+    }
+}
+
 // Of <u, g s(x)>, s being the slope: the derivatives by g and by x, where ds/dx = s (1 - s).
 template <class T>
 void softplus_along(int64_t number, const T *__restrict u, const T *__restrict g,
@@ -220,6 +239,11 @@ void forces_backward(int64_t members, int64_t atoms, int64_t width, const T *v,
     extern "C" void softplus_##SUFFIX(int64_t number, const T *x, int64_t threads, T *value,       \
                                       T *slope) {                                                  \
         softplus<T>(number, x, threads, value, slope);                                             \
+    }                                                                                              \
+    extern "C" void activate_##SUFFIX(int64_t members, int64_t atoms, int64_t features,            \
+                                      int64_t kinds, const int64_t *kind, const T *bias,           \
+                                      int64_t threads, T *x, T *slope) {                           \
+        activate<T>(members, atoms, features, kinds, kind, bias, threads, x, slope);               \
     }                                                                                              \
     extern "C" void softplus_along_##SUFFIX(int64_t number, const T *u, const T *g, const T *s,    \
                                             int64_t threads, T *dg, T *dx) {                       \

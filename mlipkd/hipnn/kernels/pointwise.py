@@ -21,6 +21,20 @@ def softplus_and_slope(x: Tensor) -> Pair:
     return value, slope
 
 
+def activate_(x: Tensor, bias: Tensor, kind: Tensor) -> Tensor:
+    """Put the softplus of x + bias in the place of x; its derivative there is returned.
+
+    Args:
+        x: (members, atoms, features), contiguous.
+        bias: (members, kinds, features).
+        kind: (atoms,) int64, which of the biases is an atom's.
+    """
+    slope = torch.empty_like(x)
+    inputs = (*x.shape, bias.shape[1], kind, bias.contiguous())
+    call("activate", x.dtype, *inputs, torch.get_num_threads(), x, slope)
+    return slope
+
+
 @torch.library.custom_op("mlipkd::softplus_backward", mutates_args=(), device_types="cpu")
 def softplus_backward(g: Tensor, x: Tensor, slope: Tensor) -> Tensor:
     """∂L/∂x from g = ∂L/∂softplus; x is there to be derived by."""

@@ -1,0 +1,48 @@
+"""Energy, forces and stress of one system of any size, in chunks of atoms.
+
+With a single interaction layer an atom's energy depends on its own neighbours alone. A chunk of
+atoms is then evaluated and derived by itself, and nothing but its forces remains: the memory is
+that of the list, the positions and one chunk. Later layers need what earlier ones made of all
+atoms, so with them the whole system is one chunk.
+"""
+
+import torch
+
+from mlipkd.dynamics.verlet import VerletList
+from mlipkd.hipnn.file import Potential
+from mlipkd.hipnn.kernels.verlet import Sums
+
+#: Features of all atoms of a chunk; an array of them fits into a processor's cache.
+CHUNK = {"cpu": 2**17, "cuda": 2**23}
+
+
+def evaluate(potential: Potential, neighbours: VerletList) -> dict[str, torch.Tensor]:
+    """What each member of an ensemble says of the system, float64.
+
+    Returns:
+        ``energy`` (members,) eV, ``atomic_energies`` (members, atoms) eV, ``forces``
+        (members, atoms, 3) eV/Å and ``stress`` (members, 3, 3) eV/Å^3, NaN without a volume.
+    """
+    model = potential.model
+    members, atoms = model.members, len(neighbours.elements)
+    size = max(1, CHUNK[model.device.type] // (members * model.architecture.width))
+    if model.architecture.n_interactions > 1:
+        size = max(1, atoms)
+    sums = [Sums(neighbours.rows) for _ in range(members)]
+    atomic_energies = []
+    for first in range(0, atoms, size):
+        chunk = slice(first, min(first + size, atoms))
+        batch = neighbours.batch(chunk)
+        energies, gradients = potential.evaluator.evaluate(batch, derivatives=True)
+        assert gradients is not None
+        for own, gradient in zip(sums, gradients, strict=True):
+            own.add(chunk, batch.vectors, gradient)
+        atomic_energies.append(energies)
+    energies = torch.cat(atomic_energies, dim=1) if atomic_energies else torch.zeros(members, 0)
+    volume = torch.where(neighbours.volume > 0, neighbours.volume, torch.nan)
+    return {
+        "energy": energies.sum(1),
+        "atomic_energies": energies,
+        "forces": torch.stack([own.forces() for own in sums]),
+        "stress": torch.stack([own.virial() for own in sums]) / volume,
+    }
