@@ -4,9 +4,9 @@
 //
 // with the symbols of environment.cpp and Q what atom j has to say to each sensitivity.
 //
-// One atom is worked on at a time, as a small matrix product of its pairs, its sensitivities and its
-// features, in blocks whose sums stay in registers. An atom's pairs are sorted by distance, so that
-// those of a block feel the same few sensitivities, and the others are left out of the product.
+// One atom is worked on at a time, as a small matrix product of its pairs, its sensitivities and
+// its features, in blocks whose sums stay in registers. An atom's pairs are sorted by distance, so
+// that those of a block feel the same few sensitivities, and the others are left out.
 //
 // In the derivatives an atom stands as the sender to its neighbours: so Q and dL/dQ, the large
 // arrays, are read and written once, and nothing is scattered. (Pairs have a reverse: whoever sends
@@ -18,10 +18,12 @@
 #include "pairs.h"
 
 #include <new>
+#include <type_traits>
 
 namespace {
 
-constexpr int BLOCK = 4;  // pairs whose sums are in registers together
+constexpr int BLOCK = 4;   // pairs whose sums are in registers together
+constexpr int AHEAD = 12;  // atoms, by which fetching is ahead where neighbours' rows are read
 
 struct Shape {
     int64_t atoms, width;
@@ -35,6 +37,8 @@ struct Shape {
     template <int C> int64_t received(int m, int64_t i) const {
         return (m * atoms + i) * C * features;
     }
+    // An atom a little further on, which is worked on soon.
+    int64_t later(int64_t i, int steps) const { return std::min(i + steps, atoms - 1); }
     // Row length of arrays by pair: whole registers.
     template <class T> int64_t stride() const {
         return std::max<int64_t>(1, (width + lanes<T> - 1) / lanes<T>) * lanes<T>;
@@ -53,6 +57,8 @@ template <class T> struct Buffer {
     operator T *() const { return data; }
 };
 
+template <class T> constexpr Vector<T> zero = {};
+
 // Factors of a product: number `row` of term `n` is values[n * term_stride + row * row_stride].
 template <class T> struct Factors {
     const T *values;
@@ -60,13 +66,15 @@ template <class T> struct Factors {
 };
 
 // out[r, f] = sum over terms n of factor[n, r] in[n, f], for R rows and W registers of columns.
-template <int R, int W, class T>
+template <int R, int W, bool ADD, class T>
 inline void product(int terms, Factors<T> a, const T *in, int64_t in_stride, T *out,
-                    int64_t out_stride, bool add) {
-    Vector<T> sums[R][W] = {};
-    if (add)
-        for (int r = 0; r < R; ++r)
-            for (int w = 0; w < W; ++w) sums[r][w] = at(out + r * out_stride + w * lanes<T>);
+                    int64_t out_stride) {
+    Vector<T> sums[R][W];
+    for (int r = 0; r < R; ++r)
+        for (int w = 0; w < W; ++w) {
+            if constexpr (ADD) sums[r][w] = at(out + r * out_stride + w * lanes<T>);
+            else sums[r][w] = zero<T>;
+        }
     for (int n = 0; n < terms; ++n, a.values += a.term_stride, in += in_stride)
         for (int r = 0; r < R; ++r) {
             const T factor = a.values[r * a.row_stride];
@@ -76,36 +84,48 @@ inline void product(int terms, Factors<T> a, const T *in, int64_t in_stride, T *
         for (int w = 0; w < W; ++w) at(out + r * out_stride + w * lanes<T>) = sums[r][w];
 }
 
-// The same for all columns, W registers at a time, and singly what is left.
-template <int R, int W, class T>
+// The same for all columns, W registers at a time, then fewer for what is left.
+template <int R, int W, bool ADD = false, class T>
 inline void products(int columns, int terms, Factors<T> a, const T *in, int64_t in_stride, T *out,
-                     int64_t out_stride, bool add = false) {
+                     int64_t out_stride) {
     int f = 0;
     for (; f + W * lanes<T> <= columns; f += W * lanes<T>)
-        product<R, W>(terms, a, in + f, in_stride, out + f, out_stride, add);
-    for (; f < columns; f += lanes<T>)
-        product<R, 1>(terms, a, in + f, in_stride, out + f, out_stride, add);
+        product<R, W, ADD>(terms, a, in + f, in_stride, out + f, out_stride);
+    if constexpr (W > 1)
+        products<R, W / 2, ADD>(columns - f, terms, a, in + f, in_stride, out + f, out_stride);
 }
 
 // The sums of the lanes of each of four registers.
-template <class T> inline void sum_four(const Vector<T> *registers, T *sums) {
+template <class T>
+inline void sum_four(Vector<T> v0, Vector<T> v1, Vector<T> v2, Vector<T> v3, T *sums) {
     typedef T Four __attribute__((vector_size(4 * sizeof(T)), aligned(sizeof(T))));
-    typedef typename Simd<T>::Integers Whole;
-    typedef decltype(Whole{}[0] + 0) Index;
+    typedef std::conditional_t<sizeof(T) == 4, int32_t, int64_t> Index;
     typedef Index Order __attribute__((vector_size(4 * sizeof(T))));
-    Four folded[4];
-    for (int n = 0; n < 4; ++n) {
+    const auto folded = [](Vector<T> v) {
         Four parts[lanes<T> / 4];
-        std::memcpy(parts, &registers[n], sizeof parts);
-        folded[n] = parts[0];
-        for (int l = 1; l < lanes<T> / 4; ++l) folded[n] += parts[l];
-    }
-    const Order even = {0, 4, 2, 6}, odd = {1, 5, 3, 7}, low = {0, 1, 4, 5}, high = {2, 3, 6, 7};
-    const Four a = __builtin_shuffle(folded[0], folded[1], even) +
-                   __builtin_shuffle(folded[0], folded[1], odd);
-    const Four b = __builtin_shuffle(folded[2], folded[3], even) +
-                   __builtin_shuffle(folded[2], folded[3], odd);
-    *(Four *)sums = __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
+        std::memcpy(parts, &v, sizeof parts);
+        for (int l = 1; l < lanes<T> / 4; ++l) parts[0] += parts[l];
+        return parts[0];
+    };
+    const auto halved = [](Four x, Four y) {
+        return __builtin_shuffle(x, y, Order{0, 4, 2, 6}) +
+               __builtin_shuffle(x, y, Order{1, 5, 3, 7});
+    };
+    const Four a = halved(folded(v0), folded(v1)), b = halved(folded(v2), folded(v3));
+    *(Four *)sums = __builtin_shuffle(a, b, Order{0, 1, 4, 5}) +
+                    __builtin_shuffle(a, b, Order{2, 3, 6, 7});
+}
+
+// An array that is needed soon is brought into the cache in equal parts, one with every pair that
+// is worked on meanwhile. (The last part may reach beyond its end, which does no harm.)
+template <class T> inline int64_t share(int64_t size, int pairs) {
+    constexpr int line = 64 / sizeof(T);
+    return (size / line / std::max(1, pairs) + 1) * line;
+}
+template <bool WRITE = false, class T>
+inline void fetch(const T *start, int64_t share, int part) {
+    for (int64_t n = part * share; n < (part + 1) * share; n += 64 / sizeof(T))
+        __builtin_prefetch(start + n, WRITE, 2);
 }
 
 // One atom's pairs within the cut-off, near ones first.
@@ -144,6 +164,13 @@ template <class T, int C> struct Star {
         row.set(vectors.data(), count, hard_max);
     }
     int blocks() const { return (count + BLOCK - 1) / BLOCK; }
+    // T_c(h) C(r) of each pair: weights[c, pair].
+    void weigh(T *weights, int64_t stride) const {
+        for (int n = 0; n < row.used; ++n)
+            for (int c = 0; c < C; ++c)
+                at(weights + c * stride + n * lanes<T>) =
+                    row.groups[n].tensor[c] * row.groups[n].cutoff;
+    }
 
   private:
     std::vector<int> keys;
@@ -154,12 +181,14 @@ template <class T> struct Gaussians {
     int number;
     int64_t stride;
     Buffer<T> e;
-    std::vector<int> from, to;    // sensitivities that a block of pairs feels
-    std::vector<int> begin, end;  // pairs that feel a sensitivity
+    std::vector<int> from, to;         // sensitivities that a block of pairs feels
+    std::vector<int> begin, end;       // pairs that feel a sensitivity
+    std::vector<int> lowest, highest;  // sensitivities that a register of pairs feels
 
     Gaussians(int number, int64_t stride)
         : number(number), stride(stride), e(2 * number * stride), from(stride / BLOCK),
-          to(stride / BLOCK), begin(number), end(number) {}
+          to(stride / BLOCK), begin(number), end(number), lowest(stride / lanes<T>),
+          highest(stride / lanes<T>) {}
 
     // A second array like e, behind it.
     T *second() const { return e + number * stride; }
@@ -169,7 +198,7 @@ template <class T> struct Gaussians {
         std::fill(end.begin(), end.end(), 0);
         for (int n = 0; n < star.row.used; ++n) {
             const Vector<T> x = star.row.groups[n].x;
-            int lowest = number, highest = 0;
+            int least = number, most = 0;
             for (int l = 0; l < lanes<T> && n * lanes<T> + l < star.count; l += BLOCK) {
                 struct {
                     T nearest, farthest;
@@ -180,17 +209,17 @@ template <class T> struct Gaussians {
                 }
                 const int first = n * lanes<T> + l, b = first / BLOCK;
                 f.felt(span, from[b], to[b]);
-                lowest = std::min(lowest, from[b]), highest = std::max(highest, to[b]);
+                least = std::min(least, from[b]), most = std::max(most, to[b]);
                 for (int k = from[b]; k < to[b]; ++k) {
                     begin[k] = std::min(begin[k], first);
                     end[k] = std::min(first + BLOCK, star.count);
                 }
             }
             T *mine = e + n * lanes<T>;
-            const Vector<T> none = {};
-            for (int k = 0; k < lowest; ++k) at(mine + k * stride) = none;
-            for (int k = lowest; k < highest; ++k) at(mine + k * stride) = f.gaussian(k, x);
-            for (int k = std::max(lowest, highest); k < number; ++k) at(mine + k * stride) = none;
+            for (int k = 0; k < least; ++k) at(mine + k * stride) = zero<T>;
+            for (int k = least; k < most; ++k) at(mine + k * stride) = f.gaussian(k, x);
+            for (int k = std::max(least, most); k < number; ++k) at(mine + k * stride) = zero<T>;
+            lowest[n] = least, highest[n] = most;
         }
     }
     // Pairs from `first` on that feel k or k + 1, and how many.
@@ -202,26 +231,26 @@ template <class T> struct Gaussians {
 };
 
 // Products for all C components.
-template <int C, class T>
-inline void for_components(int columns, int terms, Factors<T> a, const T *in, T *out, bool add) {
-    constexpr int R = C == 9 ? 3 : C, W = C == 9 ? 4 : C == 4 ? 3 : 8;
+template <int C, bool ADD = false, class T>
+inline void for_components(int columns, int terms, Factors<T> a, const T *in, T *out) {
+    constexpr int R = C == 9 ? 3 : C, W = C == 9 ? 4 : C == 4 ? 2 : 8;
     for (int c = 0; c < C; c += R, a.values += R * a.row_stride, out += R * columns)
-        products<R, W>(columns, terms, a, in, columns, out, columns, add);
+        products<R, W, ADD>(columns, terms, a, in, columns, out, columns);
 }
 
 // out[k, f] = sum over pairs of factor[k, pair] in[pair, f], for all sensitivities.
-template <class T>
+template <bool ADD = false, class T>
 inline void for_sensitivities(const Gaussians<T> &felt, int columns, const T *factors, const T *in,
-                              T *out, bool add) {
+                              T *out) {
     int first;
     for (int k = 0; k < felt.number; k += 2) {
         const int terms = felt.either(k, first);
         const Factors<T> a{factors + k * felt.stride + first, 1, felt.stride};
         const T *rows = in + first * columns;
         if (k + 1 < felt.number)
-            products<2, 4>(columns, terms, a, rows, columns, out + k * columns, columns, add);
+            products<2, 4, ADD>(columns, terms, a, rows, columns, out + k * columns, columns);
         else
-            products<1, 8>(columns, terms, a, rows, columns, out + k * columns, columns, add);
+            products<1, 8, ADD>(columns, terms, a, rows, columns, out + k * columns, columns);
     }
 }
 
@@ -239,58 +268,64 @@ void forward(const Shape &s, const T *vectors, const int64_t *senders, const int
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < s.atoms; ++i) {
             star.set(vectors + i * s.width * 3, s.pairs(bounds, i), 1, hard_max);
-            for (int n = 0; n < star.row.used; ++n) {
-                const auto &g = star.row.groups[n];
-                for (int c = 0; c < C; ++c)
-                    at(weights + c * stride + n * lanes<T>) = g.tensor[c] * g.cutoff;
-            }
+            const int64_t sent_share = share<T>(s.number * F, star.count);
+            star.weigh(weights, stride);
             for (int m = 0; m < s.members; ++m) {
                 felt.set(all[m], star);
                 for (int p = 0; p < star.count; ++p) {
+                    fetch(Q + s.sent(m, s.later(i, AHEAD)), sent_share, p);
                     const int64_t j = senders[i * s.width + star.slots[p]];
                     const int from = felt.from[p / BLOCK], to = felt.to[p / BLOCK];
                     products<1, 8>(F, to - from, {felt.e + from * stride + p, stride, 0},
                                    Q + s.sent(m, j) + from * F, F, messages + p * F, F);
                 }
-                for_components<C, T>(F, star.count, {weights, 1, stride}, messages,
-                                     out + s.received<C>(m, i), false);
+                for_components<C, false, T>(F, star.count, {weights, 1, stride}, messages,
+                                            out + s.received<C>(m, i));
             }
         }
     }
 }
 
-// g[f] = sum over c of weight_c G[c, f], and b_c = sum over f of G[c, f] message[f].
-template <class T, int C>
+// g[f] = sum over c of weight_c G[c, f], and b_c = sum over f of G[c, f] message[f]. The components
+// from FIRST on, no more than have room in registers; g has the sum of those before.
+template <int C, int FIRST = 0, class T>
 inline void pull_one(int F, const T *weights, int64_t stride, const T *G, const T *message, T *g,
                      T *b) {
-    constexpr int sums = (C - 1 + 3) / 4 * 4;  // that by T_0 has no use
-    Vector<T> by[sums] = {};
+    constexpr int N = std::min(C - FIRST, FIRST == 0 ? 5 : 4);
+    Vector<T> weight[N], by[5];
+    for (int c = 0; c < N; ++c) weight[c] = weights[(FIRST + c) * stride] + zero<T>;
+    for (int c = 0; c < 5; ++c) by[c] = zero<T>;
     for (int f = 0; f < F; f += lanes<T>) {
         const Vector<T> sent = at(message + f);
-        Vector<T> sum = at(G + f) * weights[0];
-        for (int c = 1; c < C; ++c) {
-            const Vector<T> received = at(G + c * F + f);
-            sum += received * weights[c * stride];
-            by[c - 1] += received * sent;
+        Vector<T> sum = FIRST == 0 ? zero<T> : at(g + f);
+        for (int c = 0; c < N; ++c) {
+            const Vector<T> received = at(G + (FIRST + c) * F + f);
+            sum += received * weight[c];
+            if (FIRST + c > 0) by[c] += received * sent;  // that by T_0 has no use
         }
         at(g + f) = sum;
     }
-    T totals[sums];
-    for (int n = 0; n < sums; n += 4) sum_four<T>(by + n, totals + n);
-    for (int c = 1; c < C; ++c) b[c * stride] = totals[c - 1];
+    constexpr int skipped = FIRST == 0;
+    T totals[4];
+    sum_four<T>(by[skipped], by[skipped + 1], by[skipped + 2], by[skipped + 3], totals);
+    for (int c = skipped; c < N; ++c) b[(FIRST + c) * stride] = totals[c - skipped];
+    if constexpr (FIRST + N < C) pull_one<C, FIRST + N>(F, weights, stride, G, message, g, b);
 }
 
 // H[k, pair] = sum over f of g[pair, f] Q[k, f], for a block of pairs and the K sensitivities at k.
 template <int K, class T>
 inline void dots(int F, const T *g, const T *Q, T *H, int64_t stride) {
-    Vector<T> sums[K][BLOCK] = {};
+    Vector<T> sums[K][BLOCK];
+    for (int k = 0; k < K; ++k)
+        for (int p = 0; p < BLOCK; ++p) sums[k][p] = zero<T>;
     for (int f = 0; f < F; f += lanes<T>)
         for (int k = 0; k < K; ++k)
             for (int p = 0; p < BLOCK; ++p) sums[k][p] += at(g + p * F + f) * at(Q + k * F + f);
-    for (int k = 0; k < K; ++k) sum_four<T>(sums[k], H + k * stride);
+    for (int k = 0; k < K; ++k)
+        sum_four<T>(sums[k][0], sums[k][1], sums[k][2], sums[k][3], H + k * stride);
 }
 
-// From G = dL/d(out): dL/d(vectors), dL/dmu and dL/dsigma, dL/dQ; each is left out where it is null.
+// From G = dL/d(out): dL/d(vectors), dL/dmu and dL/dsigma, dL/dQ; each is left out where null.
 template <class T, int C>
 void backward(const Shape &s, const T *vectors, const int64_t *senders, const int64_t *reverse,
               const int32_t *bounds, const T *mu, const T *sigma, const T *Q, T hard_max,
@@ -311,11 +346,9 @@ void backward(const Shape &s, const T *vectors, const int64_t *senders, const in
         for (int64_t j = begin; j < end; ++j) {
             const int pairs = s.pairs(bounds, j);
             star.set(vectors + j * s.width * 3, pairs, -1, hard_max);
-            for (int n = 0; n < star.row.used; ++n) {
-                const auto &group = star.row.groups[n];
-                for (int c = 0; c < C; ++c)
-                    at(weights + c * stride + n * lanes<T>) = group.tensor[c] * group.cutoff;
-            }
+            const int64_t sent_share = share<T>(s.number * F, star.count);
+            const int64_t received_share = share<T>(C * F, star.count);
+            star.weigh(weights, stride);
             for (int m = 0; m < s.members; ++m) {
                 const Sensitivities<T> &f = all[m];
                 felt.set(f, star);
@@ -327,16 +360,19 @@ void backward(const Shape &s, const T *vectors, const int64_t *senders, const in
                                        messages + p * F, F);
                 }
                 for (int p = 0; p < star.count; ++p) {
+                    fetch(G + s.received<C>(m, s.later(j, AHEAD)), received_share, p);
+                    fetch(Q + s.sent(m, s.later(j, 1)), sent_share, p);
+                    if (dQ) fetch<true>(dQ + s.sent(m, s.later(j, 1)), sent_share, p);
                     const int64_t i = senders[j * s.width + star.slots[p]];
                     const T *received = G + s.received<C>(m, i);
                     if (turns)
-                        pull_one<T, C>(F, weights + p, stride, received, messages + p * F,
-                                       g + p * F, b + p);
+                        pull_one<C, 0, T>(F, weights + p, stride, received, messages + p * F,
+                                          g + p * F, b + p);
                     else
                         products<1, 8>(F, C, {weights + p, stride, 0}, received, F, g + p * F, F);
                 }
                 std::fill(g + star.count * F, g + star.blocks() * BLOCK * F, T(0));
-                if (dQ) for_sensitivities<T>(felt, F, felt.e, g, dQ + s.sent(m, j), false);
+                if (dQ) for_sensitivities<false, T>(felt, F, felt.e, g, dQ + s.sent(m, j));
                 if (!dvectors && !dmu) continue;
 
                 std::fill(H.data, H.data + s.number * stride, T(0));
@@ -352,12 +388,12 @@ void backward(const Shape &s, const T *vectors, const int64_t *senders, const in
                 T *by_sigma = by_mu + s.number * lanes<T>;
                 for (int n = 0; n < star.row.used; ++n) {
                     const auto &group = star.row.groups[n];
-                    const Vector<T> none = {}, square = group.x * group.x;
+                    const Vector<T> square = group.x * group.x;
                     // H has the cut-off in it: this is its slope beside it.
                     const Vector<T> ratio =
-                        group.cutoff > 0 ? group.slope / group.cutoff : none;
+                        group.cutoff > 0 ? group.slope / group.cutoff : zero<T>;
                     Vector<T> radial = {};
-                    for (int k = 0; k < s.number; ++k) {
+                    for (int k = felt.lowest[n]; k < felt.highest[n]; ++k) {
                         const int64_t place = k * stride + n * lanes<T>;
                         const Vector<T> eH = at(felt.e + place) * at(H + place);
                         const Vector<T> u = group.x - f.inverse_mu[k];
@@ -411,12 +447,34 @@ void push_all(const Star<T, C> &star, const Sensitivities<T> &f, const T *v, T o
                 sign * (g.cutoff * change[c] + g.slope * dr * g.tensor[c]);
         }
         const Vector<T> faster = g.x * g.x * dr;
-        for (int k = 0; k < f.number; ++k) {
+        for (int k = 0; k < felt.lowest[n]; ++k)
+            at(felt.second() + k * stride + n * lanes<T>) = zero<T>;
+        for (int k = std::max(felt.lowest[n], felt.highest[n]); k < f.number; ++k)
+            at(felt.second() + k * stride + n * lanes<T>) = zero<T>;
+        for (int k = felt.lowest[n]; k < felt.highest[n]; ++k) {
             const int64_t place = k * stride + n * lanes<T>;
             const Vector<T> w = (g.x - f.inverse_mu[k]) * (f.sigma[k] * f.sigma[k]);
             at(felt.second() + place) = at(felt.e + place) * w * faster;
         }
     }
+}
+
+// For a block of pairs and one sensitivity, H = <a, Q> + <g, V> and H2 = <g, Q>.
+template <class T>
+inline void dots_along(int F, const T *g, const T *a, const T *Q, const T *V, T *H, T *H2) {
+    Vector<T> sums[BLOCK], sums2[BLOCK];
+    for (int p = 0; p < BLOCK; ++p) sums[p] = sums2[p] = zero<T>;
+    for (int f = 0; f < F; f += lanes<T>) {
+        const Vector<T> q = at(Q + f), along = at(V + f);
+        for (int p = 0; p < BLOCK; ++p) {
+            const Vector<T> mine = at(g + p * F + f);
+            sums[p] += at(a + p * F + f) * q;
+            sums[p] += mine * along;
+            sums2[p] += mine * q;
+        }
+    }
+    sum_four<T>(sums[0], sums[1], sums[2], sums[3], H);
+    sum_four<T>(sums2[0], sums2[1], sums2[2], sums2[3], H2);
 }
 
 // With v and V given beside G, of <v, d<G, out>/d(vectors)> + <V, d<G, out>/dQ>: the derivatives by
@@ -440,6 +498,8 @@ void along(const Shape &s, const T *vectors, const int64_t *senders, const int64
         const int64_t begin = s.atoms * part / threads, end = s.atoms * (part + 1) / threads;
         for (int64_t i = begin; i < end; ++i) {
             star.set(vectors + i * s.width * 3, s.pairs(bounds, i), -1, hard_max);
+            const int64_t sent_share = share<T>(s.number * F, star.count);
+            const int64_t received_share = share<T>(C * F, star.count);
             for (int m = 0; m < s.members; ++m) {
                 const Sensitivities<T> &f = all[m];
                 const T *v_rows = v + m * s.atoms * s.width * 3;
@@ -448,10 +508,11 @@ void along(const Shape &s, const T *vectors, const int64_t *senders, const int64
                 // The atom as the sender: rows g = sum of weight_c G_c and a = sum of alpha_c G_c
                 for (int p = 0; p < star.count; ++p)
                     for (int a = 0; a < 3; ++a)
-                        moved[3 * p + a] =
-                            v_rows[reverse[i * s.width + star.slots[p]] * 3 + a];
+                        moved[3 * p + a] = v_rows[reverse[i * s.width + star.slots[p]] * 3 + a];
                 push_all<T, C>(star, f, moved, 1, stride, felt, weights, alpha);
                 for (int p = 0; p < star.count; ++p) {
+                    fetch(G + s.received<C>(m, s.later(i, AHEAD)), received_share, p);
+                    fetch<true>(dQ + s.sent(m, s.later(i, 1)), sent_share, p);
                     const int64_t j = senders[i * s.width + star.slots[p]];
                     products<2, 4>(F, C, {weights + p, stride, C * stride},
                                    G + s.received<C>(m, j), F, rows + p * F, stride * F);
@@ -459,25 +520,17 @@ void along(const Shape &s, const T *vectors, const int64_t *senders, const int64
                 for (T *start : {rows + 0, second})
                     std::fill(start + star.count * F, start + star.blocks() * BLOCK * F, T(0));
                 T *out = dQ + s.sent(m, i);
-                for_sensitivities<T>(felt, F, felt.e, second, out, false);
-                for_sensitivities<T>(felt, F, felt.second(), rows, out, true);
+                for_sensitivities<false, T>(felt, F, felt.e, second, out);
+                for_sensitivities<true, T>(felt, F, felt.second(), rows, out);
 
                 const T *sent = Q + s.sent(m, i), *sent_along = V + s.sent(m, i);
                 T *H2 = H + s.number * stride;
                 std::fill(H.data, H.data + 2 * s.number * stride, T(0));
                 for (int block = 0; block < star.blocks(); ++block)
                     for (int k = felt.from[block]; k < felt.to[block]; ++k) {
-                        const T *a = second + block * BLOCK * F, *g = rows + block * BLOCK * F;
-                        Vector<T> sums[2][BLOCK] = {};
-                        for (int c = 0; c < F; c += lanes<T>)
-                            for (int p = 0; p < BLOCK; ++p) {
-                                const Vector<T> gp = at(g + p * F + c), q = at(sent + k * F + c);
-                                sums[0][p] += gp * at(sent_along + k * F + c);
-                                sums[0][p] += at(a + p * F + c) * q;
-                                sums[1][p] += gp * q;
-                            }
-                        sum_four<T>(sums[0], H + k * stride + block * BLOCK);
-                        sum_four<T>(sums[1], H2 + k * stride + block * BLOCK);
+                        const int64_t place = k * stride + block * BLOCK;
+                        dots_along<T>(F, rows + block * BLOCK * F, second + block * BLOCK * F,
+                                      sent + k * F, sent_along + k * F, H + place, H2 + place);
                     }
                 T *by_mu = changed + m * 2 * s.number * lanes<T>;
                 T *by_sigma = by_mu + s.number * lanes<T>;
@@ -485,7 +538,7 @@ void along(const Shape &s, const T *vectors, const int64_t *senders, const int64
                     const auto &group = star.row.groups[n];
                     Vector<T> dr, change[C];
                     Row<T, C>::push(group, moved + 3 * n * lanes<T>, lanes<T>, dr, change);
-                    for (int k = 0; k < s.number; ++k) {
+                    for (int k = felt.lowest[n]; k < felt.highest[n]; ++k) {
                         const int64_t place = k * stride + n * lanes<T>;
                         const Vector<T> e = at(felt.e + place), u = group.x - f.inverse_mu[k];
                         const T sigma2 = f.sigma[k] * f.sigma[k];
@@ -503,17 +556,19 @@ void along(const Shape &s, const T *vectors, const int64_t *senders, const int64
                         moved[3 * p + a] = -v_rows[(i * s.width + star.slots[p]) * 3 + a];
                 push_all<T, C>(star, f, moved, -1, stride, felt, weights, alpha);
                 for (int p = 0; p < star.count; ++p) {
+                    fetch(Q + s.sent(m, s.later(i, AHEAD)), sent_share, p);
+                    fetch(V + s.sent(m, s.later(i, AHEAD)), sent_share, p);
                     const int64_t j = senders[i * s.width + star.slots[p]];
                     const int from = felt.from[p / BLOCK], terms = felt.to[p / BLOCK] - from;
                     const T *e = felt.e + from * stride + p;
                     products<2, 4>(F, terms, {e, stride, s.number * stride},
                                    Q + s.sent(m, j) + from * F, F, rows + p * F, stride * F);
-                    products<1, 8>(F, terms, {e, stride, 0}, V + s.sent(m, j) + from * F, F,
-                                   second + p * F, F, true);
+                    products<1, 8, true>(F, terms, {e, stride, 0}, V + s.sent(m, j) + from * F, F,
+                                         second + p * F, F);
                 }
                 T *change = dG + s.received<C>(m, i);
-                for_components<C, T>(F, star.count, {alpha, 1, stride}, rows, change, false);
-                for_components<C, T>(F, star.count, {weights, 1, stride}, second, change, true);
+                for_components<C, false, T>(F, star.count, {alpha, 1, stride}, rows, change);
+                for_components<C, true, T>(F, star.count, {weights, 1, stride}, second, change);
             }
         }
     }
