@@ -44,7 +44,7 @@ class MLIPKD(Calculator):
         structure = self.atoms
         assert structure is not None  # set by the line above
         self.neighbours.update(structure)
-        found = evaluate(self.potential, self.neighbours)
+        found = evaluate(self.potential.model, self.neighbours)
         values = {name: value[0].cpu().numpy() for name, value in found.items()}
         self.results = {
             "energy": float(values["energy"]),

@@ -9,21 +9,21 @@ atoms, so with them the whole system is one chunk.
 import torch
 
 from mlipkd.dynamics.verlet import VerletList
-from mlipkd.hipnn.file import Potential
+from mlipkd.hipnn.derivatives import orders_and_gradient
 from mlipkd.hipnn.kernels.verlet import Sums
+from mlipkd.hipnn.network import HIPNN
 
 #: Features of all atoms of a chunk; an array of them fits into a processor's cache.
 CHUNK = {"cpu": 2**17, "cuda": 2**23}
 
 
-def evaluate(potential: Potential, neighbours: VerletList) -> dict[str, torch.Tensor]:
+def evaluate(model: HIPNN, neighbours: VerletList) -> dict[str, torch.Tensor]:
     """What each member of an ensemble says of the system, float64.
 
     Returns:
         ``energy`` (members,) eV, ``atomic_energies`` (members, atoms) eV, ``forces``
         (members, atoms, 3) eV/Å and ``stress`` (members, 3, 3) eV/Å^3, NaN without a volume.
     """
-    model = potential.model
     members, atoms = model.members, len(neighbours.elements)
     size = max(1, CHUNK[model.device.type] // (members * model.architecture.width))
     if model.architecture.n_interactions > 1:
@@ -33,11 +33,11 @@ def evaluate(potential: Potential, neighbours: VerletList) -> dict[str, torch.Te
     for first in range(0, atoms, size):
         chunk = slice(first, min(first + size, atoms))
         batch = neighbours.batch(chunk)
-        energies, gradients = potential.evaluator.evaluate(batch, derivatives=True)
+        orders, gradients = orders_and_gradient(model, batch, derivatives=True, training=False)
         assert gradients is not None
         for own, gradient in zip(sums, gradients, strict=True):
             own.add(chunk, batch.vectors, gradient)
-        atomic_energies.append(energies)
+        atomic_energies.append(orders.sum(2))
     energies = torch.cat(atomic_energies, dim=1) if atomic_energies else torch.zeros(members, 0)
     volume = torch.where(neighbours.volume > 0, neighbours.volume, torch.nan)
     return {

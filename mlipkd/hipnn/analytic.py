@@ -1,151 +1,359 @@
-"""Energy and its derivative by the pair vectors, written out: for inference with the CPU kernels.
+"""Energies, forces and their derivatives by the weights, written out: for the CPU kernels.
 
-Automatic differentiation keeps every intermediate result and makes a pass over the features for
-each bias and each product. Here a layer keeps one array, the slope of its activation, and the
-features are updated in place.
+Automatic differentiation makes a pass over the features for each bias, product and copy, and calls
+Python for each operator; written out, what is left are the matrix products and the kernels.
 
-Biases after the activation are never added. What they sum up to before a layer, c, is the same for
-all atoms of an element, so it is put into the layer's own bias once, W (z + c) + b = W z +
-(W c + b), and into the head's, w · (z + c) + b = w · z + (w · c + b). So is what a one-hot z⁰
-adds.
+Along a block z → z' the sweeps are, for the layer z' = z + Wr a + br, a = softplus(h), h = W z + b
+with slope s = da/dh (the interaction layer adds its sum over neighbours to h):
+
+    forward    h, a, z'
+    backward   dh = s · Wrᵀ dz',  dz = dz' + Wᵀ dh,  from dz = ∂(Σ E)/∂z: the pair gradient
+    tangent    ḣ = W ż,  ȧ = s · ḣ,  ż' = ż + Wr ȧ: how all changes when the vectors change by v
+    adjoint    λh = s · Wrᵀ λ' + (1 - s) · ḣ · dh,  λ = λ' + Wᵀ λh
+               ∂W = λhᵀ z + dhᵀ ż,  ∂Wr = λ'ᵀ a + dz'ᵀ ȧ
+
+The last gives the derivatives by the weights of Σ_in c_in E_iⁿ + ⟨v, ∂(Σ E)/∂d⟩, which are those of
+a loss with c = ∂L/∂E_iⁿ and v = ∂L/∂(pair gradient): force training without a derivative of second
+order in the positions (HIPNN_SPEC section 10). The adjoint of the tangent is what the backward
+sweep found, so it is not computed again.
 """
+
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.interaction import Interaction
-from mlipkd.hipnn.kernels.environment import environment, environment_backward
-from mlipkd.hipnn.kernels.messages import messages, messages_backward
-from mlipkd.hipnn.kernels.pointwise import activate_, norms, norms_backward
-from mlipkd.hipnn.network import HIPNN, Block, Linear, Residual
+from mlipkd.hipnn.kernels import environment as env
+from mlipkd.hipnn.kernels import messages as msg
+from mlipkd.hipnn.kernels import pointwise
+from mlipkd.hipnn.network import HIPNN, Residual
 from mlipkd.hipnn.reference import CUSP
 
 
-class Analytic:
-    """A model whose weights do not change any more, ready to be evaluated again and again."""
+@dataclass
+class _Kept:
+    """What the sweeps leave for those after them, at one layer; (members, atoms, …) each."""
 
-    def __init__(self, model: HIPNN) -> None:
-        self.architecture, self.dtype, self.members = model.architecture, model.dtype, model.members
-        with torch.no_grad():
-            constant = torch.eye(len(model.species), dtype=model.dtype)  # z⁰ of each element
-            constant = constant.expand(model.members, *constant.shape)
-            self.energies = model.E0[..., None].clone()  # (members, elements, 1)
-            self.blocks = []
-            for block, w, b in zip(model.blocks, model.w.unbind(1), model.b.unbind(1), strict=True):
-                assert isinstance(block, Block)
-                self.blocks.append(_Block(block, constant, w))
-                constant = self.blocks[-1].constant
-                self.energies += (constant @ w[..., None] + b[:, None, None]).double()
-
-    def evaluate(self, batch: Batch, derivatives: bool = True) -> tuple[Tensor, Tensor | None]:
-        """Atomic energies (members, atoms) float64, eV, and the pair gradient.
-
-        The pair gradient is ∂E/∂d_ij, (members, atoms, neighbours, 3), eV/Å; none if it is not
-        asked for.
-        """
-        around = _Around(batch, self.members, self.architecture)
-        with torch.no_grad():
-            energies = self.energies[:, batch.elements, 0]
-            z, passes = None, []
-            for block in self.blocks:
-                kept, z = block.forward(around, z)
-                energies += torch.bmm(z, block.w[..., None])[..., 0]
-                passes.append(kept)
-            if not derivatives:
-                return energies, None
-            gradient, dz = None, None
-            for block, kept in zip(reversed(self.blocks), reversed(passes), strict=True):
-                w = block.w[:, None].expand(-1, len(batch.elements), -1)
-                dz = w.clone(memory_format=torch.contiguous_format) if dz is None else dz.add_(w)
-                part, dz = block.backward(around, kept, dz)
-                gradient = part if gradient is None else gradient.add_(part)
-        return energies, gradient
+    z: Any = None
+    a: Any = None
+    s: Any = None
+    A: Any = None  # of the interaction layer: (members, atoms, components, out)
+    G: Any = None  # the environment, or what atoms send, Q
+    dz: Any = None
+    dh: Any = None
+    dA: Any = None
+    dG: Any = None
+    zt: Any = None
+    ht: Any = None
+    at: Any = None
+    Gt: Any = None
+    explicit: Any = None  # derivatives by what is differentiated twice
 
 
-class _Around:
-    """What the kernels ask about the surroundings."""
+class Sweeps:
+    """The sweeps over one batch."""
 
-    def __init__(self, batch: Batch, members: int, architecture) -> None:
-        self.batch = batch
-        self.vectors = batch.vectors.expand(members, *batch.vectors.shape)
-        self.pairs = (self.vectors, batch.senders, batch.reverse, batch.bounds)
-        self.range = (architecture.hard_max, (architecture.l_max + 1) ** 2)
+    def __init__(self, model: HIPNN, batch: Batch, training: bool) -> None:
+        """Say what is swept; ``training`` keeps what the tangent and adjoint sweeps need."""
+        self.model, self.batch, self.training = model, batch, training
+        shape = model.architecture
+        vectors = batch.vectors.expand(model.members, *batch.vectors.shape)
+        self.range = (shape.hard_max, (shape.l_max + 1) ** 2)
+        self.neighbours = (vectors, batch.bounds)
+        self.pairs = (vectors, batch.senders, batch.reverse, batch.bounds)
+        self.kind = torch.zeros_like(batch.elements)
+        self.layers = [
+            [block.interaction, *block.atom_layers]  # type: ignore[misc]
+            for block in model.blocks
+        ]
+        self.kept = [[_Kept() for _ in layers] for layers in self.layers]
+        self.ends: list[Tensor] = []  # z after each block
 
-
-class _Block:
-    """The weights of one block, arranged for evaluation."""
-
-    def __init__(self, block: Block, constant: Tensor, w: Tensor) -> None:
-        """From the constant part of z (members, elements, in) before it, and the head after it."""
-        first, base = block.interaction, block.interaction.base
-        assert isinstance(base, Interaction)
-        self.base, self.w = base, w
-        self.sensitivity = (base.sensitivity.mu, base.sensitivity.sigma)
-        self.tau = (base.tau1, base.tau1 if base.tau2 is None else base.tau2)
-        n_out, members = base.V.shape[2], len(base.V)
-        skip = first.skip.weight if hasattr(first, "skip") else None  # (members, out, in)
-        if base.one_hot:
-            self.V = base.V.permute(0, 3, 1, 2).reshape(members, -1, n_out)
-        else:
-            # What all atoms of an element send besides what their z makes them send.
-            self.V = base.V.permute(0, 3, 1, 2).flatten(2).contiguous()  # (members, in, K * out)
-            self.sent = constant @ self.V  # (members, elements, K * out)
-        self.biases = [constant @ base.W.mT + base.b[:, None]]  # (members, elements, out)
-        constant = constant if skip is None else constant @ skip.mT
-        self.inner, self.outer = [base.W], [first.outer.weight]
-        constant = constant + first.outer.bias[:, None]
-        for layer in block.atom_layers:
-            assert isinstance(layer, Residual) and isinstance(layer.base, Linear)
-            self.inner.append(layer.base.weight)
-            self.outer.append(layer.outer.weight)
-            self.biases.append(constant @ layer.base.weight.mT + layer.base.bias[:, None])
-            constant = constant + layer.outer.bias[:, None]
-        self.constant = constant  # (members, elements, out), of z after the block
-
-    def forward(self, around: _Around, z: Tensor | None) -> tuple[tuple, Tensor]:
-        """From z without its constant part, none for the one-hot z⁰: what to keep, and z after."""
-        elements = around.batch.elements
-        members, number, n_out, _ = self.base.V.shape
-        Q = None
-        if z is None:
-            env = environment(around.vectors, around.batch.bounds, *self.sensitivity, *around.range)
-            A = torch.bmm(env.flatten(3).flatten(1, 2), self.V)
-        else:
-            Q = torch.baddbmm(self.sent[:, elements], z, self.V).view(members, -1, number, n_out)
-            A = messages(*around.pairs, *self.sensitivity, Q, *around.range)
-        A = A.view(members, len(elements), -1, n_out)
-        h = A[:, :, 0].contiguous() if self.tau[0] is None else norms(A, *self.tau, CUSP)
-        if z is not None:
-            h.baddbmm_(z, self.inner[0].mT)
-        slopes = [activate_(h, self.biases[0], elements)]
-        if z is None:
-            z = torch.bmm(h, self.outer[0].mT)
-        else:
-            z = torch.baddbmm(z, h, self.outer[0].mT)
-        for inner, outer, bias in zip(self.inner[1:], self.outer[1:], self.biases[1:], strict=True):
-            h = torch.bmm(z, inner.mT)
-            slopes.append(activate_(h, bias, elements))
-            z.baddbmm_(h, outer.mT)
-        return (A, Q, slopes), z
-
-    def backward(self, around: _Around, kept: tuple, dz: Tensor) -> tuple[Tensor, Tensor | None]:
-        """From dz = ∂E/∂z after the block: the pair gradient, and ∂E/∂z before it."""
-        A, Q, slopes = kept
-        for inner, outer, slope in zip(
-            self.inner[:0:-1], self.outer[:0:-1], slopes[:0:-1], strict=True
+    def forward(self) -> Tensor:
+        """E_iⁿ: (members, atoms, N_int + 1) float64, eV."""
+        model = self.model
+        orders = [model.E0[:, self.batch.elements]]
+        z = None
+        for layers, kept, w, b in zip(
+            self.layers, self.kept, model.w.unbind(1), model.b.unbind(1), strict=True
         ):
-            dz.baddbmm_(torch.bmm(dz, outer).mul_(slope), inner)
-        dh = torch.bmm(dz, self.outer[0]).mul_(slopes[0])
-        dA = dh[:, :, None] if self.tau[0] is None else norms_backward(dh, A, *self.tau, CUSP)[0]
-        members, _, n_out = dh.shape
-        if Q is None:
-            batch = around.batch
-            G = torch.bmm(dA.view(members, -1, n_out), self.V.mT)
-            G = G.view(*dA.shape[:3], -1, self.base.V.shape[1])
-            one_hot = (around.vectors, batch.bounds, *self.sensitivity, *around.range)
-            return environment_backward(G, *one_hot, True, False)[0], None
-        inputs = (*around.pairs, *self.sensitivity, Q, *around.range)
-        gradient, _, _, dQ = messages_backward(dA, *inputs, True, False, True)
-        dz = torch.baddbmm(dz, dh, self.inner[0]).baddbmm_(dQ.flatten(2), self.V.mT)
-        return gradient, dz
+            for layer, own in zip(layers, kept, strict=True):
+                z = self._forward(layer, own, z)
+            assert z is not None
+            self.ends.append(z)
+            orders.append(torch.baddbmm(b[:, None, None], z, w[..., None])[..., 0].double())
+        return torch.stack(orders, dim=2)
+
+    def backward(self) -> Tensor:
+        """The pair gradient ∂(Σ E)/∂d_ij: (members, atoms, neighbours, 3), eV/Å."""
+        gradient: Any = None
+        dz: Any = None
+        for layers, kept, w in self._from_the_end():
+            w = w[:, None].expand(-1, len(self.batch.elements), -1)
+            dz = w.clone(memory_format=torch.contiguous_format) if dz is None else dz.add_(w)
+            for layer, own in zip(reversed(layers), reversed(kept), strict=True):
+                dz, part = self._backward(layer, own, dz)
+            gradient = part if gradient is None else gradient.add_(part)
+        return gradient
+
+    def derivatives(self, c: Tensor, v: Tensor | None) -> dict[str, Tensor]:
+        """By the weights, of Σ_in c_in E_iⁿ + ⟨v, pair gradient⟩: by name.
+
+        Args:
+            c: (members, atoms, N_int + 1).
+            v: (members, atoms, neighbours, 3); none leaves it out.
+        """
+        model, c = self.model, c.to(self.model.dtype)
+        found: dict[str, Tensor] = {}
+        tangents = self._tangents(v) if v is not None else [None] * len(self.ends)
+        lam: Any = None
+        by_w, by_b = [], []
+        for n, (layers, kept, w) in reversed(list(enumerate(self._from_the_start()))):
+            seed = c[:, :, n + 1 : n + 2]  # (members, atoms, 1)
+            lam = seed * w[:, None] if lam is None else torch.addcmul(lam, seed, w[:, None])
+            head = torch.bmm(seed.mT, self.ends[n])[:, 0]
+            by_w.append(head if tangents[n] is None else head + tangents[n].sum(1))
+            by_b.append(seed.sum((1, 2)))
+            for k, (layer, own) in reversed(list(enumerate(zip(layers, kept, strict=True)))):
+                name = f"blocks.{n}." + (f"atom_layers.{k - 1}" if k else "interaction")
+                lam, grads = self._adjoint(layer, own, lam)
+                found |= {f"{name}.{key}": grad for key, grad in grads.items()}
+        found["w"], found["b"] = torch.stack(by_w[::-1], 1), torch.stack(by_b[::-1], 1)
+        return {name: found[name] for name, _ in model.named_parameters()}
+
+    def _from_the_start(self) -> Any:
+        return zip(self.layers, self.kept, self.model.w.unbind(1), strict=True)
+
+    def _from_the_end(self) -> Any:
+        return reversed(list(self._from_the_start()))
+
+    def _tangents(self, v: Tensor) -> list[Any]:
+        """ż after each block."""
+        found: list[Any] = []
+        zt = None
+        for layers, kept in zip(self.layers, self.kept, strict=True):
+            for layer, own in zip(layers, kept, strict=True):
+                zt = self._tangent(layer, own, zt, v)
+            found.append(zt)
+        return found
+
+    def _forward(self, layer: Residual, kept: _Kept, z: Any) -> Tensor:
+        base, elements = layer.base, self.batch.elements
+        if not isinstance(base, Interaction):
+            h, bias, kind = torch.bmm(z, base.weight.mT), base.bias[:, None], self.kind
+        else:
+            h = self._sum_forward(base, kept, z)
+            if z is None:  # one-hot: a bias for each element
+                bias, kind = base.W.mT + base.b[:, None], elements
+            else:
+                h, bias, kind = h.baddbmm_(z, base.W.mT), base.b[:, None], self.kind
+        s = pointwise.activate_(h, bias, kind)
+        kept.s = s
+        if isinstance(base, Interaction) and z is None:
+            skip = layer.skip.weight if hasattr(layer, "skip") else _identity(base.W)
+            out = skip.mT[:, elements].baddbmm_(h, layer.outer.weight.mT)
+        elif self.training:
+            out = torch.baddbmm(z, h, layer.outer.weight.mT)
+        else:
+            out = z.baddbmm_(h, layer.outer.weight.mT)
+        if self.training:
+            kept.z, kept.a = z, h
+        return out.add_(layer.outer.bias[:, None])
+
+    def _sum_forward(self, base: Interaction, kept: _Kept, z: Tensor | None) -> Tensor:
+        """A_0 + τ1 |A_vector| + τ2 |A_tensor|: (members, atoms, out), a tensor of its own."""
+        (members, number, n_out, _), weights = base.V.shape, self._sensitivity(base)
+        if z is None:
+            G = env.environment(*self.neighbours, *weights, *self.range)
+            A = torch.bmm(G.flatten(3).flatten(1, 2), _mixing(base))
+        else:
+            G = torch.bmm(z, _mixing(base)).view(members, -1, number, n_out)
+            A = msg.messages(*self.pairs, *weights, G, *self.range)
+        kept.A = A = A.view(members, -1, self.range[1], n_out)
+        if self.training or z is not None:
+            kept.G = G
+        if base.tau1 is None:
+            return A[:, :, 0].clone()
+        return pointwise.norms(A, *_tau(base), CUSP)
+
+    def _backward(
+        self, layer: Residual, kept: _Kept, dz: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
+        base = layer.base
+        dh = torch.bmm(dz, layer.outer.weight).mul_(kept.s)
+        if self.training:
+            kept.dz, kept.dh = dz, dh
+        if not isinstance(base, Interaction):
+            weight = base.weight
+            return (
+                torch.baddbmm(dz, dh, weight) if self.training else dz.baddbmm_(dh, weight)
+            ), None
+        weights = self._sensitivity(base)
+        if base.tau1 is None:
+            dA = dh[:, :, None]
+        else:
+            dA = pointwise.norms_backward(dh, kept.A, *_tau(base), CUSP)[0]
+        if base.one_hot:
+            dG = torch.bmm(dA.flatten(1, 2), _mixing(base).mT)
+            dG = dG.view(*dA.shape[:3], -1, base.V.shape[1])
+            inputs: tuple = (dG, *self.neighbours, *weights, *self.range)
+            gradient, before = env.environment_backward(*inputs, True, False)[0], None
+        else:
+            inputs = (dA, *self.pairs, *weights, kept.G, *self.range)
+            gradient, _, _, dG = msg.messages_backward(*inputs, True, False, True)
+            before = torch.baddbmm(dz, dh, base.W).baddbmm_(dG.flatten(2), _mixing(base).mT)
+        if self.training:
+            kept.dA, kept.dG = dA, dG
+        return before, gradient
+
+    def _tangent(self, layer: Residual, kept: _Kept, zt: Any, v: Tensor) -> Tensor:
+        base = layer.base
+        kept.zt = zt
+        if isinstance(base, Interaction):
+            ht = self._sum_tangent(base, kept, zt, v)
+            ht = ht if zt is None else ht.baddbmm_(zt, base.W.mT)
+        else:
+            ht = torch.bmm(zt, base.weight.mT)
+        kept.ht, kept.at = ht, kept.s * ht
+        if zt is None:
+            return torch.bmm(kept.at, layer.outer.weight.mT)
+        return torch.baddbmm(zt, kept.at, layer.outer.weight.mT)
+
+    def _sum_tangent(self, base: Interaction, kept: _Kept, zt: Tensor | None, v: Tensor) -> Tensor:
+        (members, number, n_out, _), weights = base.V.shape, self._sensitivity(base)
+        if zt is None:
+            inputs: tuple = (v, kept.dG, *self.neighbours, *weights, *self.range)
+            kept.Gt, *by_weights = env.environment_along(*inputs)
+            At, by_G = torch.bmm(kept.Gt.flatten(3).flatten(1, 2), _mixing(base)), None
+        else:
+            kept.Gt = torch.bmm(zt, _mixing(base)).view(members, -1, number, n_out)
+            inputs = (v, kept.Gt, kept.dA, *self.pairs, *weights, kept.G, *self.range)
+            At, *by_weights, by_G = msg.messages_along(*inputs)
+        At = At.view(kept.A.shape)
+        if base.tau1 is None:
+            kept.explicit = (by_weights, by_G, None, (None, None))
+            return At[:, :, 0].clone()
+        nt, by_A, *by_tau = pointwise.norms_along(At, kept.dh, kept.A, *_tau(base), CUSP)
+        kept.explicit = (by_weights, by_G, by_A, by_tau)
+        return nt
+
+    def _adjoint(
+        self, layer: Residual, kept: _Kept, lam: Tensor
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        base, along = layer.base, kept.ht is not None
+        lam_h = torch.bmm(lam, layer.outer.weight)
+        if along:
+            pointwise.adjoint_(lam_h, kept.s, kept.ht, kept.dh)
+        else:
+            lam_h.mul_(kept.s)
+        by_outer = torch.bmm(lam.mT, kept.a)
+        grads = {
+            "outer.weight": by_outer.baddbmm_(kept.dz.mT, kept.at) if along else by_outer,
+            "outer.bias": lam.sum(1),
+        }
+        if isinstance(base, Interaction):
+            before, more = self._sum_adjoint(layer, kept, lam, lam_h)
+            return before, grads | more
+        by_inner = torch.bmm(lam_h.mT, kept.z)
+        grads["base.weight"] = by_inner.baddbmm_(kept.dh.mT, kept.zt) if along else by_inner
+        grads["base.bias"] = lam_h.sum(1)
+        return torch.baddbmm(lam, lam_h, base.weight), grads
+
+    def _sum_adjoint(
+        self, layer: Residual, kept: _Kept, lam: Tensor, lam_h: Tensor
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        base, along = layer.base, kept.ht is not None
+        assert isinstance(base, Interaction)
+        weights, members = self._sensitivity(base), len(base.V)
+        by_weights, by_G, by_A, by_tau = kept.explicit or ((None, None), None, None, (None, None))
+        grads = {"base.b": lam_h.sum(1)}
+        lam_A = lam_h[:, :, None]
+        if base.tau1 is not None:
+            lam_A, *taus = pointwise.norms_backward(lam_h, kept.A, *_tau(base), CUSP)
+            lam_A = lam_A if by_A is None else lam_A.add_(by_A)
+            present = [name for name in ("tau1", "tau2") if getattr(base, name) is not None]
+            for name, tau, more in zip(present, taus, by_tau, strict=False):
+                grads[f"base.{name}"] = tau if more is None else tau + more
+        lam_A = lam_A.flatten(1, 2)  # (members, atoms * components, out)
+        if base.one_hot:
+            z = torch.nn.functional.one_hot(self.batch.elements, base.W.shape[2]).to(lam.dtype)
+            z = z.expand(members, *z.shape)
+            if hasattr(layer, "skip"):
+                grads["skip.weight"] = torch.bmm(lam.mT, z)
+            grads["base.W"] = torch.bmm(lam_h.mT, z)
+            by_V = torch.bmm(kept.G.flatten(3).flatten(1, 2).mT, lam_A)
+            if along:
+                by_V.baddbmm_(kept.Gt.flatten(3).flatten(1, 2).mT, kept.dA.flatten(1, 2))
+            lam_G = torch.bmm(lam_A, _mixing(base).mT).view(kept.G.shape)
+            inputs: tuple = (lam_G, *self.neighbours, *weights, *self.range)
+            _, *sensitivity = env.environment_backward(*inputs, False, True)
+            before = None
+            by_V = by_V.view(members, -1, *base.V.shape[1:3]).permute(0, 2, 3, 1)
+        else:
+            inputs = (lam_A.view(kept.A.shape), *self.pairs, *weights, kept.G, *self.range)
+            _, *sensitivity, lam_G = msg.messages_backward(*inputs, False, True, True)
+            lam_G = (lam_G if by_G is None else lam_G.add_(by_G)).flatten(2)
+            by_V, by_W = torch.bmm(kept.z.mT, lam_G), torch.bmm(lam_h.mT, kept.z)
+            if along:
+                by_V.baddbmm_(kept.zt.mT, kept.dG.flatten(2))
+                by_W.baddbmm_(kept.dh.mT, kept.zt)
+            grads["base.W"] = by_W
+            before = torch.baddbmm(lam, lam_h, base.W).baddbmm_(lam_G, _mixing(base).mT)
+            by_V = by_V.view(members, -1, *base.V.shape[1:3]).permute(0, 2, 3, 1)
+        grads["base.V"] = by_V
+        for name, grad, more in zip(("mu", "sigma"), sensitivity, by_weights, strict=True):
+            grads[f"base.sensitivity.{name}"] = grad if more is None else grad + more
+        return before, grads
+
+    @staticmethod
+    def _sensitivity(base: Interaction) -> tuple[Tensor, Tensor]:
+        return base.sensitivity.mu, base.sensitivity.sigma
+
+
+def _mixing(base: Interaction) -> Tensor:
+    """V as a matrix: (members, in * sensitivities, out) or (members, in, sensitivities * out)."""
+    V = base.V.permute(0, 3, 1, 2)
+    return V.flatten(1, 2) if base.one_hot else V.flatten(2)
+
+
+def _tau(base: Interaction) -> tuple[Tensor, Tensor]:
+    """τ1 and τ2; where there is no τ2, something in its place that is not read."""
+    assert base.tau1 is not None
+    return base.tau1, base.tau1 if base.tau2 is None else base.tau2
+
+
+def _identity(W: Tensor) -> Tensor:
+    return torch.eye(W.shape[1], dtype=W.dtype).expand(len(W), -1, -1)
+
+
+class _Function(torch.autograd.Function):
+    """E_iⁿ and the pair gradient as functions of the weights."""
+
+    @staticmethod
+    def forward(ctx, model: HIPNN, batch: Batch, derivatives: bool, *weights: Tensor):
+        ctx.set_materialize_grads(False)
+        ctx.sweeps = Sweeps(model, batch, training=True)
+        orders = ctx.sweeps.forward()
+        return orders, ctx.sweeps.backward() if derivatives else orders.new_empty(0)
+
+    @staticmethod
+    def backward(ctx, c: Tensor | None, v: Tensor | None):
+        model = ctx.sweeps.model
+        if c is None:
+            c = model.E0.new_zeros(model.members, len(ctx.sweeps.kind), len(model.blocks) + 1)
+        return None, None, None, *ctx.sweeps.derivatives(c, v).values()
+
+
+def orders_and_gradient(
+    model: HIPNN, batch: Batch, derivatives: bool, training: bool
+) -> tuple[Tensor, Tensor | None]:
+    """E_iⁿ and, if asked for, the pair gradient; in training differentiable by the weights."""
+    if training:
+        orders, gradient = _Function.apply(model, batch, derivatives, *model.parameters())
+        return orders, gradient if derivatives else None
+    with torch.no_grad():
+        sweeps = Sweeps(model, batch, training=False)
+        return sweeps.forward(), sweeps.backward() if derivatives else None

@@ -11,6 +11,7 @@ Every member of an ensemble has its own: a leading dimension.
 
 import torch
 
+from mlipkd.hipnn import analytic
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.engines import ENGINES
 from mlipkd.hipnn.kernels.wanted import only
@@ -20,6 +21,26 @@ from mlipkd.hipnn.network import HIPNN
 def pair_vectors(model: HIPNN, batch: Batch) -> torch.Tensor:
     """The batch's vectors for each member, to derive by: (members, atoms, neighbours, 3)."""
     return batch.vectors.expand(model.members, *batch.vectors.shape).detach().requires_grad_()
+
+
+def orders_and_gradient(
+    model: HIPNN, batch: Batch, derivatives: bool, training: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """E_iⁿ and, if ``derivatives`` are asked for, the pair gradient, by the fastest way there is.
+
+    In training both are differentiable by the weights. To derive by positions again, as a Hessian
+    does, take ``pair_gradient`` with the reference engine.
+
+    Returns:
+        (members, atoms, N_int + 1) float64, eV; (members, atoms, neighbours, 3), eV/Å, or none.
+    """
+    if model.engine == "cpu":
+        return analytic.orders_and_gradient(model, batch, derivatives, training)
+    vectors = pair_vectors(model, batch)
+    with torch.set_grad_enabled(training or derivatives):
+        orders = model(batch, vectors)
+        gradient = pair_gradient(orders, vectors, training) if derivatives else None
+    return orders if training else orders.detach(), gradient
 
 
 def per_system(values: torch.Tensor, batch: Batch) -> torch.Tensor:

@@ -8,7 +8,6 @@ be carried alone: the header also holds the hash of record and weights, so damag
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from safetensors.torch import save_file
 from mlipkd import artefacts
 from mlipkd.config.model import Architecture
 from mlipkd.errors import InputError
-from mlipkd.hipnn.inference import Evaluator, evaluator
 from mlipkd.hipnn.network import HIPNN
 
 #: Version of the file's layout; raised when an older mlipkd could misread a newer file.
@@ -34,11 +32,6 @@ class Potential:
     metadata: dict[str, Any]
     """``dataset``, ``dataset_sha256``, ``family``, ``model`` (the architecture's name), ``seed``,
     ``architecture``, ``species``, ``training``, and the keys of ``provenance.record``."""
-
-    @cached_property
-    def evaluator(self) -> Evaluator:
-        """What evaluates the model, whose weights must not change any more."""
-        return evaluator(self.model)
 
     @property
     def dtype(self) -> torch.dtype:

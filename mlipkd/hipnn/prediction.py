@@ -7,7 +7,7 @@ import torch
 
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.hipnn.batch import Batch, Batcher
-from mlipkd.hipnn.derivatives import forces, per_system, stress
+from mlipkd.hipnn.derivatives import forces, orders_and_gradient, per_system, stress
 from mlipkd.hipnn.file import Potential
 
 QUANTITIES = ("energy", "forces", "atomic_energies", "stress")
@@ -48,7 +48,8 @@ def evaluate(
 ) -> dict[str, torch.Tensor]:
     """The given quantities of one batch."""
     with_forces = "forces" in quantities or "stress" in quantities
-    atomic_energies, gradient = potential.evaluator.evaluate(batch, with_forces)
+    orders, gradient = orders_and_gradient(potential.model, batch, with_forces, training=False)
+    atomic_energies = orders.sum(2)  # (members, atoms)
     results = {
         "energy": per_system(atomic_energies, batch),
         "atomic_energies": atomic_energies,

@@ -13,7 +13,7 @@ import torch
 
 from mlipkd.config.recipe import LossTerm
 from mlipkd.hipnn.batch import Batch
-from mlipkd.hipnn.derivatives import forces, pair_gradient, pair_vectors, per_system, stress
+from mlipkd.hipnn.derivatives import forces, orders_and_gradient, per_system, stress
 from mlipkd.hipnn.hierarchicality import hierarchicality
 from mlipkd.hipnn.interaction import Interaction
 from mlipkd.hipnn.kernels.wanted import only
@@ -78,22 +78,19 @@ def residuals(
     """
     quantities = {term.quantity for term in terms}
     derivatives = bool(quantities & {"forces", "stress"})
-    vectors = pair_vectors(model, batch) if derivatives else None
-    with torch.set_grad_enabled(training or derivatives):
-        orders = model(batch, vectors)
-        atomic_energies = orders.sum(2)  # (members, atoms)
-        energy = per_system(atomic_energies, batch)  # (members, systems)
-        predicted = {
-            "energy": energy,
-            "energy_per_atom": energy / batch.sizes,
-            "atomic_energies": atomic_energies,
-        }
-        if vectors is not None:
-            gradient = pair_gradient(energy, vectors, training)
-            if "forces" in quantities:
-                predicted["forces"] = forces(model, gradient, batch)
-            if "stress" in quantities:
-                predicted["stress"] = stress(gradient, batch)
+    orders, gradient = orders_and_gradient(model, batch, derivatives, training)
+    atomic_energies = orders.sum(2)  # (members, atoms)
+    energy = per_system(atomic_energies, batch)  # (members, systems)
+    predicted = {
+        "energy": energy,
+        "energy_per_atom": energy / batch.sizes,
+        "atomic_energies": atomic_energies,
+    }
+    if gradient is not None:
+        if "forces" in quantities:
+            predicted["forces"] = forces(model, gradient, batch)
+        if "stress" in quantities:
+            predicted["stress"] = stress(gradient, batch)
     found = []
     for term in terms:
         label = labels[term.labels, stored(term.quantity)]

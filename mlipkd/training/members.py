@@ -38,8 +38,9 @@ class Members:
     def step(self, gradients: Sequence[torch.Tensor]) -> None:
         """One step of Adam, with the derivatives of the model's parameters."""
         for (name, _), gradient in zip(self.model.named_parameters(), gradients, strict=True):
-            for place, number in enumerate(self.active):
-                self.weights[number][name].grad = gradient[place]
+            # The fused optimiser takes a derivative to lie in memory as its weights do.
+            for number, own in zip(self.active, gradient.contiguous(), strict=True):
+                self.weights[number][name].grad = own
         self.adam.step()
 
     def keep(self, numbers: list[int]) -> None:

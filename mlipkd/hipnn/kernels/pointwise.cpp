@@ -66,6 +66,14 @@ void softplus_along(int64_t number, const T *__restrict u, const T *__restrict g
     }
 }
 
+// l = s l + (1 - s) h g, in place: the adjoint of the activation beside that of its tangent.
+template <class T>
+void adjoint(int64_t number, const T *__restrict s, const T *__restrict h, const T *__restrict g,
+             int64_t threads, T *__restrict l) {
+#pragma omp parallel for simd num_threads(threads) schedule(static)
+    for (int64_t n = 0; n < number; ++n) l[n] = s[n] * l[n] + (1 - s[n]) * h[n] * g[n];
+}
+
 // The tensors of an atom for one feature, and the products that their norms are made of. Of the
 // traceless tensor five entries are kept: xx, xy, xz, yy, yz.
 template <class T> inline T vectors_product(const T *a, const T *b) {
@@ -248,6 +256,10 @@ void forces_backward(int64_t members, int64_t atoms, int64_t width, const T *v,
     extern "C" void softplus_along_##SUFFIX(int64_t number, const T *u, const T *g, const T *s,    \
                                             int64_t threads, T *dg, T *dx) {                       \
         softplus_along<T>(number, u, g, s, threads, dg, dx);                                       \
+    }                                                                                              \
+    extern "C" void adjoint_##SUFFIX(int64_t number, const T *s, const T *h, const T *g,           \
+                                     int64_t threads, T *l) {                                      \
+        adjoint<T>(number, s, h, g, threads, l);                                                   \
     }                                                                                              \
     extern "C" void norms_##SUFFIX(LAYER(T), int64_t threads, T *out) {                            \
         const Layer<T> s{members, atoms, features, A, tau1, tau2, T(cusp)};                        \

@@ -35,6 +35,12 @@ def activate_(x: Tensor, bias: Tensor, kind: Tensor) -> Tensor:
     return slope
 
 
+def adjoint_(lam: Tensor, slope: Tensor, tangent: Tensor, gradient: Tensor) -> None:
+    """Put slope · lam + (1 - slope) · tangent · gradient in the place of lam; all of one shape."""
+    inputs = (lam.numel(), slope, tangent, gradient, torch.get_num_threads(), lam)
+    call("adjoint", lam.dtype, *inputs)
+
+
 @torch.library.custom_op("mlipkd::softplus_backward", mutates_args=(), device_types="cpu")
 def softplus_backward(g: Tensor, x: Tensor, slope: Tensor) -> Tensor:
     """∂L/∂x from g = ∂L/∂softplus; x is there to be derived by."""
