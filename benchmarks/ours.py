@@ -1,0 +1,144 @@
+"""Our engine as the benchmarks call it; no other file of theirs knows its insides."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from ase import Atoms
+from ase.md.verlet import VelocityVerlet
+from ase.units import fs
+
+from benchmarks.hippynn_steps import LEARNING_RATE, Labels, Modules
+from benchmarks.hippynn_twin import copy_weights
+from mlipkd.config.model import Architecture
+from mlipkd.config.recipe import LossTerm
+from mlipkd.datasets.dataset import Dataset
+from mlipkd.deploy.ase import MLIPKD
+from mlipkd.dynamics.verlet import VerletList
+from mlipkd.hipnn.batch import Batch, Batcher
+from mlipkd.hipnn.file import Potential, save_potential
+from mlipkd.hipnn.network import HIPNN
+from mlipkd.hipnn.prediction import evaluate
+from mlipkd.testing import dataset_of
+from mlipkd.training.loss import loss, residuals
+
+WANTED = ("energy", "forces")
+TERMS = [LossTerm(quantity=name, labels="reference", weight=1) for name in WANTED]
+#: Of the list of a system that stands still, Å: it is kept, and holds no pair beyond the cut-off.
+NO_SKIN = 1e-6
+
+Inference = Callable[[], tuple[torch.Tensor, torch.Tensor]]
+
+
+def potential(
+    shape: Architecture, species: Sequence[int], weights: Modules, device: torch.device
+) -> Potential:
+    """A model with the weights of hippynn's."""
+    model = HIPNN(shape, species)
+    copy_weights(weights.network.cpu(), weights.energy.cpu(), model)
+    weights.network.to(device)
+    weights.energy.to(device)
+    record = {"architecture": shape.model_dump(), "species": list(species)}
+    return Potential(model.to(device).requires_grad_(False), record)
+
+
+def inference(own: Potential, systems: Sequence[Atoms]) -> Inference:
+    """A function that computes energies and forces of systems whose neighbours are known.
+
+    One system goes the way of the ASE calculator, which computes its pair vectors; several are one
+    batch with its vectors.
+    """
+    if len(systems) == 1:
+        neighbours = _list(own, NO_SKIN)
+        return lambda: _evaluate(own, neighbours.batch(systems[0]))
+    batch = _batch(own, systems).to(own.device)
+    return lambda: _evaluate(own, batch)
+
+
+def inference_with_list(own: Potential, systems: Sequence[Atoms]) -> Inference:
+    """The same, but each call finds the neighbours, too."""
+    if len(systems) == 1:
+        return lambda: _evaluate(own, _list(own, NO_SKIN).batch(systems[0]))
+    return lambda: _evaluate(own, _batch(own, systems))
+
+
+def training_step(
+    own: Potential, systems: Sequence[Atoms], labels: Labels
+) -> Callable[[], torch.Tensor]:
+    """A function that does one step of Adam on Err(energy) + Err(forces) and returns the loss."""
+    batch = _batch(own, systems).to(own.device)
+    named = {("reference", name): label for name, label in zip(WANTED, labels, strict=True)}
+    model = own.model.requires_grad_(True)
+    adam = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
+
+    def step() -> torch.Tensor:
+        found, orders = residuals(model, batch, named, TERMS, training=True)
+        total = loss(0.0, [(1.0, residual) for residual in found], orders)
+        adam.zero_grad(set_to_none=True)
+        total.backward()
+        adam.step()
+        return total.detach()
+
+    return step
+
+
+def packed_training_step(
+    members: Sequence[Potential], systems: Sequence[Atoms], labels: Labels
+) -> Callable[[], object] | None:
+    """A function that does one step of all members at once; None while there is none."""
+    return None
+
+
+def dynamics(own: Potential, system: Atoms, folder: Path) -> Callable[[int], None]:
+    """A function that does so many steps of NVE dynamics with the ASE calculator.
+
+    Energies are scaled down: untrained weights do not hold a solid together, and would tear it
+    apart. The atoms then fly freely, and their list is made anew rather too often than too rarely.
+
+    Args:
+        own: the model.
+        system: positions and momenta to start from.
+        folder: for the model file.
+    """
+    path = folder / "model.safetensors"
+    weak = HIPNN(own.model.architecture, own.model.species)
+    weak.load_state_dict(own.model.state_dict())
+    with torch.no_grad():
+        weak.w.mul_(1e-3)
+    save_potential(Potential(weak, own.metadata), path)
+    atoms = system.copy()
+    atoms.calc = MLIPKD(str(path), own.device)
+    return VelocityVerlet(atoms, timestep=1.0 * fs).run
+
+
+def on_reference_path(step: Callable) -> Callable:
+    """The step with plain PyTorch in place of the compiled kernels."""
+
+    def reference():
+        os.environ["MLIPKD_ENGINE"] = "reference"
+        try:
+            return step()
+        finally:
+            del os.environ["MLIPKD_ENGINE"]
+
+    return reference
+
+
+def _evaluate(own: Potential, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    found = evaluate(own, batch.to(own.device), WANTED)
+    return found["energy"], found["forces"]
+
+
+def _list(own: Potential, skin: float) -> VerletList:
+    return VerletList(own.model.species, own.model.architecture.hard_max, skin, own.dtype)
+
+
+def _batch(own: Potential, systems: Sequence[Atoms]) -> Batch:
+    cutoff = own.model.architecture.hard_max
+    batcher = Batcher(_dataset(systems), own.model.species, cutoff, own.dtype)
+    return batcher.batch(torch.arange(len(systems)))
+
+
+def _dataset(systems: Sequence[Atoms]) -> Dataset:
+    return dataset_of([(one.numbers, one.positions, one.cell.array) for one in systems])
