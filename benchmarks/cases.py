@@ -95,13 +95,11 @@ CASES = {
     case.key: case
     for case in (
         _crystal("teacher", TEACHER, 108),
-        _crystal("teacher", TEACHER, 500),
         _crystal("teacher", TEACHER, 2048, 9, 5),
         _crystal("teacher", TEACHER, 18634, 9, 5),
         _crystal("teacher", TEACHER, 100000),
         _crystal("teacher", TEACHER, 1000000),
         _crystal("student", STUDENT, 108),
-        _crystal("student", STUDENT, 500),
         _crystal("student", STUDENT, 2048, 9, 5),
         _crystal("student", STUDENT, 18634),
         _crystal("student", STUDENT, 100000),

@@ -13,9 +13,9 @@ from benchmarks.timing import call_time
 
 #: Temperature of the velocities, K.
 TEMPERATURE = 300.0
-#: Steps, and force calls beside them, in a turn. The list lasts for about 17 steps.
-STEPS, CALLS = 10, 3
-TURNS = 5
+#: Steps, and force calls beside them, in a turn. A list lasts for about so many steps.
+STEPS, CALLS = 16, 4
+TURNS = 2
 
 
 def step_over_force_call(case: Case, device: torch.device) -> tuple[float, float]:

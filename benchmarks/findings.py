@@ -94,15 +94,15 @@ class Findings:
         found["al_memory_per_atom"] = memory.get((AL_MEMORY, "cpu"))
         found["chno_memory_per_atom"] = memory.get((CHNO_MEMORY, "cpu"))
         found["gpu_memory_per_atom"] = memory.get((AL_MEMORY, "cuda"))
-        for one in self.dynamics:
-            if (one.key, one.device) == (DYNAMICS, "cpu"):
-                found["md_step_over_force_call"] = one.step / one.call
-        for one in self.packed:
-            if one.members == PACKED:
-                name = "packed8_student_vs_separate" if one.device == "cpu" else "gpu_packed8"
-                found[name if one.boxes == SMALL else f"{name}_{one.atoms}"] = one.ratio
-        for one in self.installed:
-            found[f"{one.key}_as_installed"] = one.ratio
+        for run in self.dynamics:
+            if (run.key, run.device) == (DYNAMICS, "cpu"):
+                found["md_step_over_force_call"] = run.step / run.call
+        for pack in self.packed:
+            if pack.members == PACKED:
+                name = "packed8_student_vs_separate" if pack.device == "cpu" else "gpu_packed8"
+                found[name if pack.boxes == SMALL else f"{name}_{pack.atoms}"] = pack.ratio
+        for both in self.installed:
+            found[f"{both.key}_as_installed"] = both.ratio
         return found
 
     def notes(self) -> dict[str, str]:

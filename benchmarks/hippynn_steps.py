@@ -3,7 +3,9 @@
     d_ij = R_j - R_i + shift,   F = -∂E/∂R by automatic differentiation
 
 Its graph, its padding of small systems and its own pair search, all of which cost time, are left
-out. Each of its kernels for the sum over neighbours can be asked for by name.
+out. Each of its kernels for the sum over neighbours can be asked for by name; such a step also
+spares derivatives by the weights in inference, and hippynn's look for distances that are too short.
+With the kernel AS_INSTALLED these are as hippynn has them from the start.
 """
 
 import os
@@ -11,6 +13,7 @@ import os
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import importlib.util
+import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +26,8 @@ from vesin import NeighborList
 from benchmarks.hippynn_twin import hippynn_model
 from mlipkd.config.model import Architecture
 
+#: In place of a kernel's name: hippynn's own choice, and its settings.
+AS_INSTALLED = "auto"
 #: Learning rate, so small that the weights stay those that were compared.
 LEARNING_RATE = 1e-9
 
@@ -62,10 +67,7 @@ def modules(
     torch.manual_seed(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import hippynn
-
         _, network, energy = hippynn_model(shape, list(species), periodic=False)
-    hippynn.settings.WARN_LOW_DISTANCES = False
     return Modules(network.to(device), energy.to(device))
 
 
@@ -76,13 +78,14 @@ def kernels(device: torch.device, compiled: bool) -> list[str]:
         names += ["triton"] if importlib.util.find_spec("triton") else []
     elif importlib.util.find_spec("numba"):
         names.append("numba")
-    return [*names, "pytorch"] if compiled else names
+    return [*names, "pytorch"] if compiled and shutil.which("c++") else names
 
 
 def use(kernel: str) -> str:
-    """Let hippynn use a kernel, ``auto`` being its own choice; the name of what it uses then."""
-    from hippynn import custom_kernels
+    """Let hippynn use a kernel; the name of what it uses then."""
+    from hippynn import custom_kernels, settings
 
+    settings.WARN_LOW_DISTANCES = kernel == AS_INSTALLED
     if kernel != custom_kernels.CUSTOM_KERNELS_ACTIVE:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -139,10 +142,9 @@ def energies_and_forces(
 def inference(
     modules: Modules, given: Inputs, kernel: str
 ) -> Callable[[], tuple[torch.Tensor, torch.Tensor]]:
-    """A function that computes energies and forces; it spares derivatives by the weights."""
-
+    """A function that computes energies and forces."""
     for weights in modules.parameters():
-        weights.requires_grad_(False)
+        weights.requires_grad_(kernel == AS_INSTALLED)
 
     def step() -> tuple[torch.Tensor, torch.Tensor]:
         use(kernel)

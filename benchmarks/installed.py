@@ -28,7 +28,10 @@ class _Process:
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.kernel = self._read()
+
+    def ready(self) -> str:
+        """Wait until it is; the kernel that hippynn chose."""
+        return self._read()
 
     def call(self) -> float:
         """Seconds."""
@@ -52,11 +55,12 @@ class _Process:
 def as_installed(key: str, turns: int) -> tuple[Times, Times, str]:
     """hippynn's times, ours, and the kernel that hippynn chose."""
     processes = [_Process("hippynn", key), _Process("ours", key)]
+    kernel, _ = [process.ready() for process in processes]
     taken = [[process.call() for process in processes] for _ in range(turns)]
     for process in processes:
         process.end()
     theirs, own = zip(*taken, strict=True)
-    return Times(theirs), Times(own), processes[0].kernel
+    return Times(theirs), Times(own), kernel
 
 
 def main(side: str, key: str) -> None:
@@ -69,7 +73,7 @@ def main(side: str, key: str) -> None:
     called = step(cast(Side, side), case, case.systems(), device)
     called()
     calls = max(1, round(TURN / call_time(called, 1, device)))
-    print(hippynn_steps.use("auto"), flush=True)
+    print(hippynn_steps.use(hippynn_steps.AS_INSTALLED), flush=True)
     for _ in sys.stdin:
         print(call_time(called, calls, device), flush=True)
 

@@ -46,8 +46,8 @@ def potential(
 def inference(own: Potential, systems: Sequence[Atoms]) -> Inference:
     """A function that computes energies and forces of systems whose neighbours are known.
 
-    One system goes the way of the ASE calculator, which computes its pair vectors; several are one
-    batch with its vectors.
+    One system goes the way of the ASE calculator: its neighbours are found in the first call, and
+    later calls compute the vectors alone. Several are one batch with its vectors.
     """
     if len(systems) == 1:
         neighbours = _list(own, NO_SKIN)

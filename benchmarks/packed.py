@@ -60,6 +60,4 @@ def packed(members: int, boxes: int, device: torch.device, effort: Effort) -> Pa
         step()
     times = take_turns(steps, device, effort.budget, effort.least, effort.most)
     atoms = sum(len(system) for system in systems)
-    return Packed(
-        device.type, members, boxes, atoms, times["separate"], times.get("packed")
-    )
+    return Packed(device.type, members, boxes, atoms, times["separate"], times.get("packed"))

@@ -35,6 +35,4 @@ def profile(case: Case, device: torch.device) -> list[Share]:
     events = [(getattr(one, name), one) for one in profiler.key_averages()]
     total = sum(seconds for seconds, _ in events)
     events.sort(key=lambda pair: -pair[0])
-    return [
-        Share(one.key, seconds / total, one.count / CALLS) for seconds, one in events[:SHOWN]
-    ]
+    return [Share(one.key, seconds / total, one.count / CALLS) for seconds, one in events[:SHOWN]]

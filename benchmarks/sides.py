@@ -26,7 +26,7 @@ def step(
     case: Case,
     systems: Sequence[Atoms],
     device: torch.device,
-    kernel: str = "auto",
+    kernel: str = hippynn_steps.AS_INSTALLED,
     finds_neighbours: bool = False,
 ) -> Step:
     """Inference on the systems, or a step of training, as the case says.

@@ -1,7 +1,7 @@
 """Speed and memory beside hippynn.
 
-    python -m benchmarks.speed --quick    ratios, as a JSON object in the last line; minutes
-    python -m benchmarks.speed            docs/performance.md, its figure and its numbers; 25 minutes
+    python -m benchmarks.speed --quick    ratios, as a JSON object in the last line
+    python -m benchmarks.speed            docs/performance.md, its figure and its numbers
 
 On the CPU everything runs on one thread. Where there is a GPU, all cases run on it, too.
 """
@@ -37,7 +37,7 @@ from benchmarks.timing import prepare
 MORE_MEMORY = ("al_student_inference_18634", "al_teacher_train", "al_student_train")
 MORE_DYNAMICS = ("al_teacher_inference_18634",)
 MEMBERS = (1, 2, 4, PACKED, 16)
-INSTALLED_TURNS = 3
+INSTALLED_TURNS = 2
 
 
 def gather(device: torch.device, quick: bool, found: Findings, cases: dict[str, Case]) -> None:
@@ -73,7 +73,7 @@ def gather(device: torch.device, quick: bool, found: Findings, cases: dict[str, 
     for case in cases.values():
         if case.alone:
             found.memory.append(_memory(case, device))
-        elif device.type == "cpu":
+        elif case.bar and device.type == "cpu":
             times = as_installed(case.key, INSTALLED_TURNS)
             found.installed.append(Installed(case.key, *times))
             _say(f"{case.key} as installed: ratio {found.installed[-1].ratio:.2f}")

@@ -97,7 +97,7 @@ def take_turns(
             break
         for name, number in calls.items():
             seconds[name].append(call_time(steps[name], number, device))
-    return {name: Times(tuple(values)) for name, values in seconds.items()}
+    return {name: Times(tuple(values or [first[name]])) for name, values in seconds.items()}
 
 
 def agree(
