@@ -60,8 +60,21 @@ QUICK = Effort(budget=3, least=2, most=12, full=False)
 FULL = Effort(budget=8, least=3, most=25, full=True)
 
 
-def compare(case: Case, device: torch.device, machine: limits.Machine, effort: Effort) -> Row:
+def compare(
+    case: Case,
+    device: torch.device,
+    machine: limits.Machine,
+    effort: Effort,
+    kernels: list[str] | None = None,
+) -> Row:
     """Check that both sides agree, then time them.
+
+    Args:
+        case: what to do.
+        device: where.
+        machine: its limits.
+        effort: how long.
+        kernels: of hippynn, to choose the fastest of; None for all that there are.
 
     Raises:
         RuntimeError: they do not agree.
@@ -71,7 +84,7 @@ def compare(case: Case, device: torch.device, machine: limits.Machine, effort: E
     weights = hippynn_steps.modules(case.shape, case.species, device)
     given = hippynn_steps.inputs(systems, case.species, case.shape.hard_max, device)
     own = ours.potential(case.shape, case.species, weights, device)
-    kernels = hippynn_steps.kernels(device, effort.full)
+    kernels = kernels or hippynn_steps.kernels(device, effort.full)
 
     steps: dict[str, Step]
     if case.kind == "inference":

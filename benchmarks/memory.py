@@ -16,6 +16,7 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -40,14 +41,26 @@ class Usage:
     seconds: float | None
 
 
-def usage(side: Side, key: str, device: torch.device) -> Usage | None:
-    """Measure in a process of its own; None if it fails, as it does if memory is short."""
-    words = [sys.executable, "-m", "benchmarks.memory", side, key, str(device)]
-    done = subprocess.run(words, capture_output=True, text=True)
-    if done.returncode != 0:
-        print(f"memory of {side}, {key}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-        return None
-    return Usage(**json.loads(done.stdout.splitlines()[-1]))
+def usages(sides: Sequence[Side], key: str, device: torch.device) -> dict[Side, Usage | None]:
+    """Measure each in a process of its own; None if it fails, as it does if memory is short."""
+    processes = {
+        side: subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.memory", side, key, str(device)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for side in sides
+    }
+    found: dict[Side, Usage | None] = {}
+    for side, process in processes.items():
+        output, errors = process.communicate()
+        if process.returncode == 0:
+            found[side] = Usage(**json.loads(output.splitlines()[-1]))
+        else:
+            print(f"memory of {side}, {key}: {errors.strip().splitlines()[-1:]}", file=sys.stderr)
+            found[side] = None
+    return found
 
 
 def free_bytes() -> int:

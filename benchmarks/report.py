@@ -211,7 +211,9 @@ def figure(found: Findings, path: Path) -> None:
             label = f"{name}, {model}"
             left.plot(*zip(*sorted(points), strict=True), style, color=f"C{number}", label=label)
     _label(left, "atoms", "energy and forces, µs/atom")
-    left.set_xscale("log")
+    left.set(xscale="log", yscale="log")
+    for axis in (left.yaxis.set_major_formatter, left.yaxis.set_minor_formatter):
+        axis("{x:.0f}")
     for number, atoms in enumerate(sorted({one.atoms for one in found.packed})):
         ways = (("separate", "s--"), ("packed", "o-"))
         for name, style in ways:
@@ -225,6 +227,8 @@ def figure(found: Findings, path: Path) -> None:
                 right.plot(*zip(*points, strict=True), style, color=f"C{number}", label=label)
     _label(right, "students trained", "a step, µs/atom/student")
     right.set_xscale("log", base=2)
+    right.xaxis.set_major_formatter("{x:.0f}")
+    right.set_ylim(bottom=0)
     drawing.savefig(path, metadata={"Date": None})
     pyplot.close(drawing)
 
@@ -246,7 +250,6 @@ def _growth(found: Findings, prefix: str) -> dict[str, list[tuple[int, float]]]:
 def _label(axes: Axes, x: str, y: str) -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.set_yscale("log")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
 
