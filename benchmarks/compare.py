@@ -8,7 +8,7 @@ import torch
 from benchmarks import hippynn_steps, limits, ours
 from benchmarks.cases import Case
 from benchmarks.sides import labels
-from benchmarks.timing import Step, Times, agree, take_turns
+from benchmarks.timing import Step, Times, agree, take_turns, warm_up
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Effort:
     """Whether hippynn's compiled kernel and our reference path take part."""
 
 
-QUICK = Effort(budget=3, least=2, most=12, full=False)
+QUICK = Effort(budget=3, least=3, most=12, full=False)
 FULL = Effort(budget=8, least=3, most=25, full=True)
 
 
@@ -90,7 +90,7 @@ def compare(
     if case.kind == "inference":
         steps = {"ours": ours.inference(own, systems)}
         steps |= {name: hippynn_steps.inference(weights, given, name) for name in kernels}
-        found = {name: step() for name, step in steps.items()}
+        found = {name: warm_up(step) for name, step in steps.items()}
     else:
         energies_and_forces = {"ours": ours.inference(own, systems)()}
         energies_and_forces[kernels[0]] = hippynn_steps.inference(weights, given, kernels[0])()
@@ -99,13 +99,13 @@ def compare(
         steps = {"ours": ours.training_step(own, systems, wanted)}
         for name in kernels:
             steps[name] = hippynn_steps.training_step(weights, given, wanted, name)
-        found = {name: (step(),) for name, step in steps.items()}
+        found = {name: (warm_up(step),) for name, step in steps.items()}
     for name in kernels:
         agree(cast(tuple, found["ours"]), cast(tuple, found[name]))
     del found
     if effort.full:
         steps["reference"] = ours.on_reference_path(steps["ours"])
-        steps["reference"]()
+        warm_up(steps["reference"])
     times = take_turns(steps, device, effort.budget, effort.least, effort.most, rivals=kernels)
 
     atoms = sum(len(system) for system in systems)

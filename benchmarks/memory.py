@@ -1,9 +1,9 @@
-"""Memory: what a calculation takes at its peak, in a process of its own, as a user starts it.
+"""Memory: what a calculation takes at its peak, in a process as a user starts it.
 
-``python -m benchmarks.memory SIDE CASE DEVICE`` prints a JSON object: by how many bytes the process
-grew for inference, its neighbour list included, or for a step of training, from a small calculation
-that had already loaded all there is to load; and, of a case that is ours alone, the seconds of a
-call with known list.
+``python -m benchmarks.memory SIDE DEVICE CASE ...`` prints a JSON object for each case: by how many
+bytes the process grew for inference, its neighbour list included, or for a step of training, from a
+small calculation that had already loaded all there is to load; and, of a case that is ours alone,
+the seconds of a call with known list.
 
 Ours sets what our command line sets; hippynn has the allocator and the kernel that it starts with,
 and finds its pairs as fast and lean as we do. On the CPU the process is held to the memory that is
@@ -17,13 +17,13 @@ import resource
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
 import torch
 
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, Case
 from benchmarks.sides import Side, step
 from benchmarks.timing import call_time
 from mlipkd.device import choose_device
@@ -41,25 +41,28 @@ class Usage:
     seconds: float | None
 
 
-def usages(sides: Sequence[Side], key: str, device: torch.device) -> dict[Side, Usage | None]:
-    """Measure each in a process of its own; None if it fails, as it does if memory is short."""
+def usages(
+    sides: Sequence[Side], keys: Sequence[str], device: torch.device
+) -> dict[tuple[Side, str], Usage]:
+    """Measure in a process for each side; what fails, as it does if memory is short, is missing."""
     processes = {
         side: subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.memory", side, key, str(device)],
+            [sys.executable, "-m", "benchmarks.memory", side, str(device), *keys],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for side in sides
     }
-    found: dict[Side, Usage | None] = {}
+    found: dict[tuple[Side, str], Usage] = {}
     for side, process in processes.items():
         output, errors = process.communicate()
-        if process.returncode == 0:
-            found[side] = Usage(**json.loads(output.splitlines()[-1]))
-        else:
-            print(f"memory of {side}, {key}: {errors.strip().splitlines()[-1:]}", file=sys.stderr)
-            found[side] = None
+        lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        for key, line in zip(keys, lines, strict=False):
+            found[side, key] = Usage(**line)
+        if process.returncode != 0:
+            last = errors.strip().splitlines()[-1:]
+            print(f"memory of {side}, {keys[len(lines)]}: {last}", file=sys.stderr)
     return found
 
 
@@ -76,7 +79,23 @@ def give_back() -> None:
         libc.malloc_trim(0)
 
 
-def main(side: str, key: str, name: str) -> None:
+def usage(side: Side, case: Case, device: torch.device) -> Usage:
+    """Measure in this process."""
+    systems = case.systems()
+    small = [systems[0][:8]]
+    # One system of ours has its neighbours found in the first call, and kept for the second.
+    finds = case.kind == "inference" and not case.alone
+    step(side, case, small, device, finds_neighbours=finds)()
+    measured = step(side, case, systems, device, finds_neighbours=finds)
+    give_back()
+    forget_peak(device)
+    before = peak(device)
+    measured()
+    grown = peak(device) - before
+    return Usage(grown, call_time(measured, 1, device) if case.alone else None)
+
+
+def main(side: str, name: str, *keys: str) -> None:
     """Measure and print."""
     if side == "ours":
         device = choose_device(name, threads=1)
@@ -86,20 +105,9 @@ def main(side: str, key: str, name: str) -> None:
     if device.type == "cpu":
         limit = int(SHARE * free_bytes())
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    case = CASES[key]
-    systems = case.systems()
-    small = [systems[0][:8]]
-    # One system of ours has its neighbours found in the first call, and kept for the second.
-    finds = case.kind == "inference" and not case.alone
-    step(cast(Side, side), case, small, device, finds_neighbours=finds)()
-    measured = step(cast(Side, side), case, systems, device, finds_neighbours=finds)
-    give_back()
-    forget_peak(device)
-    before = peak(device)
-    measured()
-    grown = peak(device) - before
-    seconds = call_time(measured, 1, device) if case.alone else None
-    print(json.dumps({"bytes": grown, "seconds": seconds}))
+    for key in keys:
+        found = usage(cast(Side, side), CASES[key], device)
+        print(json.dumps(asdict(found)), flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from benchmarks.cases import ALUMINIUM, STUDENT
 from benchmarks.compare import Effort
 from benchmarks.sides import labels
 from benchmarks.systems import aluminium_boxes
-from benchmarks.timing import Step, Times, take_turns
+from benchmarks.timing import Step, Times, take_turns, warm_up
 
 #: Boxes of 108 atoms in a step.
 SMALL, LARGE = 2, 8
@@ -57,7 +57,7 @@ def packed(members: int, boxes: int, device: torch.device, effort: Effort) -> Pa
     if together is not None:
         steps["packed"] = together
     for step in steps.values():
-        step()
+        warm_up(step)
     times = take_turns(steps, device, effort.budget, effort.least, effort.most)
     atoms = sum(len(system) for system in systems)
     return Packed(device.type, members, boxes, atoms, times["separate"], times.get("packed"))

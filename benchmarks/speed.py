@@ -31,6 +31,7 @@ from benchmarks.findings import (
 from benchmarks.installed import as_installed
 from benchmarks.packed import LARGE, SMALL, packed
 from benchmarks.profile import profile
+from benchmarks.sides import Side
 from benchmarks.timing import prepare
 from mlipkd.config.model import Architecture
 
@@ -69,14 +70,14 @@ def gather(device: torch.device, quick: bool, found: Findings, cases: dict[str, 
             seconds = step_over_force_call(cases[key], device)
             found.dynamics.append(Dynamics(key, device.type, *seconds))
             _say(f"dynamics, {key} on {device}: {seconds[0] / seconds[1]:.3f} force calls a step")
-    for key in (AL_MEMORY, CHNO_MEMORY) if quick else (AL_MEMORY, CHNO_MEMORY, *MORE_MEMORY):
-        if key in cases:
-            found.memory.append(_memory(cases[key], device))
+    compared = (AL_MEMORY, CHNO_MEMORY) if quick else (AL_MEMORY, CHNO_MEMORY, *MORE_MEMORY)
+    chosen = [cases[key] for key in compared if key in cases]
+    found.memory += _memory(chosen, ("ours", "hippynn"), device)
     if quick:
         return
     for case in cases.values():
         if case.alone:
-            found.memory.append(_memory(case, device))
+            found.memory += _memory([case], ("ours",), device)
         elif case.bar and device.type == "cpu":
             times = as_installed(case.key, INSTALLED_TURNS)
             found.installed.append(Installed(case.key, *times))
@@ -87,14 +88,16 @@ def gather(device: torch.device, quick: bool, found: Findings, cases: dict[str, 
             found.profiles[name] = profile(cases[row.key], device)
 
 
-def _memory(case: Case, device: torch.device) -> Memory:
-    atoms = sum(len(system) for system in case.systems())
-    usages = memory.usages(("ours",) if case.alone else ("ours", "hippynn"), case.key, device)
-    own, theirs = usages["ours"], usages.get("hippynn")
-    one = Memory(case.key, device.type, atoms, own, theirs)
-    kib = [f"{usage.bytes / atoms / 1024:.3g}" if usage else "none" for usage in (own, theirs)]
-    _say(f"memory, {case.key} on {device}: {kib[0]} KiB/atom, hippynn {kib[1]}, {one.ratio}")
-    return one
+def _memory(cases: list[Case], sides: tuple[Side, ...], device: torch.device) -> list[Memory]:
+    usages = memory.usages(sides, [case.key for case in cases], device) if cases else {}
+    measured = []
+    for case in cases:
+        atoms = sum(len(system) for system in case.systems())
+        both = [usages.get((side, case.key)) for side in ("ours", "hippynn")]
+        measured.append(Memory(case.key, device.type, atoms, *both))
+        kib = [f"{usage.bytes / atoms / 1024:.3g}" if usage else "none" for usage in both]
+        _say(f"memory, {case.key} on {device}: {kib[0]} KiB/atom, hippynn {kib[1]}")
+    return measured
 
 
 def quick_report(found: Findings) -> str:

@@ -1,6 +1,7 @@
 """Timing side by side: all take turns, so that a machine that is busy for a while slows all."""
 
 import ctypes
+import resource
 import statistics
 import sys
 import time
@@ -15,6 +16,8 @@ from mlipkd.device import choose_device
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 #: Calls that take less are repeated within a turn, s.
 TURN = 0.1
+#: Calls to warm up at most, and the new pages of memory in a call after which it is warm.
+WARM_UP, SETTLED = 4, 2**12
 #: A rival slower than the fastest by this factor, in its first timed call, gets no more turns.
 HOPELESS = 1.3
 
@@ -62,6 +65,17 @@ def call_time(step: Step, calls: int, device: torch.device) -> float:
         step()
     _synchronise(device)
     return (time.perf_counter() - began) / calls
+
+
+def warm_up(step: Step) -> object:
+    """Call until the process grows no more; what the first call gave."""
+    result = step()
+    for _ in range(WARM_UP - 1):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        step()
+        if resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < SETTLED:
+            break
+    return result
 
 
 def take_turns(
