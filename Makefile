@@ -1,12 +1,13 @@
 # make demo    install, run the campaign of config.yaml, print its summary
 # make test    install, run all tests
+# make bench   speed and memory beside hippynn, into docs/performance.md; make bench-quick: ratios
 
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: install demo test lint docs clean
+.PHONY: install demo test lint bench bench-quick docs clean
 
 install: $(VENV)/installed
 
@@ -30,6 +31,16 @@ lint: install
 	ruff check .
 	ruff format --check .
 	mypy mlipkd
+
+bench: $(VENV)/benchmarks-installed
+	python -m benchmarks.speed
+
+bench-quick: $(VENV)/benchmarks-installed
+	@python -m benchmarks.speed --quick
+
+$(VENV)/benchmarks-installed: $(VENV)/installed
+	$(PIP) --editable '.[bench]'
+	touch $@
 
 docs: install
 	python -m mlipkd.config.reference > docs/config.md
