@@ -1,6 +1,7 @@
 """Where the arithmetic is done, set once at the start of a process."""
 
 import ctypes
+import gc
 import sys
 
 import torch
@@ -9,6 +10,9 @@ from mlipkd.errors import InputError
 
 #: Codes and values of glibc's mallopt: memory given back to the system is memory to be zeroed anew.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEEP = -1, -3, 2**30
+
+#: Objects that make Python look for garbage; a step makes hundreds, none of them in a cycle.
+GARBAGE = 20_000, 20, 20
 
 
 def choose_device(name: str, threads: int) -> torch.device:
@@ -23,6 +27,9 @@ def choose_device(name: str, threads: int) -> torch.device:
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(M_MMAP_THRESHOLD, KEEP)
         libc.mallopt(M_TRIM_THRESHOLD, KEEP)
+    # What was imported stays: no use in looking through all of it for garbage again and again.
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -69,6 +69,7 @@ class Sweeps:
             [block.interaction, *block.atom_layers]  # type: ignore[misc]
             for block in model.blocks
         ]
+        self.final = _Final(self.layers[-1].pop(), self) if shape.atom_layers else None
         self.kept = [[_Kept() for _ in layers] for layers in self.layers]
         self.ends: list[Tensor] = []  # z after each block
 
@@ -85,6 +86,8 @@ class Sweeps:
             assert z is not None
             self.ends.append(z)
             orders.append(torch.baddbmm(b[:, None, None], z, w[..., None])[..., 0].double())
+        if self.final is not None:
+            orders[-1] += self.final.forward(self.ends[-1])
         return torch.stack(orders, dim=2)
 
     def backward(self) -> Tensor:
@@ -93,7 +96,12 @@ class Sweeps:
         dz: Any = None
         for layers, kept, w in self._from_the_end():
             w = w[:, None].expand(-1, len(self.batch.elements), -1)
-            dz = w.clone(memory_format=torch.contiguous_format) if dz is None else dz.add_(w)
+            if dz is not None:
+                dz.add_(w)
+            elif self.final is not None:
+                dz = self.final.backward(w)
+            else:
+                dz = w.clone(memory_format=torch.contiguous_format)
             for layer, own in zip(reversed(layers), reversed(kept), strict=True):
                 dz, part = self._backward(layer, own, dz)
             gradient = part if gradient is None else gradient.add_(part)
@@ -113,9 +121,18 @@ class Sweeps:
         by_w, by_b = [], []
         for n, (layers, kept, w) in reversed(list(enumerate(self._from_the_start()))):
             seed = c[:, :, n + 1 : n + 2]  # (members, atoms, 1)
-            lam = seed * w[:, None] if lam is None else torch.addcmul(lam, seed, w[:, None])
             head = torch.bmm(seed.mT, self.ends[n])[:, 0]
-            by_w.append(head if tangents[n] is None else head + tangents[n].sum(1))
+            head = head if tangents[n] is None else head + tangents[n].sum(1)
+            if lam is not None:
+                lam = torch.addcmul(lam, seed, w[:, None])
+            elif self.final is not None:
+                lam, part, grads = self.final.adjoint(seed)
+                head = head + part
+                name = f"blocks.{n}.atom_layers.{len(layers) - 1}"
+                found |= {f"{name}.{key}": grad for key, grad in grads.items()}
+            else:
+                lam = seed * w[:, None]
+            by_w.append(head)
             by_b.append(seed.sum((1, 2)))
             for k, (layer, own) in reversed(list(enumerate(zip(layers, kept, strict=True)))):
                 name = f"blocks.{n}." + (f"atom_layers.{k - 1}" if k else "interaction")
@@ -133,11 +150,13 @@ class Sweeps:
     def _tangents(self, v: Tensor) -> list[Any]:
         """ż after each block."""
         found: list[Any] = []
-        zt = None
+        zt: Any = None
         for layers, kept in zip(self.layers, self.kept, strict=True):
             for layer, own in zip(layers, kept, strict=True):
                 zt = self._tangent(layer, own, zt, v)
             found.append(zt)
+        if self.final is not None:
+            self.final.tangent(zt)
         return found
 
     def _forward(self, layer: Residual, kept: _Kept, z: Any) -> Tensor:
@@ -196,6 +215,8 @@ class Sweeps:
             dA = dh[:, :, None]
         else:
             dA = pointwise.norms_backward(dh, kept.A, *_tau(base), CUSP)[0]
+        if not self.training:
+            kept.A = None  # the largest array there is, together with Q
         if base.one_hot:
             dG = torch.bmm(dA.flatten(1, 2), _mixing(base).mT)
             dG = dG.view(*dA.shape[:3], -1, base.V.shape[1])
@@ -311,6 +332,63 @@ class Sweeps:
     @staticmethod
     def _sensitivity(base: Interaction) -> tuple[Tensor, Tensor]:
         return base.sensitivity.mu, base.sensitivity.sigma
+
+
+class _Final:
+    """The last layer of all, z' = z + Wr a + br, whose output only the energy is made of.
+
+    w · z' = w · z + u · a + w · br with u = Wrᵀ w: a matrix is applied to w once instead of to each
+    atom's features, in all of the sweeps. The head takes care of w · z.
+    """
+
+    def __init__(self, layer: Any, sweeps: Sweeps) -> None:
+        self.inner, self.outer, self.kind = layer.base, layer.outer, sweeps.kind
+        self.w = sweeps.model.w[:, -1]  # (members, out)
+        self.u = torch.bmm(self.w[:, None], self.outer.weight)  # (members, 1, out)
+        self.kept = _Kept()
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Its part of E_i: (members, atoms)."""
+        h = torch.bmm(z, self.inner.weight.mT)
+        self.kept.s = pointwise.activate_(h, self.inner.bias[:, None], self.kind)
+        self.kept.z, self.kept.a = z, h
+        constant = (self.outer.bias * self.w).sum(1)  # (members,)
+        return torch.baddbmm(constant[:, None, None], h, self.u.mT)[..., 0]
+
+    def backward(self, w: Tensor) -> Tensor:
+        """∂E/∂z, (members, atoms, out), from the head's own part of it."""
+        self.kept.dh = self.kept.s * self.u
+        return torch.baddbmm(w, self.kept.dh, self.inner.weight)
+
+    def tangent(self, zt: Tensor) -> None:
+        """Go along with ż."""
+        self.kept.zt, self.kept.ht = zt, torch.bmm(zt, self.inner.weight.mT)
+        self.kept.at = self.kept.s * self.kept.ht
+
+    def adjoint(self, seed: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """λ before the layer, its part of the derivative by w, and those by its own weights.
+
+        From c_i (members, atoms, 1).
+        """
+        kept, along = self.kept, self.kept.ht is not None
+        lam_h = seed * self.u
+        if along:
+            pointwise.adjoint_(lam_h, kept.s, kept.ht, kept.dh)
+        else:
+            lam_h.mul_(kept.s)
+        total = torch.bmm(seed.mT, kept.a)  # (members, 1, out), Σ c_i a_i + Σ ȧ_i
+        total = total + kept.at.sum(1, keepdim=True) if along else total
+        by_inner = torch.bmm(lam_h.mT, kept.z)
+        by_bias = seed.sum(1)  # (members, 1)
+        grads = {
+            "outer.weight": self.w[:, :, None] * total,
+            "outer.bias": self.w * by_bias,
+            "base.weight": by_inner.baddbmm_(kept.dh.mT, kept.zt) if along else by_inner,
+            "base.bias": lam_h.sum(1),
+        }
+        by_w = torch.bmm(total, self.outer.weight.mT)[:, 0] + self.outer.bias * by_bias
+        lam = torch.baddbmm(seed * self.w[:, None], lam_h, self.inner.weight)
+        return lam, by_w, grads
 
 
 def _mixing(base: Interaction) -> Tensor:
