@@ -13,8 +13,8 @@ from benchmarks.timing import call_time
 
 #: Temperature of the velocities, K.
 TEMPERATURE = 300.0
-#: Steps, and force calls beside them, in a turn. A list lasts for about so many steps.
-STEPS, CALLS = 16, 4
+#: Steps, and force calls beside them, in a turn; a list lasts for about half as many steps.
+STEPS, CALLS = 64, 8
 TURNS = 2
 
 

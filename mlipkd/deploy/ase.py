@@ -18,7 +18,7 @@ class MLIPKD(Calculator):
     implemented_properties = ["energy", "energies", "forces", "stress", "free_energy"]  # noqa: RUF012
 
     def __init__(
-        self, path: str, device: torch.device | str = "cpu", skin: float = 0.5, **options
+        self, path: str, device: torch.device | str = "cpu", skin: float = 1.0, **options
     ) -> None:
         """Load a model file.
 

@@ -14,7 +14,7 @@ from mlipkd.hipnn.kernels.verlet import Sums
 from mlipkd.hipnn.network import HIPNN
 
 #: Features of all atoms of a chunk; an array of them fits into a processor's cache.
-CHUNK = {"cpu": 2**17, "cuda": 2**23}
+CHUNK = {"cpu": 2**18, "cuda": 2**23}
 
 
 def evaluate(model: HIPNN, neighbours: VerletList) -> dict[str, torch.Tensor]:
@@ -32,11 +32,12 @@ def evaluate(model: HIPNN, neighbours: VerletList) -> dict[str, torch.Tensor]:
     atomic_energies = []
     for first in range(0, atoms, size):
         chunk = slice(first, min(first + size, atoms))
-        batch = neighbours.batch(chunk)
+        pairs = neighbours.pairs(chunk)
+        batch = neighbours.batch(chunk, pairs)
         orders, gradients = orders_and_gradient(model, batch, derivatives=True, training=False)
         assert gradients is not None
         for own, gradient in zip(sums, gradients, strict=True):
-            own.add(chunk, batch.vectors, gradient)
+            own.add(chunk, pairs, gradient)
         atomic_energies.append(orders.sum(2))
     energies = torch.cat(atomic_energies, dim=1) if atomic_energies else torch.zeros(members, 0)
     volume = torch.where(neighbours.volume > 0, neighbours.volume, torch.nan)

@@ -5,6 +5,7 @@ made, no pair can have come from outside the list to inside the cut-off, and onl
 pairs are computed anew.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -53,26 +54,37 @@ class VerletList:
             self._make(atoms)
         self.positions = torch.from_numpy(atoms.get_positions()).to(self.device)  # (atoms, 3)
 
-    def batch(self, chunk: slice) -> Batch:
-        """Some of the atoms, from the first to the last of a chunk, as a batch of one system.
+    def pairs(self, chunk: slice) -> verlet.Pairs:
+        """The pairs of some of the atoms, from the first to the last of a chunk.
+
+        Of a chunk of all atoms they stand where ``reverse`` expects them; else those that are
+        farther apart than the cut-off are left out.
+        """
+        cutoff = math.inf if self._whole(chunk) else self.cutoff
+        far = 2 * (self.cutoff + self.skin)
+        return verlet.within(self.rows, chunk, self.positions, cutoff, far, self.dtype)
+
+    def batch(self, chunk: slice, pairs: verlet.Pairs) -> Batch:
+        """Some of the atoms as a batch of one system.
 
         Only a batch of all atoms knows where its pairs lead, which later layers ask for.
         """
         elements = self.elements[chunk]
-        whole = len(elements) == len(self.elements)
+        whole = self._whole(chunk)
         systems, size = torch.zeros_like(elements), torch.tensor([len(elements)])
         return Batch(
             elements=elements,
             systems=systems,
             sizes=size.to(self.device),
             volumes=self.volume[None],
-            vectors=verlet.vectors(
-                self.rows, chunk, self.positions, 2 * (self.cutoff + self.skin), self.dtype
-            ),
-            senders=self.rows.senders.long() if whole else systems[:0],
-            bounds=self.rows.bounds[chunk],
+            vectors=pairs.vectors,
+            senders=pairs.senders.long() if whole else systems[:0],
+            bounds=pairs.bounds,
             reverse=self._reverse if whole else systems[:0],
         )
+
+    def _whole(self, chunk: slice) -> bool:
+        return chunk.stop - chunk.start == len(self.elements)
 
     @cached_property
     def _reverse(self) -> torch.Tensor:
@@ -96,15 +108,19 @@ class VerletList:
         search = NeighborList(cutoff=reach, full_list=False, n_threads=torch.get_num_threads())
         cell = atoms.cell.array
         i, j, S = search.compute(atoms.positions, cell, atoms.pbc, quantities="ijS")
-        most = np.abs(S).max(axis=0, initial=0)  # (3,), how many cells away an image may be
+        # How many cells away an image may be: (3,).
+        most = [max(n.max(initial=0), -n.min(initial=0)) for n in S.T]
         offsets = np.stack(
             np.meshgrid(*(np.arange(-n, n + 1) for n in most), indexing="ij"), axis=-1
         ).reshape(-1, 3)  # (images, 3), numbered so that opposite ones add up to the last
-        images = np.ravel_multi_index(tuple((S + most).T), tuple(2 * most + 1))  # (pairs,)
+        images = np.zeros(len(S), np.int32)  # (pairs,)
+        for axis in range(3):
+            images *= 2 * most[axis] + 1
+            images += S[:, axis] + most[axis]
         self.rows = verlet.make_rows(
-            i.astype(np.int64, copy=False),
-            j.astype(np.int64, copy=False),
-            images.astype(np.int32),
+            i.view(np.int64),
+            j.view(np.int64),
+            images,
             offsets @ cell,
             atoms.positions,
             elements,

@@ -214,7 +214,7 @@ class Sweeps:
         if base.tau1 is None:
             dA = dh[:, :, None]
         else:
-            dA = pointwise.norms_backward(dh, kept.A, *_tau(base), CUSP)[0]
+            dA = pointwise.norms_backward(dh, kept.A, *_tau(base), CUSP, False)[0]
         if not self.training:
             kept.A = None  # the largest array there is, together with Q
         if base.one_hot:
@@ -293,7 +293,7 @@ class Sweeps:
         grads = {"base.b": lam_h.sum(1)}
         lam_A = lam_h[:, :, None]
         if base.tau1 is not None:
-            lam_A, *taus = pointwise.norms_backward(lam_h, kept.A, *_tau(base), CUSP)
+            lam_A, *taus = pointwise.norms_backward(lam_h, kept.A, *_tau(base), CUSP, True)
             lam_A = lam_A if by_A is None else lam_A.add_(by_A)
             present = [name for name in ("tau1", "tau2") if getattr(base, name) is not None]
             for name, tau, more in zip(present, taus, by_tau, strict=False):

@@ -27,6 +27,32 @@ struct Shape {
     }
 };
 
+// Sums over an element's pairs, a register for each sensitivity and component, of those that are felt.
+template <class T, int C> struct Felt {
+    std::vector<T> registers;
+    int first, last;
+
+    explicit Felt(int number) : registers(number * C * lanes<T>) {}
+    void clear(const Sensitivities<T> &f, const Row<T, C> &row) {
+        first = f.number, last = 0;
+        for (int n = 0; n < row.used; ++n) {
+            int from, to;
+            f.felt(row.groups[n], from, to);
+            if (from < to) first = std::min(first, from), last = std::max(last, to);
+        }
+        if (first < last) std::fill(of(first), of(last), T(0));
+    }
+    T *of(int k) { return registers.data() + k * C * lanes<T>; }
+    // To out[c * stride + k]; zero for what is not felt.
+    void write(int number, int64_t stride, T *out) {
+        for (int c = 0; c < C; ++c) {
+            std::fill(out + c * stride, out + c * stride + std::min(first, number), T(0));
+            for (int k = first; k < last; ++k) out[c * stride + k] = total(of(k) + c * lanes<T>);
+            std::fill(out + c * stride + std::max(first, last), out + c * stride + number, T(0));
+        }
+    }
+};
+
 template <class T, int C>
 void forward(const Shape &s, const T *vectors, const int32_t *bounds, const T *mu, const T *sigma,
              T hard_max, int threads, T *env) {
@@ -34,32 +60,27 @@ void forward(const Shape &s, const T *vectors, const int32_t *bounds, const T *m
 #pragma omp parallel num_threads(threads)
     {
         Row<T, C> row;
-        std::vector<T> sums(C * s.number * lanes<T>);
+        Felt<T, C> sums(s.number);
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < s.atoms; ++i)
             for (int a = 0; a < s.elements; ++a) {
                 const int first = s.of(bounds, i)[a], last = s.of(bounds, i)[a + 1];
                 row.set(vectors + (i * s.width + first) * 3, last - first, hard_max);
                 for (int m = 0; m < s.members; ++m) {
-                    std::fill(sums.begin(), sums.end(), T(0));
+                    sums.clear(all[m], row);
                     for (int n = 0; n < row.used; ++n) {
                         const auto &g = row.groups[n];
-                        if (1 / g.nearest > hard_max) continue;
                         Vector<T> weights[C];
                         for (int c = 0; c < C; ++c) weights[c] = g.tensor[c] * g.cutoff;
                         int from, to;
                         all[m].felt(g, from, to);
                         for (int k = from; k < to; ++k) {
                             const Vector<T> e = all[m].gaussian(k, g.x);
-                            T *mine = &sums[k * C * lanes<T>];
+                            T *mine = sums.of(k);
                             for (int c = 0; c < C; ++c) at(mine + c * lanes<T>) += weights[c] * e;
                         }
                     }
-                    T out[C];
-                    for (int k = 0; k < s.number; ++k) {
-                        sum_lanes(&sums[k * C * lanes<T>], C, out);
-                        for (int c = 0; c < C; ++c) env[s.place<C>(m, i, c, a) + k] = out[c];
-                    }
+                    sums.write(s.number, s.elements * s.number, env + s.place<C>(m, i, 0, a));
                 }
             }
     }
@@ -91,8 +112,8 @@ void backward(const Shape &s, const T *vectors, const int32_t *bounds, const T *
                         const auto &g = row.groups[n];
                         const Vector<T> steep = g.cutoff * g.x * g.x;
                         Vector<T> b[C] = {}, radial = {};
-                        int from = 0, to = 0;
-                        if (1 / g.nearest <= hard_max) f.felt(g, from, to);
+                        int from, to;
+                        f.felt(g, from, to);
                         for (int k = from; k < to; ++k) {
                             const Vector<T> e = f.gaussian(k, g.x), u = g.x - f.inverse_mu[k];
                             const Vector<T> w = u * (f.sigma[k] * f.sigma[k]);
@@ -137,7 +158,7 @@ void along(const Shape &s, const T *vectors, const int32_t *bounds, const T *mu,
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int part = 0; part < threads; ++part) {
         Row<T, C> row;
-        std::vector<T> sums(C * s.number * lanes<T>);
+        Felt<T, C> sums(s.number);
         T *weights = changes.start(part);
         const int64_t begin = s.atoms * part / threads, end = s.atoms * (part + 1) / threads;
         for (int64_t i = begin; i < end; ++i)
@@ -151,10 +172,12 @@ void along(const Shape &s, const T *vectors, const int32_t *bounds, const T *mu,
                     T *by_mu = weights + m * 2 * s.number * lanes<T>;
                     T *by_sigma = by_mu + s.number * lanes<T>;
                     const T *w_row = v + ((m * s.atoms + i) * s.width + first) * 3;
-                    std::fill(sums.begin(), sums.end(), T(0));
+                    sums.clear(f, row);
                     for (int n = 0; n < row.used; ++n) {
                         const auto &g = row.groups[n];
-                        if (1 / g.nearest > hard_max) continue;
+                        int from, to;
+                        f.felt(g, from, to);
+                        if (from == to) continue;
                         // The change of T C e along v is e (alpha + beta w).
                         Vector<T> dr, alpha[C], beta[C];
                         const int left = last - first - n * lanes<T>;
@@ -164,14 +187,12 @@ void along(const Shape &s, const T *vectors, const int32_t *bounds, const T *mu,
                             alpha[c] = g.cutoff * alpha[c] + g.slope * dr * g.tensor[c];
                             beta[c] = g.cutoff * g.x * g.x * dr * g.tensor[c];
                         }
-                        int from, to;
-                        f.felt(g, from, to);
                         for (int k = from; k < to; ++k) {
                             const T sigma2 = f.sigma[k] * f.sigma[k];
                             const Vector<T> u = g.x - f.inverse_mu[k], w = u * sigma2;
                             const Vector<T> e = f.gaussian(k, g.x);
                             Vector<T> A = {}, B = {};
-                            T *mine = &sums[k * C * lanes<T>];
+                            T *mine = sums.of(k);
                             for (int c = 0; c < C; ++c) {
                                 at(mine + c * lanes<T>) += e * (alpha[c] + beta[c] * w);
                                 A += alpha[c] * rows[c][k];
@@ -183,11 +204,7 @@ void along(const Shape &s, const T *vectors, const int32_t *bounds, const T *mu,
                                 e * u * (2 * B - u * whole) * f.sigma[k];
                         }
                     }
-                    T out[C];
-                    for (int k = 0; k < s.number; ++k) {
-                        sum_lanes(&sums[k * C * lanes<T>], C, out);
-                        for (int c = 0; c < C; ++c) dG[s.place<C>(m, i, c, a) + k] = out[c];
-                    }
+                    sums.write(s.number, s.elements * s.number, dG + s.place<C>(m, i, 0, a));
                 }
             }
     }

@@ -105,6 +105,29 @@ template <class T> inline void range(const T *v, T &least, T &greatest) {
     least = low, greatest = high;
 }
 
+// Some numbers as a register, the other lanes zero; and back.
+template <class T> inline Vector<T> load(const T *from, int64_t filled) {
+    if (filled >= lanes<T>) return at(from);
+    T whole[lanes<T>] = {};
+    std::copy_n(from, filled, whole);
+    return at(whole);
+}
+template <class T> inline void store(Vector<T> v, T *to, int64_t filled) {
+    if (filled >= lanes<T>) {
+        at(to) = v;
+        return;
+    }
+    T whole[lanes<T>];
+    at(whole) = v;
+    std::copy_n(whole, filled, to);
+}
+template <class T> inline Vector<T> root(Vector<T> v) {
+    T whole[lanes<T>];
+    at(whole) = v;
+    for (int l = 0; l < lanes<T>; ++l) whole[l] = std::sqrt(whole[l]);
+    return at(whole);
+}
+
 // Three numbers of each lane, from one after the other to a register each, and back.
 template <class T> inline void split_lanes(const T *from, int filled, T (*to)[lanes<T>]) {
     T whole[3 * lanes<T>];
@@ -151,8 +174,13 @@ template <class T, int C> struct Row {
         }
         range(inverse, g.farthest, g.nearest);
         g.r = at(distances), g.x = at(inverse);
-        for (int a = 0; a < 3; ++a) g.h[a] = at(d[a]) * g.x;
         const Vector<T> none = {};
+        if (g.nearest * hard_max < 1) {  // all in the skin of a list: they feel nothing
+            g.nearest = 0, g.cutoff = g.slope = none;
+            for (int c = 0; c < C; ++c) g.tensor[c] = none;
+            return;
+        }
+        for (int a = 0; a < 3; ++a) g.h[a] = at(d[a]) * g.x;
         Vector<T> sine, cosine, y = T(M_PI / 2) - g.r * (T(M_PI / 2) / hard_max);
         y = g.r <= hard_max ? y : none;
         sine_cosine<T>(y, sine, cosine);
@@ -226,6 +254,10 @@ template <class T> struct Sensitivities {
     template <class Group> void felt(const Group &g, int &first, int &last) const {
         const T nearest = g.nearest, farthest = g.farthest, *lows = low.data(), *highs = high.data();
         int from = number, to = 0;
+        if (nearest == 0) {
+            first = last = 0;
+            return;
+        }
 #pragma omp simd reduction(min : from) reduction(max : to)
         for (int k = 0; k < number; ++k) {
             const bool feels = (nearest >= lows[k]) & (farthest <= highs[k]);
@@ -239,11 +271,6 @@ template <class T> struct Sensitivities {
         return power_of_two<T>(-t * t);
     }
 };
-
-// Sums of the lanes of `number` registers.
-template <class T> void sum_lanes(const T *registers, int number, T *sums) {
-    for (int n = 0; n < number; ++n) sums[n] = total(registers + n * lanes<T>);
-}
 
 // Derivatives by mu and sigma of all threads and members, a register each, added in order.
 template <class T> struct Changes {

@@ -74,137 +74,148 @@ void adjoint(int64_t number, const T *__restrict s, const T *__restrict h, const
     for (int64_t n = 0; n < number; ++n) l[n] = s[n] * l[n] + (1 - s[n]) * h[n] * g[n];
 }
 
-// The tensors of an atom for one feature, and the products that their norms are made of. Of the
-// traceless tensor five entries are kept: xx, xy, xz, yy, yz.
-template <class T> inline T vectors_product(const T *a, const T *b) {
-    return a[1] * b[1] + a[2] * b[2] + a[3] * b[3];
-}
-template <class T> inline T tensors_product(const T *a, const T *b) {
-    return 2 * (a[4] * b[4] + a[5] * b[5] + a[6] * b[6] + a[7] * b[7] + a[8] * b[8]) +
-           a[4] * b[7] + a[7] * b[4];
-}
-// Half the derivative of the product of a tensor with itself.
-template <class T> inline void tensor_slope(const T *a, T *slope) {
-    slope[4] = 2 * a[4] + a[7], slope[5] = 2 * a[5], slope[6] = 2 * a[6];
-    slope[7] = 2 * a[7] + a[4], slope[8] = 2 * a[8];
-}
+// The tensors of an atom for a register of features, and the products that their norms are made of.
+// Of the traceless tensor five entries are kept: xx, xy, xz, yy, yz.
+template <class T, int C> struct Tensors {
+    Vector<T> c[C];
+
+    Tensors(const T *A, int64_t features, int64_t filled) {
+        for (int k = 0; k < C; ++k) c[k] = load(A + k * features, filled);
+    }
+    void write(T *A, int64_t features, int64_t filled) const {
+        for (int k = 0; k < C; ++k) store<T>(c[k], A + k * features, filled);
+    }
+    Vector<T> vectors(const Tensors &b) const {
+        return c[1] * b.c[1] + c[2] * b.c[2] + c[3] * b.c[3];
+    }
+    Vector<T> tensors(const Tensors &b) const {
+        return 2 * (c[4] * b.c[4] + c[5] * b.c[5] + c[6] * b.c[6] + c[7] * b.c[7] + c[8] * b.c[8]) +
+               c[4] * b.c[7] + c[7] * b.c[4];
+    }
+    // Entry k of half the derivative of the tensor's product with itself.
+    Vector<T> slope(int k) const {
+        return 2 * c[k] + (k == 4 ? c[7] : k == 7 ? c[4] : Vector<T>{});
+    }
+};
 
 template <class T> struct Layer {
     int64_t members, atoms, features;
     const T *A, *tau1, *tau2;  // (members, atoms, C, features), (members, features) twice
     T cusp;
+
+    // Calls body(row, first feature, how many, place in tau) for every register of rows [from, to).
+    template <class Body> void each(int64_t from, int64_t to, Body body) const {
+        for (int64_t row = from; row < to; ++row)
+            for (int64_t f = 0; f < features; f += lanes<T>)
+                body(row, f, std::min<int64_t>(lanes<T>, features - f),
+                     row / atoms * features + f);
+    }
 };
 
 // out = A_0 + tau1 |A_vector| + tau2 |A_tensor|
 template <class T, int C> void norms(const Layer<T> &s, int64_t threads, T *out) {
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t row = 0; row < s.members * s.atoms; ++row) {
-        const T *__restrict A = s.A + row * C * s.features;
-        const T *__restrict tau1 = s.tau1 + row / s.atoms * s.features;
-        const T *__restrict tau2 = s.tau2 + row / s.atoms * s.features;
-        T *__restrict mine = out + row * s.features;
-#pragma omp simd
-        for (int64_t f = 0; f < s.features; ++f) {
-            T a[C];
-            for (int c = 0; c < C; ++c) a[c] = A[c * s.features + f];
-            T sum = a[0] + tau1[f] * std::sqrt(vectors_product(a, a) + s.cusp);
-            if constexpr (C == 9) sum += tau2[f] * std::sqrt(tensors_product(a, a) + s.cusp);
-            mine[f] = sum;
-        }
-    }
+    const int64_t rows = s.members * s.atoms;
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+    for (int64_t part = 0; part < threads; ++part)
+        s.each(rows * part / threads, rows * (part + 1) / threads,
+               [&](int64_t row, int64_t f, int64_t filled, int64_t place) {
+                   const Tensors<T, C> a(s.A + row * C * s.features + f, s.features, filled);
+                   Vector<T> sum = a.c[0];
+                   sum += load(s.tau1 + place, filled) * root<T>(a.vectors(a) + s.cusp);
+                   if constexpr (C == 9)
+                       sum += load(s.tau2 + place, filled) * root<T>(a.tensors(a) + s.cusp);
+                   store<T>(sum, out + row * s.features + f, filled);
+               });
 }
 
-// Sums over the atoms of each member's derivatives by tau1 and tau2, in the order of the threads.
+// Sums over the atoms of each member's derivatives by tau1 and tau2, of one thread; whole registers
+// are added, so there is room for one more at the end.
+template <class T> struct TauSums {
+    int64_t number;
+    std::vector<T> values;
+
+    explicit TauSums(int64_t number) : number(number), values(2 * number + lanes<T>, 0) {}
+    void add(int which, int64_t place, int64_t filled, Vector<T> v) {
+        T *at_place = values.data() + which * number + place;
+        store<T>(load(at_place, filled) + v, at_place, filled);
+    }
+};
 template <class T>
-void gather(const std::vector<std::vector<T>> &parts, int64_t number, T *dtau1, T *dtau2) {
+void gather(const std::vector<TauSums<T>> &parts, int64_t number, T *dtau1, T *dtau2) {
     for (int64_t n = 0; n < number; ++n) {
         dtau1[n] = dtau2[n] = 0;
-        for (const auto &part : parts) dtau1[n] += part[n], dtau2[n] += part[number + n];
+        for (const auto &part : parts)
+            dtau1[n] += part.values[n], dtau2[n] += part.values[number + n];
     }
 }
 
-// From g = dL/d(out): dL/dA, dL/dtau1, dL/dtau2.
-template <class T, int C>
+// From g = dL/d(out): dL/dA; and dL/dtau1, dL/dtau2, unless they are null.
+template <class T, int C, bool WEIGHTS>
 void norms_backward(const Layer<T> &s, const T *g, int64_t threads, T *dA, T *dtau1, T *dtau2) {
     const int64_t rows = s.members * s.atoms, number = s.members * s.features;
-    std::vector<std::vector<T>> parts(threads);
+    std::vector<TauSums<T>> parts(threads, TauSums<T>(number));
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
-    for (int part = 0; part < threads; ++part) {
-        parts[part].assign(2 * number, 0);
-        for (int64_t row = rows * part / threads; row < rows * (part + 1) / threads; ++row) {
-            const int64_t member = row / s.atoms * s.features;
-            const T *__restrict A = s.A + row * C * s.features, *__restrict out = g + row * s.features;
-            const T *__restrict tau1 = s.tau1 + member, *__restrict tau2 = s.tau2 + member;
-            T *__restrict by1 = parts[part].data() + member, *__restrict by2 = by1 + number;
-            T *__restrict mine = dA + row * C * s.features;
-#pragma omp simd
-            for (int64_t f = 0; f < s.features; ++f) {
-                T a[C], slope[C];
-                for (int c = 0; c < C; ++c) a[c] = A[c * s.features + f];
-                const T norm1 = std::sqrt(vectors_product(a, a) + s.cusp);
-                const T factor1 = out[f] * tau1[f] / norm1;
-                by1[f] += out[f] * norm1;
-                mine[f] = out[f];
-                for (int c = 1; c < 4; ++c) mine[c * s.features + f] = factor1 * a[c];
-                if constexpr (C == 9) {
-                    const T norm2 = std::sqrt(tensors_product(a, a) + s.cusp);
-                    const T factor2 = out[f] * tau2[f] / norm2;
-                    by2[f] += out[f] * norm2;
-                    tensor_slope(a, slope);
-                    for (int c = 4; c < 9; ++c) mine[c * s.features + f] = factor2 * slope[c];
-                }
-            }
-        }
-    }
-    gather(parts, number, dtau1, dtau2);
+    for (int64_t part = 0; part < threads; ++part)
+        s.each(rows * part / threads, rows * (part + 1) / threads,
+               [&](int64_t row, int64_t f, int64_t filled, int64_t place) {
+                   Tensors<T, C> a(s.A + row * C * s.features + f, s.features, filled);
+                   const Vector<T> out = load(g + row * s.features + f, filled);
+                   const Vector<T> norm1 = root<T>(a.vectors(a) + s.cusp);
+                   const Vector<T> factor1 = out * load(s.tau1 + place, filled) / norm1;
+                   if constexpr (WEIGHTS) parts[part].add(0, place, filled, out * norm1);
+                   if constexpr (C == 9) {
+                       const Vector<T> norm2 = root<T>(a.tensors(a) + s.cusp);
+                       const Vector<T> factor2 = out * load(s.tau2 + place, filled) / norm2;
+                       if constexpr (WEIGHTS) parts[part].add(1, place, filled, out * norm2);
+                       const Vector<T> first = factor2 * a.slope(4), last = factor2 * a.slope(7);
+                       for (int k : {5, 6, 8}) a.c[k] = factor2 * a.slope(k);
+                       a.c[4] = first, a.c[7] = last;
+                   }
+                   a.c[0] = out;
+                   for (int k = 1; k < 4; ++k) a.c[k] *= factor1;
+                   a.write(dA + row * C * s.features + f, s.features, filled);
+               });
+    if constexpr (WEIGHTS) gather(parts, number, dtau1, dtau2);
 }
 
 // Of <u, dL/dA>: the derivatives by g, A, tau1 and tau2.
 template <class T, int C>
-void norms_along(const Layer<T> &s, const T *g, const T *u_, int64_t threads, T *dg, T *dA,
+void norms_along(const Layer<T> &s, const T *g, const T *U, int64_t threads, T *dg, T *dA,
                  T *dtau1, T *dtau2) {
     const int64_t rows = s.members * s.atoms, number = s.members * s.features;
-    std::vector<std::vector<T>> parts(threads);
+    std::vector<TauSums<T>> parts(threads, TauSums<T>(number));
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
-    for (int part = 0; part < threads; ++part) {
-        parts[part].assign(2 * number, 0);
-        for (int64_t row = rows * part / threads; row < rows * (part + 1) / threads; ++row) {
-            const int64_t member = row / s.atoms * s.features;
-            const T *__restrict A = s.A + row * C * s.features, *__restrict out = g + row * s.features;
-            const T *__restrict U = u_ + row * C * s.features;
-            const T *__restrict tau1 = s.tau1 + member, *__restrict tau2 = s.tau2 + member;
-            T *__restrict by1 = parts[part].data() + member, *__restrict by2 = by1 + number;
-            T *__restrict mine = dA + row * C * s.features, *__restrict by_g = dg + row * s.features;
-#pragma omp simd
-            for (int64_t f = 0; f < s.features; ++f) {
-                T a[C], u[C], slope[C], bend[C];
-                for (int c = 0; c < C; ++c) {
-                    a[c] = A[c * s.features + f];
-                    u[c] = U[c * s.features + f];
-                }
-                const T inverse1 = 1 / std::sqrt(vectors_product(a, a) + s.cusp);
-                const T cosine1 = vectors_product(u, a) * inverse1;
-                const T factor1 = out[f] * tau1[f] * inverse1;
-                by1[f] += out[f] * cosine1;
-                T sum = u[0] + tau1[f] * cosine1;
-                mine[f] = 0;
-                for (int c = 1; c < 4; ++c)
-                    mine[c * s.features + f] = factor1 * (u[c] - cosine1 * inverse1 * a[c]);
-                if constexpr (C == 9) {
-                    const T inverse2 = 1 / std::sqrt(tensors_product(a, a) + s.cusp);
-                    const T cosine2 = tensors_product(u, a) * inverse2;
-                    const T factor2 = out[f] * tau2[f] * inverse2;
-                    by2[f] += out[f] * cosine2;
-                    sum += tau2[f] * cosine2;
-                    tensor_slope(a, slope), tensor_slope(u, bend);
-                    for (int c = 4; c < 9; ++c)
-                        mine[c * s.features + f] =
-                            factor2 * (bend[c] - cosine2 * inverse2 * slope[c]);
-                }
-                by_g[f] = sum;
-            }
-        }
-    }
+    for (int64_t part = 0; part < threads; ++part)
+        s.each(rows * part / threads, rows * (part + 1) / threads,
+               [&](int64_t row, int64_t f, int64_t filled, int64_t place) {
+                   const int64_t start = row * C * s.features + f;
+                   const Tensors<T, C> a(s.A + start, s.features, filled);
+                   Tensors<T, C> u(U + start, s.features, filled);
+                   const Vector<T> out = load(g + row * s.features + f, filled);
+                   const Vector<T> tau1 = load(s.tau1 + place, filled);
+                   const Vector<T> inverse1 = 1 / root<T>(a.vectors(a) + s.cusp);
+                   const Vector<T> cosine1 = u.vectors(a) * inverse1;
+                   parts[part].add(0, place, filled, out * cosine1);
+                   Vector<T> sum = u.c[0] + tau1 * cosine1;
+                   const Vector<T> factor1 = out * tau1 * inverse1, less1 = cosine1 * inverse1;
+                   if constexpr (C == 9) {
+                       const Vector<T> tau2 = load(s.tau2 + place, filled);
+                       const Vector<T> inverse2 = 1 / root<T>(a.tensors(a) + s.cusp);
+                       const Vector<T> cosine2 = u.tensors(a) * inverse2;
+                       parts[part].add(1, place, filled, out * cosine2);
+                       sum += tau2 * cosine2;
+                       const Vector<T> factor2 = out * tau2 * inverse2, less2 = cosine2 * inverse2;
+                       const Vector<T> first = factor2 * (u.slope(4) - less2 * a.slope(4));
+                       const Vector<T> last = factor2 * (u.slope(7) - less2 * a.slope(7));
+                       for (int k : {5, 6, 8})
+                           u.c[k] = factor2 * (u.slope(k) - less2 * a.slope(k));
+                       u.c[4] = first, u.c[7] = last;
+                   }
+                   u.c[0] = Vector<T>{};
+                   for (int k = 1; k < 4; ++k) u.c[k] = factor1 * (u.c[k] - less1 * a.c[k]);
+                   u.write(dA + start, s.features, filled);
+                   store<T>(sum, dg + row * s.features + f, filled);
+               });
     gather(parts, number, dtau1, dtau2);
 }
 
@@ -268,8 +279,11 @@ void forces_backward(int64_t members, int64_t atoms, int64_t width, const T *v,
     extern "C" void norms_backward_##SUFFIX(LAYER(T), const T *g, int64_t threads, T *dA,          \
                                             T *dtau1, T *dtau2) {                                  \
         const Layer<T> s{members, atoms, features, A, tau1, tau2, T(cusp)};                        \
-        (components == 4 ? norms_backward<T, 4> : norms_backward<T, 9>)(s, g, threads, dA, dtau1,  \
-                                                                        dtau2);                    \
+        auto chosen = dtau1 ? components == 4 ? norms_backward<T, 4, true>                         \
+                                              : norms_backward<T, 9, true>                         \
+                      : components == 4 ? norms_backward<T, 4, false>                              \
+                                        : norms_backward<T, 9, false>;                             \
+        chosen(s, g, threads, dA, dtau1, dtau2);                                                   \
     }                                                                                              \
     extern "C" void norms_along_##SUFFIX(LAYER(T), const T *g, const T *u, int64_t threads, T *dg, \
                                          T *dA, T *dtau1, T *dtau2) {                              \

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mlipkd.hipnn.kernels.library import call
+from mlipkd.hipnn.kernels.wanted import wanted
 
 Pair = tuple[Tensor, Tensor]
 
@@ -118,13 +119,14 @@ def norms(A: Tensor, tau1: Tensor, tau2: Tensor, cusp: float) -> Tensor:
 
 @torch.library.custom_op("mlipkd::norms_backward", mutates_args=(), device_types="cpu")
 def norms_backward(
-    g: Tensor, A: Tensor, tau1: Tensor, tau2: Tensor, cusp: float
+    g: Tensor, A: Tensor, tau1: Tensor, tau2: Tensor, cusp: float, for_weights: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """From g = ∂L/∂out: ∂L/∂A, ∂L/∂τ1, ∂L/∂τ2."""
-    out = [tensor.new_empty(tensor.shape) for tensor in (A, tau1, tau2)]
-    layer = _layer(A, tau1, tau2, cusp)
-    call("norms_backward", *layer, g.contiguous(), torch.get_num_threads(), *out)
-    return out[0], out[1], out[2]
+    """From g = ∂L/∂out: ∂L/∂A, ∂L/∂τ1, ∂L/∂τ2; the last two are empty if they are not wanted."""
+    dA = A.new_empty(A.shape)
+    taus = [tau.new_empty(tau.shape if for_weights else 0) for tau in (tau1, tau2)]
+    inputs = (*_layer(A, tau1, tau2, cusp), g.contiguous(), torch.get_num_threads())
+    call("norms_backward", *inputs, dA, *(taus if for_weights else (None, None)))
+    return dA, taus[0], taus[1]
 
 
 @torch.library.custom_op("mlipkd::norms_along", mutates_args=(), device_types="cpu")
@@ -145,8 +147,9 @@ def _(A, tau1, tau2, cusp):
 
 
 @norms_backward.register_fake
-def _(g, A, tau1, tau2, cusp):
-    return tuple(tensor.new_empty(tensor.shape) for tensor in (A, tau1, tau2))
+def _(g, A, tau1, tau2, cusp, for_weights):
+    taus = (tau.new_empty(tau.shape if for_weights else 0) for tau in (tau1, tau2))
+    return A.new_empty(A.shape), *taus
 
 
 @norms_along.register_fake
@@ -159,17 +162,24 @@ def _keep_layer(ctx, inputs, output) -> None:
     ctx.save_for_backward(*tensors)
 
 
+def _keep_derivative(ctx, inputs, output) -> None:
+    *tensors, ctx.cusp, _ = inputs
+    ctx.save_for_backward(*tensors)
+
+
 def _norms_gradient(ctx, g):
-    return *norms_backward(g, *ctx.saved_tensors, ctx.cusp), None
+    for_weights = ctx.needs_input_grad[1] and wanted("weights")
+    dA, *taus = norms_backward(g, *ctx.saved_tensors, ctx.cusp, for_weights)
+    return dA, *(taus if for_weights else (None, None)), None
 
 
 def _norms_backward_gradient(ctx, u, by_dtau1, by_dtau2):
     """The second pass of force training, where nothing but ∂L/∂A was derived from."""
-    return *norms_along(u, *ctx.saved_tensors, ctx.cusp), None
+    return *norms_along(u, *ctx.saved_tensors, ctx.cusp), None, None
 
 
 norms.register_autograd(_norms_gradient, setup_context=_keep_layer)
-norms_backward.register_autograd(_norms_backward_gradient, setup_context=_keep_layer)
+norms_backward.register_autograd(_norms_backward_gradient, setup_context=_keep_derivative)
 
 
 @torch.library.custom_op("mlipkd::pair_forces", mutates_args=(), device_types="cpu")

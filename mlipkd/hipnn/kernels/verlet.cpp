@@ -5,22 +5,6 @@
 
 #include "pairs.h"
 
-namespace {
-
-struct Entry {
-    int64_t element;
-    double square;  // of the distance
-    int32_t sender, image;
-
-    bool operator<(const Entry &other) const {
-        if (element != other.element) return element < other.element;
-        if (square != other.square) return square < other.square;
-        return sender != other.sender ? sender < other.sender : image < other.image;
-    }
-};
-
-}  // namespace
-
 // Rows of `width` slots from pairs that are given in one direction, i to j in image `images`; the
 // rows hold both, sorted by element and distance. Slots that are left name their own atom.
 extern "C" void verlet_rows(int64_t pairs, const int64_t *i, const int64_t *j, const int32_t *images,
@@ -28,33 +12,48 @@ extern "C" void verlet_rows(int64_t pairs, const int64_t *i, const int64_t *j, c
                             const double *positions, const double *shifts, const int64_t *element,
                             int64_t threads, int32_t *senders, int32_t *row_images,
                             int32_t *bounds) {
-    std::vector<Entry> entries(atoms * width);
     std::vector<int32_t> counts(atoms, 0);
+    const auto put = [&](int64_t a, int64_t b, int64_t image) {
+        const int64_t place = a * width + counts[a]++;
+        senders[place] = int32_t(b), row_images[place] = int32_t(image);
+    };
     for (int64_t p = 0; p < pairs; ++p) {
-        const int64_t a = i[p], b = j[p];
-        const double *shift = shifts + 3 * images[p];
-        double square = 0;
-        for (int k = 0; k < 3; ++k) {
-            const double d = positions[3 * b + k] - positions[3 * a + k] + shift[k];
-            square += d * d;
-        }
-        entries[a * width + counts[a]++] = {element[b], square, int32_t(b), images[p]};
-        entries[b * width + counts[b]++] = {element[a], square, int32_t(a),
-                                            int32_t(last_image - images[p])};
+        put(i[p], j[p], images[p]);
+        put(j[p], i[p], last_image - images[p]);
     }
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t a = 0; a < atoms; ++a) {
-        Entry *row = entries.data() + a * width;
-        std::sort(row, row + counts[a]);
-        int32_t *own = bounds + a * (elements + 1);
-        std::fill(own, own + elements + 1, 0);
-        for (int64_t p = 0; p < width; ++p) {
-            const bool filled = p < counts[a];
-            senders[a * width + p] = filled ? row[p].sender : int32_t(a);
-            row_images[a * width + p] = filled ? row[p].image : int32_t(last_image / 2);
-            if (filled) ++own[row[p].element + 1];
+#pragma omp parallel num_threads(threads)
+    {
+        // What a row is sorted by: the element in 8 bits, the distance in 32, the slot in 24.
+        std::vector<uint64_t> keys(width);
+        std::vector<int32_t> given(2 * width);
+#pragma omp for schedule(static)
+        for (int64_t a = 0; a < atoms; ++a) {
+            int32_t *to = senders + a * width, *image = row_images + a * width;
+            int32_t *own = bounds + a * (elements + 1);
+            std::fill(own, own + elements + 1, 0);
+            for (int64_t p = 0; p < counts[a]; ++p) {
+                double square = 0;
+                for (int k = 0; k < 3; ++k) {
+                    const double d =
+                        positions[3 * to[p] + k] - positions[3 * a + k] + shifts[3 * image[p] + k];
+                    square += d * d;
+                }
+                const float rounded = float(square);  // as an integer it has the same order
+                uint32_t bits;
+                std::memcpy(&bits, &rounded, sizeof bits);
+                keys[p] = uint64_t(element[to[p]]) << 56 | uint64_t(bits) << 24 | p;
+                given[p] = to[p], given[width + p] = image[p];
+                ++own[element[to[p]] + 1];
+            }
+            for (int64_t s = 0; s < elements; ++s) own[s + 1] += own[s];
+            std::sort(keys.begin(), keys.begin() + counts[a]);
+            for (int64_t p = 0; p < counts[a]; ++p) {
+                const int64_t slot = keys[p] & 0xffffff;
+                to[p] = given[slot], image[p] = given[width + slot];
+            }
+            std::fill(to + counts[a], to + width, int32_t(a));
+            std::fill(image + counts[a], image + width, int32_t(last_image / 2));
         }
-        for (int64_t s = 0; s < elements; ++s) own[s + 1] += own[s];
     }
 }
 
@@ -78,28 +77,44 @@ extern "C" void verlet_reverse(int64_t atoms, int64_t width, int64_t elements, i
 
 namespace {
 
-// R_j - R_i + shift of the rows [first, first + rows); (far, 0, 0) in slots that are left.
+// Of the rows [first, first + rows), the pairs within `cutoff`: R_j - R_i + shift, j, and where each
+// element's pairs start; (far, 0, 0) and the atom itself in slots that are left.
 template <class T>
-void vectors(int64_t first, int64_t rows, int64_t width, int64_t elements, const double *positions,
-             const double *shifts, const int32_t *senders, const int32_t *images,
-             const int32_t *bounds, double far, int64_t threads, T *out) {
+void within(int64_t first, int64_t rows, int64_t width, int64_t elements, const double *positions,
+            const double *shifts, const int32_t *senders, const int32_t *images,
+            const int32_t *bounds, double cutoff, double far, int64_t threads, T *vectors,
+            int32_t *found, int32_t *starts) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t n = 0; n < rows; ++n) {
         const int64_t a = first + n;
         const int32_t *to = senders + a * width, *image = images + a * width;
-        const int64_t filled = bounds[a * (elements + 1) + elements];
-        T *mine = out + n * width * 3;
-        for (int64_t p = 0; p < filled; ++p)
-            for (int k = 0; k < 3; ++k)
-                mine[3 * p + k] = T(positions[3 * to[p] + k] - positions[3 * a + k] +
-                                    shifts[3 * image[p] + k]);
-        for (int64_t p = filled; p < width; ++p)
+        const int32_t *bound = bounds + a * (elements + 1);
+        const double *here = positions + 3 * a;
+        T *mine = vectors + n * width * 3;
+        int32_t *kept = found + n * width, *start = starts + n * (elements + 1);
+        int64_t count = 0;
+        start[0] = 0;
+        for (int64_t s = 0; s < elements; ++s) {
+            for (int64_t p = bound[s]; p < bound[s + 1]; ++p) {
+                const double *there = positions + 3 * to[p], *shift = shifts + 3 * image[p];
+                const double x = there[0] - here[0] + shift[0], y = there[1] - here[1] + shift[1];
+                const double z = there[2] - here[2] + shift[2];
+                // Written in any case, and written over by the next one if this one is too far.
+                mine[3 * count] = T(x), mine[3 * count + 1] = T(y), mine[3 * count + 2] = T(z);
+                kept[count] = to[p];
+                count += x * x + y * y + z * z <= cutoff * cutoff;
+            }
+            start[s + 1] = int32_t(count);
+        }
+        for (int64_t p = count; p < width; ++p) {
             mine[3 * p] = T(far), mine[3 * p + 1] = mine[3 * p + 2] = 0;
+            kept[p] = int32_t(a);
+        }
     }
 }
 
-// Adds dE/d(vectors) of the rows [first, first + rows) to the forces and sum d (x) dE/dd to the
-// virial. Each thread has an array of its own, so that no two add to the same number.
+// Adds dE/d(vectors) of the atoms [first, first + rows) to the forces and sum d (x) dE/dd to the
+// virial; senders, bounds, vectors and gradient are those of these atoms alone. Each thread has an array of its own, so that no two add to the same number.
 template <class T>
 void spread(int64_t first, int64_t rows, int64_t width, int64_t elements, int64_t atoms,
             const int32_t *senders, const int32_t *bounds, const T *vectors, const T *gradient,
@@ -111,12 +126,14 @@ void spread(int64_t first, int64_t rows, int64_t width, int64_t elements, int64_
             const int64_t a = first + n;
             const T *d = vectors + n * width * 3, *g = gradient + n * width * 3;
             T own[3] = {}, virial[9] = {};
-            for (int64_t p = 0; p < bounds[a * (elements + 1) + elements]; ++p)
+            for (int64_t p = 0; p < bounds[n * (elements + 1) + elements]; ++p) {
+                double *other = F + 3 * senders[n * width + p];
                 for (int k = 0; k < 3; ++k) {
                     own[k] += g[3 * p + k];
-                    F[3 * senders[a * width + p] + k] -= g[3 * p + k];
+                    other[k] -= g[3 * p + k];
                     for (int l = 0; l < 3; ++l) virial[3 * k + l] += d[3 * p + k] * g[3 * p + l];
                 }
+            }
             for (int k = 0; k < 3; ++k) F[3 * a + k] += own[k];
             for (int k = 0; k < 9; ++k) W[k] += virial[k];
         }
@@ -126,12 +143,13 @@ void spread(int64_t first, int64_t rows, int64_t width, int64_t elements, int64_
 }  // namespace
 
 #define EXPORT(SUFFIX, T)                                                                          \
-    extern "C" void verlet_vectors_##SUFFIX(                                                       \
+    extern "C" void verlet_within_##SUFFIX(                                                        \
         int64_t first, int64_t rows, int64_t width, int64_t elements, const double *positions,     \
         const double *shifts, const int32_t *senders, const int32_t *images,                       \
-        const int32_t *bounds, double far, int64_t threads, T *out) {                              \
-        vectors<T>(first, rows, width, elements, positions, shifts, senders, images, bounds, far,  \
-                   threads, out);                                                                  \
+        const int32_t *bounds, double cutoff, double far, int64_t threads, T *vectors,             \
+        int32_t *found, int32_t *starts) {                                                         \
+        within<T>(first, rows, width, elements, positions, shifts, senders, images, bounds,        \
+                  cutoff, far, threads, vectors, found, starts);                                   \
     }                                                                                              \
     extern "C" void verlet_spread_##SUFFIX(                                                        \
         int64_t first, int64_t rows, int64_t width, int64_t elements, int64_t atoms,               \

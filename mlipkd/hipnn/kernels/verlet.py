@@ -103,35 +103,48 @@ def reverse(rows: Rows) -> Tensor:
     return out
 
 
-def vectors(rows: Rows, chunk: slice, positions: Tensor, far: float, dtype: torch.dtype) -> Tensor:
-    """R_j - R_i + shift of the atoms of a chunk: (atoms, neighbours, 3).
+@dataclass
+class Pairs:
+    """The pairs of some of the atoms."""
+
+    vectors: Tensor  # (atoms, neighbours, 3), R_j - R_i + shift, Å
+    senders: Tensor  # (atoms, neighbours) int32
+    bounds: Tensor  # (atoms, elements + 1) int32
+
+
+def within(
+    rows: Rows, chunk: slice, positions: Tensor, cutoff: float, far: float, dtype: torch.dtype
+) -> Pairs:
+    """The pairs of a chunk of atoms that are within the cut-off; a list holds others, too.
 
     Args:
         rows: the neighbours of all atoms.
         chunk: first and last atom.
-        positions: (atoms, 3) float64, Å.
+        positions: (atoms, 3) float64, Å, of all atoms.
+        cutoff: Å; infinity keeps the slots as they are in the rows.
         far: Å, how far away the neighbours are that only fill slots.
-        dtype: of the result.
+        dtype: of the vectors.
     """
     senders, images, bounds = rows.senders[chunk], rows.images[chunk], rows.bounds[chunk]
     number, width = senders.shape
     if senders.device.type == "cpu" and library() is not None:
-        out = torch.empty(number, width, 3, dtype=dtype)
+        vectors = torch.empty(number, width, 3, dtype=dtype)
+        found, starts = torch.empty_like(senders), torch.empty_like(bounds)
         sizes = (chunk.start, number, width, rows.bounds.shape[1] - 1)
         tables = (rows.shifts, rows.senders, rows.images, rows.bounds)
-        call("verlet_vectors", dtype, *sizes, positions, *tables, far, torch.get_num_threads(), out)
-        return out
-    found = positions[senders] - positions[chunk, None] + rows.shifts[images]
-    filled = torch.arange(width, device=found.device) < bounds[:, -1:]
-    nowhere = found.new_tensor([far, 0, 0])
-    return torch.where(filled[..., None], found, nowhere).to(dtype)
+        out = (cutoff, far, torch.get_num_threads(), vectors, found, starts)
+        call("verlet_within", dtype, *sizes, positions, *tables, *out)
+        return Pairs(vectors, found, starts)
+    vectors = positions[senders] - positions[chunk, None] + rows.shifts[images]
+    filled = torch.arange(width, device=vectors.device) < bounds[:, -1:]
+    nowhere = vectors.new_tensor([far, 0, 0])
+    return Pairs(torch.where(filled[..., None], vectors, nowhere).to(dtype), senders, bounds)
 
 
 class Sums:
     """Forces and virial of a system, from what its pairs feel, chunk after chunk."""
 
     def __init__(self, rows: Rows) -> None:
-        self._rows = rows
         on_cpu = rows.senders.device.type == "cpu" and library() is not None
         # Kernels have an array for each thread; they are added in order, so that it is repeatable.
         self._threads = torch.get_num_threads() if on_cpu else 0
@@ -139,21 +152,20 @@ class Sums:
         zeros = rows.shifts.new_zeros  # float64
         self._forces, self._virials = zeros(parts, len(rows.senders), 3), zeros(parts, 3, 3)
 
-    def add(self, chunk: slice, found: Tensor, gradient: Tensor) -> None:
-        """Add a chunk's vectors and ∂E/∂vectors, both (atoms, neighbours, 3)."""
-        rows = self._rows
-        number, width, _ = found.shape
+    def add(self, chunk: slice, pairs: Pairs, gradient: Tensor) -> None:
+        """Add a chunk's ∂E/∂vectors, (atoms, neighbours, 3)."""
+        vectors, senders, bounds = pairs.vectors, pairs.senders, pairs.bounds
         if self._threads:
-            sizes = (chunk.start, number, width, rows.bounds.shape[1] - 1, len(rows.senders))
-            pairs = (rows.senders, rows.bounds, found, gradient.contiguous())
-            out = (self._forces, self._virials)
-            call("verlet_spread", found.dtype, *sizes, *pairs, self._threads, *out)
+            number, width = senders.shape
+            sizes = (chunk.start, number, width, bounds.shape[1] - 1, self._forces.shape[1])
+            given = (tensor.contiguous() for tensor in (senders, bounds, vectors, gradient))
+            out = (self._threads, self._forces, self._virials)
+            call("verlet_spread", vectors.dtype, *sizes, *given, *out)
             return
         gradient = gradient.double()
         self._forces[0, chunk] += gradient.sum(1)
-        senders = rows.senders[chunk].long().flatten()
-        self._forces[0].index_add_(0, senders, -gradient.flatten(0, 1))
-        self._virials[0] += torch.einsum("ija,ijb->ab", found.double(), gradient)
+        self._forces[0].index_add_(0, senders.long().flatten(), -gradient.flatten(0, 1))
+        self._virials[0] += torch.einsum("ija,ijb->ab", vectors.double(), gradient)
 
     def forces(self) -> Tensor:
         """(atoms, 3), eV/Å."""
