@@ -21,7 +21,7 @@ from mlipkd.dynamics.verlet import VerletList
 from mlipkd.hipnn.batch import Batch, Batcher
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.hipnn.prediction import evaluate
+from mlipkd.hipnn.prediction import evaluate, predict
 from mlipkd.testing import dataset_of
 from mlipkd.training.loss import gradients, loss, residuals
 from mlipkd.training.members import Members
@@ -68,7 +68,13 @@ def inference_with_list(own: Potential, systems: Sequence[Atoms]) -> Inference:
     """The same, but each call finds the neighbours, too."""
     if len(systems) == 1:
         return lambda: _evaluate_one(own, _list(own), systems[0])
-    return lambda: _evaluate(own, _batch(own, systems))
+    dataset = _dataset(systems)
+
+    def predicted() -> tuple[torch.Tensor, torch.Tensor]:
+        found = predict(own, dataset, WANTED)
+        return torch.from_numpy(found["energy"]), torch.from_numpy(found["forces"])
+
+    return predicted
 
 
 def training_step(
@@ -136,8 +142,8 @@ def on_reference_path(step: Callable) -> Callable:
 
 
 def _evaluate(own: Potential, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    found = evaluate(own, batch.to(own.device), WANTED)
-    return found["energy"], found["forces"]
+    found = evaluate(own.model, batch.to(own.device), WANTED)
+    return found["energy"][0], found["forces"][0]
 
 
 def _evaluate_one(

@@ -1,5 +1,8 @@
 """A trained potential as an ASE calculator."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import torch
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
@@ -7,36 +10,43 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from mlipkd.dynamics.evaluation import evaluate
 from mlipkd.dynamics.verlet import VerletList
 from mlipkd.hipnn.file import load_potential
+from mlipkd.hipnn.network import HIPNN
 
 
 class MLIPKD(Calculator):
     """The ASE calculator of a model file: ``MLIPKD("model.safetensors")``.
 
     Energy eV, forces eV/Å, stress eV/Å^3 (Voigt order, periodic systems only), atomic energies eV.
+    Of several files, the members of an ensemble, it gives the mean; ``results`` then holds the
+    standard deviation over the members, too, as ``energy_std`` and ``forces_std``.
     """
 
     implemented_properties = ["energy", "energies", "forces", "stress", "free_energy"]  # noqa: RUF012
 
     def __init__(
-        self, path: str, device: torch.device | str = "cpu", skin: float = 1.0, **options
+        self,
+        path: str | Sequence[str],
+        device: torch.device | str = "cpu",
+        skin: float = 1.0,
+        **options,
     ) -> None:
-        """Load a model file.
+        """Load a model file, or several of one architecture.
 
         Args:
-            path: a model.safetensors.
+            path: a model.safetensors, or those of the members of an ensemble.
             device: where to compute.
             skin: of the Verlet list, Å: a larger one is made anew less often, but holds more pairs.
             options: of every ASE calculator.
 
         Raises:
-            InputError: missing, damaged, or not a model file.
+            InputError: missing, damaged, not a model file, or of another architecture.
         """
         super().__init__(**options)
-        self.potential = load_potential(path, device)
-        model = self.potential.model
-        self.neighbours = VerletList(
-            model.species, model.architecture.hard_max, skin, self.potential.dtype, device
-        )
+        paths = [path] if isinstance(path, str | Path) else path
+        self.potentials = [load_potential(one, device) for one in paths]
+        self.model = HIPNN.ensemble([one.model for one in self.potentials])
+        cutoff = self.model.architecture.hard_max
+        self.neighbours = VerletList(self.model.species, cutoff, skin, self.model.dtype, device)
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
         """ASE's entry point: fills ``results``."""
@@ -44,13 +54,19 @@ class MLIPKD(Calculator):
         structure = self.atoms
         assert structure is not None  # set by the line above
         self.neighbours.update(structure)
-        found = evaluate(self.potential.model, self.neighbours)
-        values = {name: value[0].cpu().numpy() for name, value in found.items()}
+        found = evaluate(self.model, self.neighbours)
+        values = {name: value.mean(0).cpu().numpy() for name, value in found.items()}
         self.results = {
             "energy": float(values["energy"]),
             "free_energy": float(values["energy"]),
             "energies": values["atomic_energies"],
             "forces": values["forces"],
         }
+        if self.model.members > 1:
+            spread = {name: found[name].std(0).cpu().numpy() for name in ("energy", "forces")}
+            self.results |= {
+                "energy_std": float(spread["energy"]),
+                "forces_std": spread["forces"],
+            }
         if structure.pbc.all():
             self.results["stress"] = full_3x3_to_voigt_6_stress(values["stress"])

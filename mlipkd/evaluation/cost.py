@@ -55,7 +55,7 @@ def evaluate_cost(
         device: where to run.
     """
     calculators = {path: MLIPKD(str(path), device) for path in models}
-    shapes = {path: _shape(calculator.potential) for path, calculator in calculators.items()}
+    shapes = {path: _shape(calculator.potentials[0]) for path, calculator in calculators.items()}
     distinct = {shapes[path]: path for path in models}
     system = system_of(dataset, settings.atoms)
 
@@ -65,7 +65,7 @@ def evaluate_cost(
         times[shape].append(seconds_per_step(system, calculators[path], settings))
     found = {
         shape: {
-            "weights": weights(calculators[path].potential),
+            "weights": weights(calculators[path].potentials[0]),
             "time": statistics.median(times[shape]) / len(system) * 1e6,
             "memory": memory(system, path, threads, device) / len(system) / 1e3,
         }
@@ -74,7 +74,7 @@ def evaluate_cost(
 
     first_members: dict[tuple[str, str, str], tuple[int, str]] = {}
     for path, calculator in calculators.items():
-        own = calculator.potential.metadata
+        own = calculator.potentials[0].metadata
         key = own["dataset"], own["family"], own["model"]
         first_members.setdefault(key, (own["seed"], shapes[path]))
     return [

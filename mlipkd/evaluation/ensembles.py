@@ -13,7 +13,8 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.error_sum import ErrorSum
 from mlipkd.evaluation.rows import ENSEMBLE, UNITS, Row, Source, made_by
 from mlipkd.hipnn.file import Potential, load_potential
-from mlipkd.hipnn.prediction import predict
+from mlipkd.hipnn.network import HIPNN
+from mlipkd.hipnn.prediction import predict_members
 
 
 @dataclass
@@ -32,13 +33,11 @@ class Ensemble:
         self, dataset: Dataset, quantities: Sequence[str]
     ) -> Iterator[tuple[int | str, dict[str, np.ndarray]]]:
         """What each member predicts, by seed, and then, of several, what their mean does."""
-        mean = {quantity: np.zeros(()) for quantity in quantities}
-        for seed, potential in self.members.items():
-            predicted = predict(potential, dataset, quantities)
-            mean = {q: mean[q] + predicted[q] / len(self.members) for q in quantities}
-            yield seed, predicted
+        predicted = predict_together(list(self.members.values()), dataset, quantities)
+        for number, seed in enumerate(self.members):
+            yield seed, {quantity: predicted[quantity][number] for quantity in quantities}
         if len(self.members) > 1:
-            yield ENSEMBLE, mean
+            yield ENSEMBLE, {quantity: predicted[quantity].mean(0) for quantity in quantities}
 
     def rows(
         self, evaluation: str, seed: int | str, subject: str, errors: ErrorSum, scale: float = 1.0
@@ -53,6 +52,14 @@ class Ensemble:
             )
             for name, value in {"rmse": errors.rmse, "mae": errors.mae}.items()
         ]  # fmt: skip
+
+
+def predict_together(
+    potentials: Sequence[Potential], dataset: Dataset, quantities: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """What each member predicts, in one pass: arrays with a leading dimension for the members."""
+    ensemble = HIPNN.ensemble([potential.model for potential in potentials])
+    return predict_members(ensemble, dataset, quantities)
 
 
 def load_ensembles(

@@ -20,6 +20,7 @@ from typing import Self
 import torch
 
 from mlipkd.config.model import Architecture
+from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.engines import ENGINES, Engine, choose_engine
 from mlipkd.hipnn.interaction import Interaction
@@ -120,8 +121,20 @@ class HIPNN(torch.nn.Module):
 
     @classmethod
     def ensemble(cls, models: Sequence["HIPNN"]) -> Self:
-        """The members of several models of one architecture as one model; weights are copied."""
+        """The members of several models as one model; weights are copied.
+
+        Raises:
+            InputError: they differ by architecture, elements or precision.
+        """
         first = models[0]
+        for other in models[1:]:
+            kinds = [(one.architecture, one.species, one.dtype) for one in (first, other)]
+            if kinds[0] != kinds[1]:
+                raise InputError(
+                    "ensemble: wanted members of one architecture, with the same elements and "
+                    f"precision, got {first.architecture.name} for {list(first.species)} beside "
+                    f"{other.architecture.name} for {list(other.species)}; give those of one model"
+                )
         members = sum(model.members for model in models)
         together = cls(first.architecture, first.species, members).to(first.dtype).to(first.device)
         states = [model.state_dict() for model in models]

@@ -1,4 +1,4 @@
-"""Prediction: what a model says of a dataset, in batches sized to memory."""
+"""Prediction: what a model or an ensemble says of a dataset, in batches sized to memory."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,10 +9,11 @@ from mlipkd.datasets.dataset import Dataset
 from mlipkd.hipnn.batch import Batch, Batcher
 from mlipkd.hipnn.derivatives import forces, orders_and_gradient, per_system, stress
 from mlipkd.hipnn.file import Potential
+from mlipkd.hipnn.network import HIPNN
 
 QUANTITIES = ("energy", "forces", "atomic_energies", "stress")
 
-#: Neighbour slots × (sensitivities + width) in a batch; about 200 MB of workspace in float32.
+#: Numbers that the model holds at a time for a batch, by a rough count.
 BUDGET = 4_000_000
 
 
@@ -25,30 +26,39 @@ def predict(
     Raises:
         InputError: the dataset holds an element that the model does not know.
     """
+    found = predict_members(potential.model, dataset, quantities)
+    return {name: values[0] for name, values in found.items()}
+
+
+def predict_members(
+    model: HIPNN, dataset: Dataset, quantities: Sequence[str] = QUANTITIES
+) -> dict[str, np.ndarray]:
+    """The same of all members of an ensemble, in one pass: with a leading dimension for them.
+
+    Raises:
+        InputError: the dataset holds an element that the model does not know.
+    """
     shapes = {
         "energy": (len(dataset),),
         "forces": (len(dataset.species), 3),
         "atomic_energies": (len(dataset.species),),
         "stress": (len(dataset), 3, 3),
     }
-    results = {name: np.empty(shapes[name]) for name in quantities}
-    cutoff = potential.model.architecture.hard_max
-    batcher = Batcher(dataset, potential.model.species, cutoff, potential.dtype)
-    for configurations in _chunks(batcher, potential):
+    results = {name: np.empty((model.members, *shapes[name])) for name in quantities}
+    batcher = Batcher(dataset, model.species, model.architecture.hard_max, model.dtype)
+    for configurations in _chunks(batcher, model):
         atoms = batcher.atoms(configurations)
-        batch = batcher.batch(configurations).to(potential.device)
-        for name, values in evaluate(potential, batch, quantities).items():
+        batch = batcher.batch(configurations).to(model.device)
+        for name, values in evaluate(model, batch, quantities).items():
             rows = configurations if name in ("energy", "stress") else atoms
-            results[name][rows.numpy()] = values.cpu().numpy()
+            results[name][:, rows.numpy()] = values.cpu().numpy()
     return results
 
 
-def evaluate(
-    potential: Potential, batch: Batch, quantities: Sequence[str]
-) -> dict[str, torch.Tensor]:
-    """The given quantities of one batch."""
+def evaluate(model: HIPNN, batch: Batch, quantities: Sequence[str]) -> dict[str, torch.Tensor]:
+    """The given quantities of one batch, with a leading dimension for the members."""
     with_forces = "forces" in quantities or "stress" in quantities
-    orders, gradient = orders_and_gradient(potential.model, batch, with_forces, training=False)
+    orders, gradient = orders_and_gradient(model, batch, with_forces, training=False)
     atomic_energies = orders.sum(2)  # (members, atoms)
     results = {
         "energy": per_system(atomic_energies, batch),
@@ -56,19 +66,24 @@ def evaluate(
     }
     if gradient is not None:
         if "forces" in quantities:
-            results["forces"] = forces(potential.model, gradient, batch)
+            results["forces"] = forces(model, gradient, batch)
         if "stress" in quantities:
             results["stress"] = stress(gradient, batch)
-    return {name: results[name][0] for name in quantities}
+    return {name: results[name] for name in quantities}
 
 
-def _chunks(batcher: Batcher, potential: Potential) -> Iterator[torch.Tensor]:
+def _chunks(batcher: Batcher, model: HIPNN) -> Iterator[torch.Tensor]:
     """Configurations of similar size together, as many as the budget holds."""
-    shape = potential.model.architecture
-    per_slot = shape.sensitivities + (shape.width if shape.n_interactions > 1 else 9)
+    shape = model.architecture
+    width, number, later = shape.width, shape.sensitivities, shape.n_interactions > 1
+    components = (shape.l_max + 1) ** 2
+    # Slopes of the activations, tensors and their derivatives, what atoms send and its derivative;
+    # the reference holds all sensitivities and messages of each pair, too.
+    per_atom = width * (shape.atom_layers + 2 * components + later * 2 * number)
+    per_pair = 6 + (0 if model.engine == "cpu" else number + width)
     first, last = batcher.offsets[:-1], batcher.offsets[1:]
     pairs = batcher.starts[last] - batcher.starts[first]  # (configurations,)
-    cost = (pairs + (last - first) * shape.width // per_slot + 1) * per_slot
+    cost = model.members * ((last - first) * per_atom + pairs * per_pair) + 1
     order = torch.argsort(pairs // (last - first).clamp(min=1) * 1000 + last - first, stable=True)
     group = cost[order].cumsum(0) // BUDGET
     boundaries = torch.nonzero(group.diff()).flatten() + 1

@@ -1,5 +1,6 @@
 """Members that predict what they are told to."""
 
+import numpy as np
 import pytest
 
 from mlipkd.evaluation.ensembles import Ensemble
@@ -9,8 +10,10 @@ from mlipkd.evaluation.ensembles import Ensemble
 def ensemble_of(monkeypatch):
     """A function that makes an ensemble of members, each a function from dataset to predictions."""
     monkeypatch.setattr(
-        "mlipkd.evaluation.ensembles.predict",
-        lambda member, dataset, quantities: {q: member(dataset)[q] for q in quantities},
+        "mlipkd.evaluation.ensembles.predict_together",
+        lambda members, dataset, quantities: {
+            q: np.stack([member(dataset)[q] for member in members]) for q in quantities
+        },
     )
 
     def made(*members, family: str = "teachers", dataset: str = "test") -> Ensemble:

@@ -1,0 +1,119 @@
+"""Members that train together: each gets the weights that it gets alone with the same batches."""
+
+import json
+
+import pytest
+import torch
+
+from mlipkd.errors import InputError
+from mlipkd.hipnn.file import load_potential
+from mlipkd.training.loop import Job, _Training, train
+
+
+def jobs(settings, folder, seeds, **changes) -> list[Job]:
+    return [
+        Job(
+            settings(seed=seed, **changes), folder / f"{seed}.safetensors", folder / f"{seed}.jsonl"
+        )
+        for seed in seeds
+    ]
+
+
+def double(settings, epochs: int, **changes) -> dict:
+    """A recipe in double precision, so that only mistakes can make a difference."""
+    recipe = settings(epochs).recipe.model_dump()
+    return recipe | {"precision": "float64"} | changes
+
+
+def same_batches(monkeypatch) -> None:
+    """Let every member shuffle as the first of three does."""
+    from mlipkd.training import loop
+
+    generator = loop._generator
+    monkeypatch.setattr(loop, "_generator", lambda seed, epoch: generator(0, epoch))
+
+
+def test_together_is_as_alone(settings, tiny_dataset, tmp_path, monkeypatch) -> None:
+    same_batches(monkeypatch)
+    recipe = double(settings, epochs=4)
+    train(jobs(settings, tmp_path / "together", (0, 1, 2), recipe=recipe), tiny_dataset)
+    for seed in (0, 1, 2):
+        (job,) = jobs(settings, tmp_path / "alone", (seed,), recipe=recipe)
+        train([job], tiny_dataset)
+        alone = load_potential(job.output)
+        together = load_potential(tmp_path / "together" / f"{seed}.safetensors")
+        for name, weights in alone.model.state_dict().items():
+            found = together.model.state_dict()[name]
+            torch.testing.assert_close(found, weights, rtol=1e-8, atol=1e-10, msg=name)
+        assert together.metadata["training"]["together_with"] == [0, 1, 2]
+        assert alone.metadata["training"]["together_with"] == []
+
+
+def test_each_learns_from_its_own_configurations(settings, tiny_dataset, tmp_path) -> None:
+    """With a split of its own, a member's losses leave the others' configurations out."""
+    from mlipkd.datasets.file import DatasetFile
+
+    recipe = double(settings, epochs=1, split="per_seed")
+    given = jobs(settings, tmp_path, (0, 1), recipe=recipe)
+    with DatasetFile(tiny_dataset) as file:
+        both = _Training(given, file, "cpu")
+        singles = [_Training([job], file, "cpu") for job in given]
+        assert not torch.equal(both.theirs["training"][0], both.theirs["training"][1])
+        found = both._validate()
+        for number, single in enumerate(singles):
+            alone = single._validate()
+            for term, errors in alone.items():
+                for measure, (value,) in errors.items():
+                    assert found[term][measure][number] == pytest.approx(value, rel=1e-9)
+
+
+def test_each_stops_by_itself(settings, tiny_dataset, tmp_path, monkeypatch) -> None:
+    """One that ends sooner is left behind; the others go on as if it had never been."""
+    same_batches(monkeypatch)
+    recipe = double(settings, epochs=40)
+    recipe["optimiser"] = recipe["optimiser"] | {"stop_after": 3, "learning_rate": 0.02}
+    train(jobs(settings, tmp_path / "together", (0, 1, 2), recipe=recipe), tiny_dataset)
+    epochs = []
+    for seed in (0, 1, 2):
+        (job,) = jobs(settings, tmp_path / "alone", (seed,), recipe=recipe)
+        train([job], tiny_dataset)
+        alone = load_potential(job.output).metadata["training"]
+        together = load_potential(tmp_path / "together" / f"{seed}.safetensors")
+        own = together.metadata["training"]
+        assert (own["epochs"], own["stopped"]) == (alone["epochs"], alone["stopped"])
+        assert own["best_loss"] == pytest.approx(alone["best_loss"], rel=1e-5)
+        lines = (tmp_path / "together" / f"{seed}.jsonl").read_text().splitlines()
+        assert len(lines) == own["epochs"] == json.loads(lines[-1])["epoch"]
+        epochs.append(own["epochs"])
+    assert len(set(epochs)) > 1
+
+
+def test_a_resumed_training_gives_the_same_bits(settings, tiny_dataset, tmp_path) -> None:
+    from mlipkd.datasets.file import DatasetFile
+
+    whole = jobs(settings, tmp_path / "whole", (0, 1), epochs=6)
+    train(whole, tiny_dataset)
+    parts = jobs(settings, tmp_path / "parts", (0, 1), epochs=6)
+    with DatasetFile(tiny_dataset) as file:
+        first = _Training(parts, file, "cpu")
+        for history in first.histories:
+            history.start(0)
+        for epoch in (1, 2, 3):
+            first._run_epoch(epoch)
+        members = first.members
+        first.checkpoint.save(first.progress, members.weights, first.best, members.adam)
+    train(parts, tiny_dataset)
+    for one, other in zip(whole, parts, strict=True):
+        a, b = (load_potential(job.output).model.state_dict() for job in (one, other))
+        assert all(torch.equal(a[name], b[name]) for name in a)
+        assert len(other.history.read_text().splitlines()) == 6
+
+
+def test_members_that_differ_by_more_than_the_seed_are_refused(
+    settings, tiny_dataset, tmp_path
+) -> None:
+    first, _ = jobs(settings, tmp_path, (0, 1))
+    (other,) = jobs(settings, tmp_path, (2,), epochs=9)
+    with pytest.raises(InputError, match="differ by the seed alone"):
+        train([first, other], tiny_dataset)
+    assert not any(tmp_path.iterdir())
