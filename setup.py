@@ -4,6 +4,7 @@ They are built for several generations of processors, and the best build that ru
 is loaded. Where none can be built the installation goes on without, and plain PyTorch serves.
 """
 
+import os
 import platform
 from glob import glob
 
@@ -14,6 +15,7 @@ if platform.machine() in ("x86_64", "AMD64"):
     GENERATIONS |= {"avx2": ["-march=x86-64-v3"], "avx512": ["-march=x86-64-v4"]}
 
 setup(
+    options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=[
         Extension(
             f"mlipkd.hipnn.kernels.cpu_{name}",
@@ -28,5 +30,5 @@ setup(
             optional=True,
         )
         for name, flags in GENERATIONS.items()
-    ]
+    ],
 )

@@ -57,7 +57,7 @@ class Effort:
 
 
 QUICK = Effort(budget=3, least=3, most=12, full=False)
-FULL = Effort(budget=8, least=3, most=25, full=True)
+FULL = Effort(budget=5, least=3, most=25, full=True)
 
 
 def compare(
