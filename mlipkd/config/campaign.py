@@ -24,6 +24,8 @@ class Family(Section):
         PositiveInt | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None
     ) = None
     """How many seeds, or which; as many as `learns_from` if left out."""
+    together: bool = False
+    """Train all seeds of a model in one job and one pass; small models train faster so."""
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Self:

@@ -147,3 +147,22 @@ def test_a_thousand_jobs_are_planned_within_a_minute(workspace):
 
 def _files(workspace, folder: str) -> list[Path]:
     return [path for path in (workspace.folder / folder).rglob("*") if path.is_file()]
+
+
+def test_seeds_that_train_together_are_one_job(workspace):
+    config = workspace.folder / "config.yaml"
+    campaign = yaml.safe_load(config.read_text())
+    campaign["datasets"]["water"]["families"]["students"]["together"] = True
+    config.write_text(yaml.safe_dump(campaign))
+    done = workspace.snakemake("--cores", "2")
+    assert done.returncode == 0, done.stderr
+    students = f"results/water/students/{MODEL}"
+    trained = [line for line in workspace.commands if f"--output {students}/" in line]
+    assert [line for line in trained if line.startswith("train")] == [
+        f"train --dataset results/water/teachers/{MODEL}/augmented.h5"
+        f" --settings {students}/seed0/settings.yaml --output {students}/seed0/model.safetensors"
+        f" --history {students}/seed0/history.jsonl"
+        f" --settings {students}/seed1/settings.yaml --output {students}/seed1/model.safetensors"
+        f" --history {students}/seed1/history.jsonl --threads 2 --device auto"
+    ]
+    assert workspace.planned() == set()

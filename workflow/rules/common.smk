@@ -37,11 +37,14 @@ MODELS = [
     for family in section.families
     for model in section.architectures(family)
 ]
+SEEDS = {(d, f): campaign.datasets[d].seeds(f) for d, f, _ in MODELS}
 MEMBERS = {
     f"{d}/{f}/{m}/seed{seed}": train_settings(campaign, d, f, m, seed)
     for d, f, m in MODELS
-    for seed in campaign.datasets[d].seeds(f)
+    for seed in SEEDS[d, f]
 }
+#: The models whose seeds train together.
+TOGETHER = [(d, f, m) for d, f, m in MODELS if campaign.datasets[d].families[f].together]
 
 #: The rows that each table is made of.
 ROWS = {
@@ -98,8 +101,13 @@ def every_seed(path):
 
 
 def training_data(wildcards):
-    """What a member trains on: the dataset, or the dataset as its teacher augmented it."""
+    """For an input: what a member trains on."""
     dataset, family, model, _ = wildcards
+    return labelled(dataset, family, model)
+
+
+def labelled(dataset, family, model):
+    """What a model trains on: the dataset, or the dataset as its teacher augmented it."""
     teacher = campaign.datasets[dataset].teacher_of(family, model)
     if teacher is None:
         return f"results/{dataset}/dataset.h5"

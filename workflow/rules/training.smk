@@ -1,5 +1,5 @@
-# Each member of a family is trained on its own: teachers on the dataset, students on the dataset
-# with their teacher's labels.
+# Each member of a family is trained on its own, or all seeds of a model together: teachers on the
+# dataset, students on the dataset with their teacher's labels.
 
 
 rule train:
@@ -24,3 +24,42 @@ rule train:
         "mlipkd train --settings {input.settings:q} --dataset {input.dataset:q}"
         " --output {output.model:q} --history {output.history:q}"
         " --threads {threads} --device auto > {log:q} 2>&1"
+
+
+# Where a family says so, the seeds of a model train together.
+for dataset, family, model in TOGETHER:
+    members = [f"{dataset}/{family}/{model}/seed{seed}" for seed in SEEDS[dataset, family]]
+
+    rule:
+        name:
+            f"train_{dataset}_{family}_{model}"
+        input:
+            settings=[f"results/{member}/settings.yaml" for member in members],
+            dataset=labelled(dataset, family, model),
+        output:
+            models=[f"results/{member}/model.safetensors" for member in members],
+            histories=[f"results/{member}/history.jsonl" for member in members],
+        log:
+            f"logs/{dataset}/{family}/{model}/train.log",
+        benchmark:
+            f"logs/{dataset}/{family}/{model}/train.benchmark.tsv"
+        conda:
+            "../../envs/mlipkd.yaml"
+        threads: 4
+        params:
+            members=lambda wildcards, input, output: [
+                word
+                for own, model, history in zip(input.settings, output.models, output.histories)
+                for word in ("--settings", own, "--output", model, "--history", history)
+            ],
+        resources:
+            gpu=1,
+            mem_mb=rising(8000),
+            runtime=rising(1440),
+        shell:
+            "mlipkd train --dataset {input.dataset:q} {params.members:q}"
+            " --threads {threads} --device auto > {log:q} 2>&1"
+
+
+# Both could make what they make; it is the job of these.
+workflow.ruleorder(*(f"train_{d}_{f}_{m}" for d, f, m in TOGETHER), "train")
