@@ -109,6 +109,5 @@ CASES = {
         _molecules("inference", 128, 8.5, 5),
         _molecules("inference", 512),
         _molecules("training", 128, 8.5, 4),
-        _molecules("training", 512),
     )
 }

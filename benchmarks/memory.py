@@ -10,8 +10,6 @@ and finds its pairs as fast and lean as we do. On the CPU the process is held to
 free, so that what needs more fails by itself.
 """
 
-import ctypes
-import gc
 import json
 import resource
 import subprocess
@@ -25,7 +23,7 @@ import torch
 
 from benchmarks.cases import CASES, Case
 from benchmarks.sides import Side, step
-from benchmarks.timing import call_time
+from benchmarks.timing import call_time, give_back
 from mlipkd.device import choose_device
 from mlipkd.evaluation.memory import forget_peak, peak
 
@@ -70,13 +68,6 @@ def free_bytes() -> int:
     """Memory that the system could give to a new process."""
     available = Path("/proc/meminfo").read_text().partition("MemAvailable:")[2]
     return 1024 * int(available.split()[0])
-
-
-def give_back() -> None:
-    """Return what is free to the system, so that its use counts as growth."""
-    gc.collect()
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)
 
 
 def usage(side: Side, case: Case, device: torch.device) -> Usage:

@@ -39,7 +39,7 @@ from mlipkd.config.model import Architecture
 MORE_MEMORY = ("al_student_inference_18634", "al_teacher_train", "al_student_train")
 MORE_DYNAMICS = ("al_teacher_inference_18634",)
 MEMBERS = (1, 2, 4, PACKED, 16)
-INSTALLED_TURNS = 2
+INSTALLED_TURNS = 1
 
 
 def gather(device: torch.device, quick: bool, found: Findings, cases: dict[str, Case]) -> None:

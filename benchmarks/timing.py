@@ -1,6 +1,7 @@
 """Timing side by side: all take turns, so that a machine that is busy for a while slows all."""
 
 import ctypes
+import gc
 import resource
 import statistics
 import sys
@@ -55,6 +56,13 @@ def prepare(device: str) -> torch.device:
         libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, -1)
     return chosen
+
+
+def give_back() -> None:
+    """Return what is free to the system, so that its use counts as growth."""
+    gc.collect()
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def call_time(step: Step, calls: int, device: torch.device) -> float:
