@@ -53,7 +53,7 @@ class Effort:
     least: int
     most: int
     full: bool
-    """Whether our reference path takes part and, where there is a bar, hippynn's compiled kernel."""
+    """Whether our reference path and, where there is a bar, hippynn's compiled kernel take part."""
 
 
 QUICK = Effort(budget=3, least=3, most=12, full=False)
@@ -86,6 +86,8 @@ def compare(
     given = hippynn_steps.inputs(systems, case.species, case.shape.hard_max, device)
     own = ours.potential(case.shape, case.species, weights, device)
     kernels = kernels or hippynn_steps.kernels(device, effort.full and case.bar is not None)
+    if case.shape.n_interactions > 1 and "numba" in kernels:
+        kernels.remove("_pytorch_raw")  # slower by half here, and in training short of memory
 
     steps: dict[str, Step]
     if case.kind == "inference":

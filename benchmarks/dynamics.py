@@ -15,7 +15,7 @@ from benchmarks.timing import call_time
 TEMPERATURE = 300.0
 #: Steps, and force calls beside them, in a turn; a list lasts for about half as many steps.
 STEPS, CALLS = 64, 8
-TURNS = 2
+TURNS = 1
 
 
 def step_over_force_call(case: Case, device: torch.device) -> tuple[float, float]:

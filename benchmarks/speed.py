@@ -36,10 +36,11 @@ from benchmarks.timing import prepare
 from mlipkd.config.model import Architecture
 
 #: What the full run measures beyond the quick one.
-MORE_MEMORY = ("al_student_inference_18634", "al_teacher_train", "al_student_train")
+MORE_MEMORY = ("al_teacher_train", "al_student_train")
 MORE_DYNAMICS = ("al_teacher_inference_18634",)
-MEMBERS = (1, 2, 4, PACKED, 16)
-INSTALLED_TURNS = 1
+MEMBERS = (1, 4, PACKED)
+INSTALLED = ("al_teacher_inference_2048", "al_teacher_train", "chno_inference_128")
+INSTALLED_TURNS = 2
 
 
 def gather(device: torch.device, quick: bool, found: Findings, cases: dict[str, Case]) -> None:
@@ -78,7 +79,7 @@ def gather(device: torch.device, quick: bool, found: Findings, cases: dict[str, 
     for case in cases.values():
         if case.alone:
             found.memory += _memory([case], ("ours",), device)
-        elif case.bar and device.type == "cpu":
+        elif case.key in INSTALLED and device.type == "cpu":
             times = as_installed(case.key, INSTALLED_TURNS)
             found.installed.append(Installed(case.key, *times))
             _say(f"{case.key} as installed: ratio {found.installed[-1].ratio:.2f}")

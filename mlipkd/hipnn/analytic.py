@@ -35,13 +35,17 @@ from mlipkd.hipnn.reference import CUSP
 
 @dataclass
 class _Kept:
-    """What the sweeps leave for those after them, at one layer; (members, atoms, …) each."""
+    """What the sweeps leave for those after them, at one layer; the names are those above.
+
+    Features are (members, atoms, out). The tangent of x is xt. Of the interaction layer alone: A,
+    (members, atoms, components, out), and G, the environment or what atoms send, Q.
+    """
 
     z: Any = None
     a: Any = None
     s: Any = None
-    A: Any = None  # of the interaction layer: (members, atoms, components, out)
-    G: Any = None  # the environment, or what atoms send, Q
+    A: Any = None
+    G: Any = None
     dz: Any = None
     dh: Any = None
     dA: Any = None
@@ -50,7 +54,8 @@ class _Kept:
     ht: Any = None
     at: Any = None
     Gt: Any = None
-    explicit: Any = None  # derivatives by what is differentiated twice
+    explicit: Any = None
+    """Derivatives of ⟨v, pair gradient⟩ by (μ, σ), G, A and (τ1, τ2), where they stand in it."""
 
 
 class Sweeps:
