@@ -87,7 +87,8 @@ def compare(
     own = ours.potential(case.shape, case.species, weights, device)
     kernels = kernels or hippynn_steps.kernels(device, effort.full and case.bar is not None)
     if case.shape.n_interactions > 1 and "numba" in kernels:
-        kernels.remove("_pytorch_raw")  # slower by half here, and in training short of memory
+        # Slower by half here, and in training short of memory.
+        kernels = [name for name in kernels if name != "_pytorch_raw"]
 
     steps: dict[str, Step]
     if case.kind == "inference":
