@@ -26,14 +26,15 @@ def evaluate(model: HIPNN, neighbours: VerletList) -> dict[str, torch.Tensor]:
     """
     members, atoms = model.members, len(neighbours.elements)
     size = max(1, CHUNK[model.device.type] // (members * model.architecture.width))
-    if model.architecture.n_interactions > 1:
+    later_layers = model.architecture.n_interactions > 1
+    if later_layers:
         size = max(1, atoms)
     sums = [Sums(neighbours.rows) for _ in range(members)]
     atomic_energies = []
     for first in range(0, atoms, size):
         chunk = slice(first, min(first + size, atoms))
-        pairs = neighbours.pairs(chunk)
-        batch = neighbours.batch(chunk, pairs)
+        pairs = neighbours.pairs(chunk, leading=later_layers)
+        batch = neighbours.batch(chunk, pairs, leading=later_layers)
         orders, gradients = orders_and_gradient(model, batch, derivatives=True, training=False)
         assert gradients is not None
         for own, gradient in zip(sums, gradients, strict=True):

@@ -54,23 +54,22 @@ class VerletList:
             self._make(atoms)
         self.positions = torch.from_numpy(atoms.get_positions()).to(self.device)  # (atoms, 3)
 
-    def pairs(self, chunk: slice) -> verlet.Pairs:
+    def pairs(self, chunk: slice, leading: bool) -> verlet.Pairs:
         """The pairs of some of the atoms, from the first to the last of a chunk.
 
-        Of a chunk of all atoms they stand where ``reverse`` expects them; else those that are
-        farther apart than the cut-off are left out.
+        Those that are farther apart than the cut-off are left out; but where it is asked where
+        pairs lead (``leading``, see ``batch``) all stand where ``reverse`` expects them.
         """
-        cutoff = math.inf if self._whole(chunk) else self.cutoff
+        cutoff = math.inf if leading else self.cutoff
         far = 2 * (self.cutoff + self.skin)
         return verlet.within(self.rows, chunk, self.positions, cutoff, far, self.dtype)
 
-    def batch(self, chunk: slice, pairs: verlet.Pairs) -> Batch:
+    def batch(self, chunk: slice, pairs: verlet.Pairs, leading: bool) -> Batch:
         """Some of the atoms as a batch of one system.
 
-        Only a batch of all atoms knows where its pairs lead, which later layers ask for.
+        Where its pairs lead, which later layers ask for, only a batch of all atoms can know.
         """
         elements = self.elements[chunk]
-        whole = self._whole(chunk)
         systems, size = torch.zeros_like(elements), torch.tensor([len(elements)])
         return Batch(
             elements=elements,
@@ -78,13 +77,10 @@ class VerletList:
             sizes=size.to(self.device),
             volumes=self.volume[None],
             vectors=pairs.vectors,
-            senders=pairs.senders.long() if whole else systems[:0],
+            senders=pairs.senders.long() if leading else systems[:0],
             bounds=pairs.bounds,
-            reverse=self._reverse if whole else systems[:0],
+            reverse=self._reverse if leading else systems[:0],
         )
-
-    def _whole(self, chunk: slice) -> bool:
-        return chunk.stop - chunk.start == len(self.elements)
 
     @cached_property
     def _reverse(self) -> torch.Tensor:
