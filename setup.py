@@ -12,7 +12,14 @@ from setuptools import Extension, setup
 
 GENERATIONS = {"baseline": []}
 if platform.machine() in ("x86_64", "AMD64"):
-    GENERATIONS |= {"avx2": ["-march=x86-64-v3"], "avx512": ["-march=x86-64-v4"]}
+    # GCC moves halves of registers through MMX and does not clear up after it: whoever uses the x87
+    # unit next, in the same thread (long double, LAPACK's norms), would then compute NaN.
+    no_mmx = "-mno-mmx"
+    GENERATIONS = {
+        "baseline": [no_mmx],
+        "avx2": [no_mmx, "-march=x86-64-v3"],
+        "avx512": [no_mmx, "-march=x86-64-v4"],
+    }
 
 setup(
     options={"build_ext": {"parallel": os.cpu_count()}},
