@@ -4,11 +4,27 @@ They are built for several generations of processors, and the best build that ru
 is loaded. Where none can be built the installation goes on without, and plain PyTorch serves.
 """
 
+import copy
 import os
 import platform
 from glob import glob
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+
+class BuildKernels(build_ext):
+    """Gives each generation a folder of its own for its objects, as they are named by the source.
+
+    The generations are built side by side and would otherwise link each other's objects.
+    """
+
+    def build_extension(self, ext: Extension) -> None:
+        """Build one generation."""
+        own = copy.copy(self)
+        own.build_temp = os.path.join(self.build_temp, ext.name)
+        super(BuildKernels, own).build_extension(ext)
+
 
 GENERATIONS = {"baseline": []}
 if platform.machine() in ("x86_64", "AMD64"):
@@ -22,6 +38,7 @@ if platform.machine() in ("x86_64", "AMD64"):
     }
 
 setup(
+    cmdclass={"build_ext": BuildKernels},
     options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=[
         Extension(
