@@ -28,9 +28,9 @@ def evaluate_comp6(
     section = EvaluationSettings.read(str(settings)).comp6
     if section is None:
         raise InputError(f"{settings}: wanted the section comp6, found none; add it")
-    suites = section.suites.items()
-    subsets = {name: read_subset(name, path) for name, path in suites}
+    subsets = {name: read_subset(name, suite) for name, suite in section.suites.items()}
     ensembles, sources = load_ensembles(models, choose_device(device, threads))
     rows = evaluate_comp6(subsets, section.ceiling, ensembles)
-    sources += [Source(path, artefacts.sha256(Path(path)), []) for _, path in suites]
+    files = [file for suite in section.suites.values() for file in suite.files]
+    sources += [Source(file, artefacts.sha256(Path(file)), []) for file in files]
     write_rows(output, rows, sources)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlipkd.config.dataset import Comp6
+from mlipkd.config.dataset import AseFile, Comp6
 from mlipkd.datasets.checks import check
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.sources import read_source
@@ -25,13 +25,13 @@ from mlipkd.units import KCAL_MOL
 ALL = "all"
 
 
-def read_subset(name: str, path: str) -> Dataset:
-    """A part of the suite, from a file in the layout of COMP6 v1.
+def read_subset(name: str, source: Comp6 | AseFile) -> Dataset:
+    """A part of the suite, from files in the layout of COMP6 v1, or that ASE reads.
 
     Raises:
-        InputError: the file cannot be read, or its content is faulty.
+        InputError: a file cannot be read, or its content is faulty.
     """
-    dataset = read_source(name, Comp6(reader="comp6", files=[path]))
+    dataset = read_source(name, source)
     if faults := check(dataset).faults:
         raise InputError("\n".join(faults))
     return dataset

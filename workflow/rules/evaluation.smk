@@ -27,7 +27,11 @@ rule errors:
 rule comp6:
     input:
         settings=f"results/{DATASET}/comp6.settings.yaml",
-        suites=lambda w: campaign.datasets[w.dataset].evaluations.comp6.suites.values(),
+        suites=lambda w: [
+            file
+            for suite in campaign.datasets[w.dataset].evaluations.comp6.suites.values()
+            for file in suite.files
+        ],
         models=every_seed(f"results/{MEMBER}/model.safetensors"),
     output:
         rows=f"results/{MODEL}/comp6.csv",

@@ -1,10 +1,12 @@
 """COMP6 on a hand-made file: subsets, the 100 kcal/mol rule, units and the sign of forces."""
 
+import ase.io
 import h5py
 import numpy as np
 import pytest
-from ase import units
+from ase import Atoms, units
 
+from mlipkd.config.dataset import AseFile, Comp6
 from mlipkd.errors import InputError
 from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
 
@@ -26,11 +28,15 @@ def write_suite(path, molecules: dict[str, list[float]], forces: bool) -> None:
                 group["forces"] = np.full((len(energies), 3, 3), 0.5 * KCAL / HARTREE)  # gradients
 
 
+def comp6(*paths) -> Comp6:
+    return Comp6(reader="comp6", files=[str(path) for path in paths])
+
+
 @pytest.fixture
 def subsets(tmp_path):
     write_suite(tmp_path / "a.h5", {"m0": [0.0, 10.0, 20.0, 100.0], "m1": [0.0, 99.0]}, forces=True)
     write_suite(tmp_path / "b.h5", {"m0": [3.0, 4.0]}, forces=False)
-    return {name: read_subset(name, str(tmp_path / f"{name}.h5")) for name in ("a", "b")}
+    return {name: read_subset(name, comp6(tmp_path / f"{name}.h5")) for name in ("a", "b")}
 
 
 ERRORS = {"a": [1.0, 2.0, 4.0, 50.0, 0.0, 3.0], "b": [0.0, 2.0]}  # kcal/mol
@@ -89,7 +95,58 @@ def test_unknown_elements_are_refused(subsets, ensemble_of) -> None:
 def test_a_faulty_file_is_refused(tmp_path) -> None:
     write_suite(tmp_path / "nan.h5", {"m0": [0.0, np.nan]}, forces=False)
     with pytest.raises(InputError, match=r"nan.h5"):
-        read_subset("nan", str(tmp_path / "nan.h5"))
+        read_subset("nan", comp6(tmp_path / "nan.h5"))
+
+
+def test_several_files_make_one_subset(tmp_path, subsets) -> None:
+    write_suite(tmp_path / "c.h5", {"m0": [3.0, 4.0]}, forces=True)
+    both = read_subset("both", comp6(tmp_path / "a.h5", tmp_path / "c.h5"))
+    assert len(both) == len(subsets["a"]) + 2
+    assert len(np.unique(both.groups)) == 3
+
+
+def test_extended_xyz_is_the_same_subset(tmp_path, subsets, rows, ensemble_of) -> None:
+    """The CC-COMP6 energies may come as extended XYZ, molecules named in ``info``."""
+    a = subsets["a"]
+    frames = []
+    for index in range(len(a)):
+        atoms = slice(a.offsets[index], a.offsets[index + 1])
+        frames.append(Atoms(a.species[atoms], a.positions[atoms]))
+        frames[-1].info = {
+            "cc_energy": a.labels["reference"]["energy"][index] / KCAL,
+            "molecule": f"m{a.groups[index]}",
+        }
+    ase.io.write(tmp_path / "a.xyz", frames, format="extxyz")
+    source = AseFile(
+        reader="ase",
+        files=[str(tmp_path / "a.xyz")],
+        energy_key="cc_energy",
+        energy_unit="kcal/mol",
+        forces_key=None,
+        group_key="molecule",
+    )
+    read = {"a": read_subset("a", source)}
+    found = evaluate_comp6(read, 100.0, [ensemble_of(member)])
+    assert {row.metric for row in found} == {
+        f"{subset}/{subject}_{error}"
+        for subset in ("a", "all")
+        for subject in ("energy", "conformer_energy")
+        for error in ("rmse", "mae")
+    }
+    for row in found:
+        if row.metric.startswith("a/"):
+            assert row.value == pytest.approx(rows[0, row.metric][0], rel=1e-6)
+
+
+def test_conformers_of_different_formulas_are_refused(tmp_path, ensemble_of) -> None:
+    frames = [Atoms("OH2", [[0, 0, 0], [0.96, 0, 0], [0, 0.96, 0]]), Atoms("OH", [[0, 0, 0]] * 2)]
+    frames[1].positions[1, 0] = 0.97
+    for frame in frames:
+        frame.info["energy"] = -1.0
+    ase.io.write(tmp_path / "mixed.xyz", frames, format="extxyz")
+    source = AseFile(reader="ase", files=[str(tmp_path / "mixed.xyz")], forces_key=None)
+    with pytest.raises(InputError, match=r"conformers of one molecule, got .*\[1, 8\] beside"):
+        evaluate_comp6({"mixed": read_subset("mixed", source)}, 100.0, [ensemble_of(member)])
 
 
 def test_the_name_of_all_subsets_is_taken(subsets, ensemble_of) -> None:
