@@ -10,6 +10,15 @@ Quantity = Literal["energy", "energy_per_atom", "forces", "atomic_energies", "st
 Source = Literal["reference", "teacher"]
 
 
+class Trust(Section):
+    """A teacher's label counts 1 / (1 + (s / (scale · s̃))²): s its spread, s̃ the median spread."""
+
+    per: Literal["atom", "configuration"] = "atom"
+    """Whether s is that of an atom's own label, or of all of its configuration."""
+    scale: PositiveFloat = 1.0
+    """In units of the median: labels of this spread count half."""
+
+
 class LossTerm(Section):
     """One term of the loss: weight · Err(prediction, label), with Err = RMSE + MAE."""
 
@@ -19,6 +28,14 @@ class LossTerm(Section):
     """Whose labels: the dataset's `reference`, or the mean of the `teacher` family learned from."""
     weight: NonNegativeFloat | dict[PositiveInt, NonNegativeFloat]
     """A weight, or a schedule {epoch: weight} whose entries hold from their epoch on."""
+    trust: Trust | None = None
+    """Weigh a teacher's labels by how far its members agree; all count the same if left out."""
+
+    @model_validator(mode="after")
+    def _trusts_teachers(self) -> Self:
+        if self.trust and self.labels != "teacher":
+            raise ValueError("wanted trust with labels: teacher alone; reference has no spread")
+        return self
 
     @model_validator(mode="after")
     def _starts_at_one(self) -> Self:

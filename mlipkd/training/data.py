@@ -15,12 +15,14 @@ from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch, Batcher
 from mlipkd.hipnn.neighbours import neighbours_of
+from mlipkd.training.trust import TrustIn
 
 #: Bytes that the neighbours of one block may take.
 BLOCK_BYTES = 4 * 2**30
 #: Configurations looked at to estimate how many neighbours there are.
 SAMPLE = 64
 
+#: Labels by whose they are and quantity; what they count by "trust" and the term's quantity.
 Labels = dict[tuple[str, str], torch.Tensor]
 #: Quantities that every atom has; the others, every configuration.
 PER_ATOM = ("forces", "atomic_energies")
@@ -43,7 +45,8 @@ class TrainingData:
         Neighbours and labels are kept on the device.
 
         Raises:
-            InputError: the file lacks labels that a term asks for, or there are no configurations.
+            InputError: the file lacks labels, or a spread, that a term asks for; or there are no
+                configurations.
         """
         if len(configurations) == 0:
             raise InputError(
@@ -59,6 +62,11 @@ class TrainingData:
                     "or add the labels to the dataset"
                 )
         self._file, self._terms = file, terms
+        self._trust = {
+            term.quantity: TrustIn(file, term, stored(term.quantity))
+            for term in terms
+            if term.trust is not None
+        }
         self._cutoff, self._dtype, self._device = cutoff, dtype, device
         sample = configurations[:: max(1, len(configurations) // SAMPLE)]
         pairs = len(neighbours_of(file.read(sample), cutoff).senders)
@@ -113,6 +121,8 @@ class TrainingData:
             key = (term.labels, stored(term.quantity))
             label = torch.from_numpy(dataset.labels[key[0]][key[1]])  # float64
             labels[key] = label.to(self._device)
+        for quantity, trust in self._trust.items():
+            labels["trust", quantity] = trust.weights(dataset).to(self._device)
         species, cutoff = self._file.species_present, self._cutoff
         return Batcher(dataset, species, cutoff, self._dtype, self._device), labels
 

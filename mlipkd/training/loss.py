@@ -3,6 +3,8 @@
 Err is taken over a mini-batch (docs/conventions.md; Matin et al., Digital Discovery 2025, Eq. 3).
 The derivative of the term in w_L2, 2 w_L2 W, is what Adam calls weight decay; it is left to it.
 
+Labels may count differently (``training/trust.py``): the means in RMSE and MAE are then weighted.
+
 The members of an ensemble have a loss each, over those of a batch's configurations that are theirs.
 The sum of their losses has, by the weights of one, the derivative of that one's loss.
 """
@@ -26,14 +28,15 @@ class Residuals:
     """Prediction - label of one term, of each member."""
 
     values: torch.Tensor  # (members, values), zero where there is no label or it is not theirs
-    counts: torch.Tensor  # (members,), how many there are
+    counts: torch.Tensor  # (members or 1, values), what each counts; zero likewise
 
     def errors(self) -> torch.Tensor:
         """Err = RMSE + MAE of each member: (members,); zero where nothing is labelled."""
-        number = self.counts.clamp(min=1)
+        total = self.counts.sum(1)  # (members or 1,)
+        total = torch.where(total > 0, total, 1)
         # The norm, unlike the root of a mean, has a derivative (zero) where all residuals vanish.
-        rmse = torch.linalg.vector_norm(self.values, dim=1) / number.sqrt()
-        return rmse + self.values.abs().sum(1) / number
+        rmse = torch.linalg.vector_norm(self.values * self.counts.sqrt(), dim=1) / total.sqrt()
+        return rmse + (self.values.abs() * self.counts).sum(1) / total
 
 
 class Errors:
@@ -46,10 +49,10 @@ class Errors:
 
     def add(self, found: Residuals) -> None:
         """Add those of a batch."""
-        values = found.values.detach().double()
-        self.squared = self.squared + values.square().sum(1)
-        self.absolute = self.absolute + values.abs().sum(1)
-        self.count = self.count + found.counts
+        values, counts = found.values.detach().double(), found.counts.double()
+        self.squared = self.squared + (values.square() * counts).sum(1)
+        self.absolute = self.absolute + (values.abs() * counts).sum(1)
+        self.count = self.count + counts.sum(1).expand(len(values))
 
     def result(self) -> dict[str, list[float]]:
         """``rmse`` and ``mae``, a number for each member."""
@@ -101,8 +104,12 @@ def residuals(
             rows = theirs if term.quantity not in PER_ATOM else theirs[:, batch.systems]
             counted = counted & rows.view(*rows.shape, *[1] * (label.ndim - 1))
         difference = torch.where(counted, predicted[term.quantity] - label, 0).flatten(1)
-        counts = counted.flatten(1).sum(1).expand(model.members)
-        found.append(Residuals(difference, counts))
+        counts = counted.to(difference.dtype)
+        if term.trust is not None:
+            weights = labels["trust", term.quantity]  # (systems or atoms,)
+            rows = weights.view(len(weights), *[1] * (label.ndim - 1))
+            counts = torch.where(counted, rows, 0).to(difference.dtype)
+        found.append(Residuals(difference, counts.flatten(1)))
     return found, orders
 
 

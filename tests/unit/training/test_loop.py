@@ -102,7 +102,7 @@ def test_masked_labels_do_not_count(settings, tiny_dataset, tmp_path) -> None:
     from mlipkd.training.loss import Residuals
 
     values = torch.tensor([[3.0, 0.0, -4.0], [0.0, 0.0, 0.0]])
-    found = Residuals(values, counts=torch.tensor([2, 0])).errors()
+    found = Residuals(values, counts=torch.tensor([[1.0, 0.0, 1.0], [0.0] * 3])).errors()
     assert found.tolist() == pytest.approx([12.5**0.5 + 3.5, 0])
 
 

@@ -1,0 +1,88 @@
+"""Trust: labels that the members of a teacher agree on count for more."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from mlipkd.config.recipe import LossTerm, Trust
+from mlipkd.datasets.dataset import TEST, TRAIN
+from mlipkd.datasets.file import DatasetFile, write
+from mlipkd.errors import InputError
+from mlipkd.testing import dataset_of
+from mlipkd.training.data import TrainingData
+from mlipkd.training.loss import Errors, Residuals
+from mlipkd.training.trust import TrustIn
+
+#: Root mean square over the components of the spread of each atom's forces: two diatomic molecules
+#: to train on, and one to test with, whose members disagree wildly.
+SPREAD = np.array([1.0, 3.0, 2.0, 2.0, 90.0, 90.0])
+
+
+@pytest.fixture
+def augmented(tmp_path):
+    """A file of three molecules with a teacher's forces and their spread."""
+    molecule = np.array([1, 1]), np.array([[0.0, 0, 0], [1, 0, 0]]), np.zeros((3, 3))
+    plain = dataset_of([molecule] * 3, energy=np.zeros(3))
+    components = np.sqrt([0.0, 1.0, 2.0])  # of a mean square of one
+    labels = {
+        **plain.labels,
+        "teacher": {"forces": np.zeros((6, 3)), "energy": np.zeros(3)},
+        "teacher_spread": {"forces": SPREAD[:, None] * components, "energy": np.zeros(3)},
+    }
+    dataset = replace(plain, labels=labels, splits=np.array([TRAIN, TRAIN, TEST], np.uint8))
+    write(dataset, tmp_path / "augmented.h5")
+    with DatasetFile(tmp_path / "augmented.h5") as file:
+        yield file
+
+
+def term(quantity: str = "forces", **trust) -> LossTerm:
+    return LossTerm(quantity=quantity, labels="teacher", weight=1, trust=Trust(**trust))
+
+
+def test_a_label_of_median_spread_counts_half(augmented) -> None:
+    """The test split has no part in the median."""
+    weights = TrustIn(augmented, term(), "forces").weights(augmented.read())
+    np.testing.assert_allclose(weights, 1 / (1 + (SPREAD / 2.0) ** 2))
+
+
+def test_configurations_may_share_their_trust(augmented) -> None:
+    own = TrustIn(augmented, term(per="configuration", scale=2.0), "forces")
+    spread = np.repeat(np.sqrt([(1 + 9) / 2, 4, 90**2]), 2)  # of the molecules
+    median = (np.sqrt(5) + 2) / 2
+    weights = own.weights(augmented.read())
+    np.testing.assert_allclose(weights, 1 / (1 + (spread / (2 * median)) ** 2))
+
+
+def test_what_labels_count_goes_with_them(augmented) -> None:
+    data = TrainingData(augmented, np.array([0, 1]), [term()], 3.0, torch.float64)
+    ((_, labels, _),) = data.batches(2)
+    found = labels["trust", "forces"]
+    np.testing.assert_allclose(found, 1 / (1 + (SPREAD[:4] / 2.0) ** 2))
+
+
+def test_weighted_errors_are_weighted_means() -> None:
+    found = Residuals(torch.tensor([[3.0, 5.0, 7.0]]), torch.tensor([[0.5, 0.25, 0.0]]))
+    rmse, mae = ((9 * 0.5 + 25 * 0.25) / 0.75) ** 0.5, (3 * 0.5 + 5 * 0.25) / 0.75
+    assert found.errors().tolist() == pytest.approx([rmse + mae])
+    errors = Errors()
+    errors.add(found)
+    errors.add(found)
+    assert errors.result() == {"rmse": pytest.approx([rmse]), "mae": pytest.approx([mae])}
+
+
+def test_one_teacher_has_no_spread(augmented) -> None:
+    with pytest.raises(InputError, match="wanted the spread of a teacher's atomic_energies"):
+        TrustIn(augmented, term("atomic_energies"), "atomic_energies")
+
+
+def test_members_that_always_agree_are_refused(augmented) -> None:
+    with pytest.raises(InputError, match="wanted members that differ in energy"):
+        TrustIn(augmented, term("energy"), "energy")
+
+
+def test_reference_labels_have_no_spread() -> None:
+    with pytest.raises(ValidationError, match="reference has no spread"):
+        LossTerm(quantity="forces", labels="reference", weight=1, trust=Trust())
