@@ -1,6 +1,7 @@
 # Knowledge distillation, from a configuration file to tables:
 #
-#   datasets     results/{dataset}/dataset.h5
+#   datasets     downloads/{download}
+#                results/{dataset}/dataset.h5
 #   training     results/{dataset}/{family}/{model}/seed{seed}/model.safetensors
 #   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5
 #                results/{dataset}/{family}/{model}/augmented.h5, which students train on
@@ -26,10 +27,13 @@ wildcard_constraints:
     model=NAME,
     seed=r"\d+",
     table="|".join(ROWS),
+    download="|".join(map(re.escape, campaign.downloads)) or "(?!)",
 
 
+# Where the network is, which compute nodes often are not on.
 localrules:
     all,
+    fetch,
     collect,
     summary,
 

@@ -11,6 +11,7 @@ from mlipkd.cli.dataset import dataset
 from mlipkd.cli.evaluate_comp6 import evaluate_comp6
 from mlipkd.cli.evaluate_cost import evaluate_cost
 from mlipkd.cli.evaluate_errors import evaluate_errors
+from mlipkd.cli.fetch import fetch
 from mlipkd.cli.merge import merge
 from mlipkd.cli.predict import predict
 from mlipkd.cli.summary import summary
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 VERBS = (
     check,
+    fetch,
     dataset,
     train,
     predict,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from mlipkd.config.dataset import AnySource, Split
 from mlipkd.config.evaluation import Evaluations
@@ -83,9 +83,20 @@ class DatasetSection(Section):
         return (teacher, model) if model in models else None
 
 
+class Download(Section):
+    """A file of the web, and what it must be."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$")]
+    """Where it is."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    """Its SHA-256; a file of any other is refused."""
+
+
 class Campaign(Section):
     """One campaign."""
 
+    downloads: dict[Name, Download] = {}  # noqa: RUF012 (pydantic copies it)
+    """Files to fetch, by name: `downloads/NAME` is what sources and suites call them."""
     recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
     """How families are trained, by name."""
     datasets: Annotated[dict[Name, DatasetSection], Field(min_length=1)]

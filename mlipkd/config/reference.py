@@ -7,6 +7,7 @@ limits, defaults and meanings come from the JSON schema that pydantic makes of t
 from collections.abc import Iterator
 
 from mlipkd.config.campaign import Campaign
+from mlipkd.config.section import NAME_PATTERN
 
 INTRODUCTION = """\
 # The configuration
@@ -77,7 +78,7 @@ def _type(schema: dict) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if "pattern" in schema:
-        return "NAME"
+        return "NAME" if schema["pattern"] == NAME_PATTERN else "text"
     if schema["type"] == "array":
         return f"list of {_type(schema['items'])}"
     if schema["type"] == "object":
@@ -96,7 +97,7 @@ def _default(key: str, schema: dict, section: dict) -> str:
     if key in section.get("required", []):
         return "required"
     default = schema["default"]
-    if default is None:
+    if default is None or default == {}:
         return "none"
     return "as below" if isinstance(default, dict) else f"`{default}`"
 

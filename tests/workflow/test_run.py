@@ -166,3 +166,19 @@ def test_seeds_that_train_together_are_one_job(workspace):
         f" --history {students}/seed1/history.jsonl --threads 2 --device auto"
     ]
     assert workspace.planned() == set()
+
+
+def test_a_download_is_fetched_and_then_read(workspace):
+    config = workspace.config
+    pinned = {"url": "https://example.org/a.h5?x=1&y=2", "sha256": "0" * 64}
+    config["downloads"] = {"a.h5": pinned}
+    source = {"reader": "comp6", "files": ["downloads/a.h5"]}
+    config["datasets"]["water"]["source"] = source
+    workspace.config = config
+    done = workspace.snakemake("--cores", "2", "results/water/dataset.h5")
+    assert done.returncode == 0, done.stderr
+    (fetched,) = [line for line in workspace.commands if line.startswith("fetch")]
+    assert fetched.split() == [
+        *("fetch", "--url", pinned["url"], "--sha256", pinned["sha256"]),
+        *("--output", "downloads/a.h5"),
+    ]

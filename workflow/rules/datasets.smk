@@ -1,6 +1,25 @@
 # A source becomes one canonical file of configurations and reference labels.
 
 
+rule fetch:
+    output:
+        file="downloads/{download}",
+    params:
+        pinned=lambda w: campaign.downloads[w.download],
+    log:
+        "logs/downloads/{download}.log",
+    benchmark:
+        "logs/downloads/{download}.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    resources:
+        mem_mb=rising(1000),
+        runtime=rising(240),
+    shell:
+        "mlipkd fetch --url {params.pinned.url:q} --sha256 {params.pinned.sha256:q}"
+        " --output {output.file:q} > {log:q} 2>&1"
+
+
 rule dataset:
     input:
         settings=f"results/{DATASET}/settings.yaml",

@@ -1,0 +1,41 @@
+"""Fetch: files of the web, pinned by their hash."""
+
+from pathlib import Path
+
+import pooch
+from requests.exceptions import RequestException
+
+from mlipkd import artefacts
+from mlipkd.errors import InputError
+
+
+def fetch(url: str, sha256: str, output: Path) -> None:
+    """Download a file; nothing is left of one that is not what was meant.
+
+    Args:
+        url: where it is, http or https.
+        sha256: 64 hexadecimal digits.
+        output: where it goes.
+
+    Raises:
+        InputError: it cannot be had, or its hash is another.
+    """
+    with artefacts.writing(output) as temporary:
+        try:
+            pooch.retrieve(
+                url,
+                known_hash=f"sha256:{sha256}",
+                fname=temporary.name,
+                path=temporary.parent,
+                progressbar=True,
+            )
+        except RequestException as error:
+            raise InputError(
+                f"{output}: wanted {url}, got an error ({error}); check the address and the "
+                "network, or download it elsewhere and put it there"
+            ) from error
+        except ValueError as error:  # pooch: another hash
+            raise InputError(
+                f"{output}: wanted {url} with SHA-256 {sha256}, got another file ({error}); check "
+                "address and hash: the release may have changed"
+            ) from error
