@@ -5,7 +5,7 @@
 rule errors:
     input:
         dataset=f"results/{DATASET}/dataset.h5",
-        models=every_seed(f"results/{MEMBER}/model.safetensors"),
+        models=every_member,
     output:
         rows=f"results/{MODEL}/errors.csv",
     log:
@@ -28,7 +28,7 @@ rule comp6:
     input:
         settings=f"results/{DATASET}/comp6.settings.yaml",
         suites=lambda w: campaign.datasets[w.dataset].evaluations.comp6.suites.values(),
-        models=every_seed(f"results/{MEMBER}/model.safetensors"),
+        models=every_member,
     output:
         rows=f"results/{MODEL}/comp6.csv",
     log:
