@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from mlipkd import artefacts, provenance
 from mlipkd.config.model import Architecture
@@ -51,6 +52,7 @@ def write_predictions(tmp_path):
                 "model_sha256": f"{seed:064d}",
                 "dataset": labelled.name,
                 "dataset_sha256": labelled.sha256,
+                "quantities": list(values),
             }
             with h5py.File(temporary, "w") as file:
                 file.attrs["format"] = predictions.FORMAT
@@ -84,5 +86,19 @@ def write_model(tmp_path):
         }
         save_potential(Potential(network, metadata), tmp_path / name)
         return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def write_calculator(tmp_path):
+    """A function that writes the settings of a calculator, EMT if nothing else is said."""
+
+    def write(type="ase.calculators.emt:EMT", options=None, name="settings.yaml") -> Path:
+        calculator = {"type": type, "options": options or {}}
+        content = {"dataset": "test", "family": "oracle", "calculator": calculator}
+        path = tmp_path / name
+        path.write_text(yaml.safe_dump(content))
+        return path
 
     return write

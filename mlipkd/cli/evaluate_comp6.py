@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 
 def evaluate_comp6(
-    models: Annotated[list[Path], Argument(help="Model files of the members.")],
+    models: Annotated[list[Path], Argument(help="Model files, or settings of calculators.")],
     settings: Annotated[Path, Option(help="Settings with the section comp6, YAML.")],
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
@@ -22,7 +22,7 @@ def evaluate_comp6(
     from mlipkd.device import choose_device
     from mlipkd.errors import InputError
     from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
-    from mlipkd.evaluation.ensembles import load_ensembles
+    from mlipkd.evaluation.ensembles import load_ensembles, notes_of
     from mlipkd.evaluation.rows import Source, write_rows
 
     section = EvaluationSettings.read(str(settings)).comp6
@@ -33,4 +33,4 @@ def evaluate_comp6(
     rows = evaluate_comp6(subsets, section.ceiling, ensembles)
     files = [file for suite in section.suites.values() for file in suite.files]
     sources += [Source(file, artefacts.sha256(Path(file)), []) for file in files]
-    write_rows(output, rows, sources)
+    write_rows(output, rows, sources, notes_of(ensembles))

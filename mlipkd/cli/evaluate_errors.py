@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 
 def evaluate_errors(
-    models: Annotated[list[Path], Argument(help="Model files of the members.")],
+    models: Annotated[list[Path], Argument(help="Model files, or settings of calculators.")],
     dataset: Annotated[Path, Option(help="Dataset whose test split is asked for.")],
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
@@ -19,7 +19,7 @@ def evaluate_errors(
     """
     from mlipkd.datasets.file import DatasetFile
     from mlipkd.device import choose_device
-    from mlipkd.evaluation.ensembles import load_ensembles
+    from mlipkd.evaluation.ensembles import load_ensembles, notes_of
     from mlipkd.evaluation.errors import evaluate_errors
     from mlipkd.evaluation.rows import Source, made_by, write_rows
 
@@ -27,4 +27,4 @@ def evaluate_errors(
     with DatasetFile(dataset) as file:
         rows = evaluate_errors(file, ensembles)
         sources.append(Source(str(dataset), file.sha256, [made_by(file.provenance)]))
-    write_rows(output, rows, sources)
+    write_rows(output, rows, sources, notes_of(ensembles))

@@ -7,7 +7,7 @@ from typer import Option
 
 
 def predict(
-    model: Annotated[Path, Option(help="Model file of the member.")],
+    model: Annotated[Path, Option(help="Model file, or settings of a calculator.")],
     dataset: Annotated[Path, Option(help="Dataset to label.")],
     output: Annotated[Path, Option(help="Predictions to write, HDF5.")],
     threads: Annotated[int, Option(help="CPU threads.")] = 1,

@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
+from mlipkd.config.calculator import CALCULATOR, SEED, Calculator
 from mlipkd.config.dataset import AnySource, Split
 from mlipkd.config.evaluation import Evaluations
 from mlipkd.config.model import Architecture, ModelGrid
@@ -12,10 +13,15 @@ from mlipkd.config.section import Name, Section
 
 
 class Family(Section):
-    """Models that share a dataset and a recipe, and differ by architecture and seed."""
+    """Models that share a dataset and a recipe, and differ by architecture and seed.
 
-    recipe: Name
+    Or one model that is not trained here: a calculator, beside which no other key may stand.
+    """
+
+    recipe: Name | None = None
     """Which of the campaign's recipes trains this family."""
+    calculator: Calculator | None = None
+    """The ASE calculator that labels in place of a trained family."""
     learns_from: Name | None = None
     """The family whose labels the recipe's `teacher` terms compare with."""
     model: ModelGrid = ModelGrid()
@@ -26,6 +32,17 @@ class Family(Section):
     """How many seeds, or which; as many as `learns_from` if left out."""
     together: bool = False
     """Train all seeds of a model in one job and one pass; small models train faster so."""
+
+    @model_validator(mode="after")
+    def _trained_or_calculator(self) -> Self:
+        if (self.recipe is None) == (self.calculator is None):
+            raise ValueError("wanted either a recipe or a calculator; give exactly one of them")
+        if self.calculator and (others := self.model_fields_set - {"recipe", "calculator"}):
+            raise ValueError(
+                f"wanted nothing beside a calculator, which is not trained here, got "
+                f"{', '.join(sorted(others))}; remove it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Self:
@@ -60,9 +77,17 @@ class DatasetSection(Section):
         """A family's architectures by name."""
         return {shape.name: shape for shape in self.grid(family).architectures()}
 
+    def models(self, family: str) -> list[str]:
+        """The names of a family's models: of its architectures, or of its calculator."""
+        if self.families[family].calculator:
+            return [CALCULATOR]
+        return list(self.architectures(family))
+
     def seeds(self, family: str) -> list[int]:
         """A family's seeds."""
         section = self.families[family]
+        if section.calculator:
+            return [SEED]
         if section.seeds is None:
             if section.learns_from is None:
                 return [0]
@@ -77,7 +102,7 @@ class DatasetSection(Section):
         teacher = self.families[family].learns_from
         if teacher is None:
             return None
-        models = list(self.architectures(teacher))
+        models = self.models(teacher)
         if len(models) == 1:
             return teacher, models[0]
         return (teacher, model) if model in models else None
@@ -133,6 +158,8 @@ def _family_faults(campaign: Campaign, dataset_name: str, name: str) -> list[tup
     family = dataset.families[name]
     path = f"datasets.{dataset_name}.families.{name}"
 
+    if family.recipe is None:  # a calculator, which knows of no other family
+        return []
     if family.recipe not in campaign.recipes:
         known = ", ".join(campaign.recipes)
         return [(f"{path}.recipe", f"wanted one of the recipes {known}, got {family.recipe!r}")]

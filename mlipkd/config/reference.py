@@ -17,6 +17,9 @@ Every key of a campaign's `config.yaml`. This page is written by `make docs` fro
 digits, `.`, `_` and `-`; `N` for a place in a list. Unknown keys are errors.
 """
 
+#: Any value that YAML can hold.
+PLAIN = {"$ref": "#/$defs/JsonValue"}
+
 
 def reference() -> str:
     """The whole page, in Markdown."""
@@ -84,7 +87,8 @@ def _type(schema: dict) -> str:
     if schema["type"] == "object":
         if "patternProperties" in schema:
             return f"NAME: {_type(next(iter(schema['patternProperties'].values())))}"
-        return f"integer: {_type(schema['additionalProperties'])}"
+        values = schema["additionalProperties"]
+        return "mapping" if values == PLAIN else f"integer: {_type(values)}"
     return schema["type"].replace("string", "text") + _limits(schema)
 
 
@@ -99,7 +103,7 @@ def _default(key: str, schema: dict, section: dict) -> str:
     default = schema["default"]
     if default is None or default == {}:
         return "none"
-    return "as below" if isinstance(default, dict) else f"`{default}`"
+    return "as below" if default and isinstance(default, dict) else f"`{default}`"
 
 
 def _meaning(schema: dict, definitions: dict) -> str:

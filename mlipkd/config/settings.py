@@ -9,6 +9,7 @@ from typing import Self
 
 import yaml
 
+from mlipkd.config.calculator import Calculator
 from mlipkd.config.campaign import Campaign
 from mlipkd.config.dataset import AnySource, Split
 from mlipkd.config.evaluation import Comp6Evaluation, CostEvaluation
@@ -50,6 +51,14 @@ class TrainSettings(Settings):
     split: Split
 
 
+class CalculatorSettings(Settings):
+    """For all verbs that take a model file: they take a calculator's settings in its place."""
+
+    dataset: Name
+    family: Name
+    calculator: Calculator
+
+
 class EvaluationSettings(Settings):
     """For ``mlipkd evaluate``: one of the sections is set."""
 
@@ -68,14 +77,23 @@ def train_settings(
 ) -> TrainSettings:
     """What training one member needs."""
     section = campaign.datasets[dataset]
+    recipe = section.families[family].recipe
+    assert recipe is not None  # a calculator is not trained
     return TrainSettings(
         dataset=dataset,
         family=family,
         seed=seed,
         architecture=section.architectures(family)[model],
-        recipe=campaign.recipes[section.families[family].recipe],
+        recipe=campaign.recipes[recipe],
         split=section.split,
     )
+
+
+def calculator_settings(campaign: Campaign, dataset: str, family: str) -> CalculatorSettings:
+    """What asking the calculator of one family needs."""
+    calculator = campaign.datasets[dataset].families[family].calculator
+    assert calculator is not None  # the family is not trained
+    return CalculatorSettings(dataset=dataset, family=family, calculator=calculator)
 
 
 def evaluation_settings(campaign: Campaign, dataset: str, evaluation: str) -> EvaluationSettings:

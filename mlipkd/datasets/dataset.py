@@ -50,7 +50,7 @@ class Dataset:
     labels: dict[str, dict[str, np.ndarray]]
     """Labels by whose they are ("reference", "teacher") and quantity (LABELS); eV, Å.
 
-    NaN where a quantity is missing, which only those named in ``provenance["masked"]`` may be."""
+    NaN where a quantity is missing, which it may be where ``may_miss`` says so."""
     provenance: dict
     """Where the dataset came from; plain JSON values."""
     clusters: np.ndarray = None  # type: ignore[assignment]
@@ -74,6 +74,13 @@ class Dataset:
     def masked(self) -> frozenset[str]:
         """The quantities that the reader declares to be missing here and there, as NaN."""
         return frozenset(self.provenance.get("masked", ()))
+
+    def may_miss(self, whose: str, label: str) -> bool:
+        """Whether a label may be missing here and there, as NaN: masked, or of a calculator that
+        failed."""
+        if whose == "reference":
+            return label in self.masked
+        return bool(self.provenance.get("teacher", {}).get("failed"))
 
     def place(self, index: int) -> str:
         """Where configuration ``index`` comes from, in words that lead the user to its source."""

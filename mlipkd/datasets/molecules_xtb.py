@@ -4,11 +4,6 @@ GFN2-xTB: Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019), by
 is one walker: a trajectory of its own from the molecule at rest in ASE's G2 collection.
 """
 
-import ctypes
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import CalculationFailed
@@ -20,6 +15,7 @@ from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.sampling import hot_dynamics
 from mlipkd.errors import InputError
+from mlipkd.openmp import one_thread
 from mlipkd.provenance import record
 
 ELEMENTS = {"C", "H", "N", "O"}
@@ -28,7 +24,6 @@ WARMING_STEPS = 100
 STRIDE = 12  # steps between two configurations
 TIME_STEP = 1.0  # fs
 RESTARTS = 20  # of one walker, before its molecule is given up
-OPENMP = "libgomp.1.dylib" if sys.platform == "darwin" else "libgomp.so.1"  # what tblite runs on
 
 
 def make(name: str, source: MoleculesXTB) -> Dataset:
@@ -45,7 +40,7 @@ def make(name: str, source: MoleculesXTB) -> Dataset:
             rng = np.random.default_rng([source.seed, order, walker])
             place = f"{formula} walker {walker}"
             count = min(WALKER_SIZE, share[1] - first)
-            with _one_thread():
+            with one_thread():
                 block, restarts = _walk(rng, molecule, place, count, source.temperature)
             blocks.append(block)
             if restarts:
@@ -91,22 +86,3 @@ def _walk(
         f"{place}: wanted {count} configurations, got {len(frames)} before the SCF failed "
         f"{RESTARTS} times; lower the temperature of {temperature:g} K"
     )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep tblite to one thread: on molecules of this size, two on a busy machine are much slower.
-
-    OMP_NUM_THREADS would not do: OpenMP reads it when it is loaded, and PyTorch loads the same one.
-    """
-    try:
-        openmp = ctypes.CDLL(OPENMP)
-    except OSError:  # another OpenMP, left to the environment
-        yield
-        return
-    before = openmp.omp_get_max_threads()
-    openmp.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        openmp.omp_set_num_threads(before)

@@ -54,8 +54,7 @@ def bad_labels(dataset: Dataset) -> list[str]:
 
 def _bad_label(dataset: Dataset, whose: str, label: str) -> list[str]:
     values = dataset.labels[whose][label]
-    may_miss = whose == "reference" and label in dataset.masked
-    good = ~np.isinf(values) if may_miss else np.isfinite(values)
+    good = ~np.isinf(values) if dataset.may_miss(whose, label) else np.isfinite(values)
     rows = np.flatnonzero(~good.reshape(len(values), -1).all(1))  # (bad rows,)
     return _named(
         dataset,

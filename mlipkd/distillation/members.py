@@ -23,7 +23,8 @@ class Member:
 
     predictions: PredictionsFile
     deviation: dict[str, float] = field(default_factory=dict)
-    """Root mean square deviation from the members' median; empty if not all is finite."""
+    """Root mean square deviation from the members' median; empty if not all is finite, or if there
+    are no others."""
     left_out_because: list[str] = field(default_factory=list)
     """Empty if it is kept."""
 
@@ -92,7 +93,7 @@ def find_outliers(dataset: DatasetFile, members: list[Member]) -> None:
         if (place := _first_not_finite(dataset, member)) is not None:
             member.left_out_because.append(f"{place} is not finite")
     finite = [member for member in members if member.kept]
-    if finite:
+    if len(finite) > 1:
         _compare(dataset, finite)
 
     left_out = [member for member in members if not member.kept]
@@ -125,15 +126,16 @@ def _compare(dataset: DatasetFile, members: list[Member]) -> None:
 
 
 def _first_not_finite(dataset: DatasetFile, member: Member) -> str | None:
-    """Where a member's predictions are first NaN or infinite."""
+    """Where a member's predictions are first NaN or infinite, but for recorded failures."""
+    failed = np.array(list(member.predictions.failed), int)  # (failed configurations,)
     for slab in slabs(dataset.sizes):
         first_atoms = dataset.offsets[slab] - dataset.offsets[slab.start]  # (configurations,)
         for quantity in member.predictions.quantities:
             values = stacked([member], quantity, slab, dataset.offsets)[0]  # (rows, …)
             wrong = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+            if per_atom(quantity):
+                wrong = np.searchsorted(first_atoms, wrong, "right") - 1
+            wrong = np.setdiff1d(wrong + slab.start, failed)  # (configurations,)
             if len(wrong):
-                row = wrong[0]
-                if per_atom(quantity):
-                    row = np.searchsorted(first_atoms, row, "right") - 1
-                return f"{quantity} of configuration {slab.start + row}"
+                return f"{quantity} of configuration {wrong[0]}"
     return None

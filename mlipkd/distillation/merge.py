@@ -2,10 +2,12 @@
 
 The augmented dataset is the dataset itself with two more sets of labels: ``teacher``, the mean over
 the members, and ``teacher_spread``, their standard deviation. Members that do not belong are left
-out of both, and the manifest beside it says who they are and why.
+out of both, and the manifest beside it says who they are and why. Where a calculator failed, its
+labels are NaN; the manifest counts them.
 """
 
 import json
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -78,6 +80,7 @@ def _state_teacher(file: h5py.File, dataset: DatasetFile, kept: list[Member]) ->
         model=kept[0].predictions.model,
         seeds=[member.predictions.seed for member in kept],
         augmented_dataset_sha256=dataset.sha256,
+        failed=sum(len(member.predictions.failed) for member in kept),
     )
     text = json.dumps({**dataset.provenance, "teacher": teacher}, sort_keys=True)
     del file["provenance"]
@@ -106,6 +109,8 @@ def _manifest(dataset: DatasetFile, members: list[Member], output: Path) -> str:
                 "deviation": member.deviation,
                 "kept": member.kept,
                 "left_out_because": member.left_out_because,
+                "failed": len(member.predictions.failed),
+                "failed_because": dict(Counter(member.predictions.failed.values())),
             }
             for member in members
         ],

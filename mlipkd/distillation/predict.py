@@ -1,18 +1,20 @@
-"""Predict: a member labels its whole dataset, slab by slab."""
+"""Predict: a member, trained or a calculator, labels its whole dataset, slab by slab."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from mlipkd import artefacts, provenance
+from mlipkd.calculators.member import CalculatorMember, counted, is_calculator, refuse_most
 from mlipkd.datasets.dataset import LABELS
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.output import writing_hdf5
 from mlipkd.datasets.slabs import slabs
-from mlipkd.distillation.predictions import FORMAT, create, rows_of
-from mlipkd.hipnn.file import load_potential
+from mlipkd.distillation.predictions import FORMAT, create, rows_of, write_failures
+from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.prediction import predict
 from mlipkd.progress import progress
 
@@ -20,28 +22,59 @@ from mlipkd.progress import progress
 def label(model: Path, dataset: Path, output: Path, device: torch.device) -> None:
     """Write a member's energies, forces, atomic energies and, if all is periodic, stresses.
 
+    Of a calculator, those of them that it gives, and where it failed.
+
+    Args:
+        model: a model file, or the settings of a calculator.
+        dataset: what to label.
+        output: where to write the predictions.
+        device: where to compute; a calculator has options of its own.
+
     Raises:
-        InputError: a file is damaged, or the dataset holds an element that the model does not know.
+        InputError: a file is damaged, the dataset holds an element that the model does not know, or
+            the calculator fails on more than half of the configurations.
     """
-    potential = load_potential(model, device)
+    member: CalculatorMember | Potential
+    if is_calculator(model):
+        member = CalculatorMember(model)
+        model_sha256, quantities = member.sha256, member.quantities
+    else:
+        member = load_potential(model, device)
+        model_sha256, quantities = artefacts.verify(model), list(LABELS)
     with (
         DatasetFile(dataset) as labelled,
         writing_hdf5(output) as file,
     ):
+        if not labelled.periodic.all():
+            quantities = [quantity for quantity in quantities if quantity != "stress"]
         file.attrs["format"] = FORMAT
         file.attrs["record"] = json.dumps(
             provenance.record(
-                member=potential.metadata,
+                member=member.metadata,
                 model_file=str(model),
-                model_sha256=artefacts.verify(model),
+                model_sha256=model_sha256,
                 dataset=labelled.name,
                 dataset_sha256=labelled.sha256,
+                quantities=quantities,
             )
         )
-        quantities = [q for q in LABELS if q != "stress" or labelled.periodic.all()]
         arrays = {quantity: create(file, quantity, labelled.offsets) for quantity in quantities}
+        failed: dict[int, str] = {}
         cuts = slabs(labelled.sizes)
         for slab in progress(cuts, len(cuts), "slabs labelled"):
             configurations = labelled.read(np.arange(slab.start, slab.stop))
-            for quantity, values in predict(potential, configurations, quantities).items():
+            if isinstance(member, CalculatorMember):
+                found, reasons = member.predict(configurations, quantities)
+                failed |= {slab.start + m: reason for m, reason in reasons.items()}
+            else:
+                found = predict(member, configurations, quantities)
+            for quantity, values in found.items():
                 arrays[quantity][rows_of(quantity, slab, labelled.offsets)] = values
+        refuse_most(str(model), failed.values(), len(labelled))
+        if failed:
+            write_failures(file, failed)
+            print(
+                f"no labels for {len(failed)} of {len(labelled)} configurations, where the "
+                f"calculator failed: {counted(failed.values())}",
+                file=sys.stderr,
+            )

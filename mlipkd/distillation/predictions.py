@@ -1,7 +1,8 @@
 """Predictions: what one member says of its whole dataset, in one file.
 
 The file holds a flat array for each quantity, laid out as a dataset's labels are, and in its
-attribute ``record``, as JSON, whose predictions they are and of what.
+attribute ``record``, as JSON, whose predictions they are and of what. Where a calculator failed,
+the arrays hold NaN, and ``failures``, as JSON, says which configurations these are and why.
 """
 
 import json
@@ -41,6 +42,11 @@ def create(group: h5py.Group, quantity: str, offsets: np.ndarray) -> h5py.Datase
     return array
 
 
+def write_failures(file: h5py.File, failed: dict[int, str]) -> None:
+    """State why some configurations, by their numbers, have no labels."""
+    file["failures"] = np.frombuffer(json.dumps(failed).encode(), np.uint8)
+
+
 class PredictionsFile:
     """A file of predictions, open for reading. Close it, or use it as a context manager."""
 
@@ -71,9 +77,14 @@ class PredictionsFile:
             self.family, self.model, self.seed, self.trained_on = (
                 member[key] for key in ("family", "model", "seed", "dataset_sha256")
             )
-            self.quantities = [q for q in LABELS if q != "stress" or q in self._file]
+            self.quantities = [q for q in LABELS if q in record["quantities"]]
             self.shapes = {quantity: self._file[quantity].shape for quantity in self.quantities}
-        except (KeyError, ValueError, TypeError) as error:
+            self.failed: dict[int, str] = {}
+            """Why configurations, by their numbers, have NaN for labels."""
+            if "failures" in self._file:
+                failures = json.loads(self._file["failures"][()].tobytes())
+                self.failed = {int(number): str(reason) for number, reason in failures.items()}
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{self.path}: wanted a member's predictions in the format {FORMAT!r}, got "
                 f"something else ({error}); make them with mlipkd predict"

@@ -42,6 +42,8 @@ def evaluate_comp6(
 ) -> list[Row]:
     """RMSE and MAE for every subset and for all together, of members and of ensemble means.
 
+    Conformers on which a calculator failed are left out.
+
     Args:
         subsets: datasets by name; the groups of a dataset are its molecules.
         ceiling: how far above the lowest conformer ΔE is asked for, kcal/mol.
@@ -79,6 +81,8 @@ def evaluate_comp6(
 
 
 def _refuse_unknown_elements(dataset: Dataset, ensemble: Ensemble) -> None:
+    if ensemble.species is None:
+        return
     unknown = np.flatnonzero(~np.isin(dataset.species, ensemble.species))  # (unknown atoms,)
     if len(unknown):
         place = dataset.place(int(np.searchsorted(dataset.offsets, unknown[0], "right")) - 1)
@@ -105,9 +109,13 @@ def _errors(
     found: dict[str, ErrorSum] = defaultdict(ErrorSum)
     reference = dataset.labels["reference"]
     energy_errors = predicted["energy"] - reference["energy"]  # (configurations,)
-    found["energy"].add(energy_errors)
+    answered = ~np.isnan(energy_errors)  # (configurations,)
+    found["energy"].add(energy_errors[answered])
     for conformers in compared:
-        found["conformer_energy"] += conformer_errors(energy_errors[conformers])
+        found["conformer_energy"] += conformer_errors(
+            energy_errors[conformers[answered[conformers]]]
+        )
     if "forces" in predicted:
-        found["forces"].add(predicted["forces"] - reference["forces"])
+        force_errors = predicted["forces"] - reference["forces"]  # (atoms, 3)
+        found["forces"].add(force_errors[~np.isnan(force_errors)])
     return found

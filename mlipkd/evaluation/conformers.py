@@ -17,6 +17,8 @@ from mlipkd.evaluation.error_sum import ErrorSum
 def conformer_errors(errors: np.ndarray) -> ErrorSum:
     """Errors of the differences between all pairs, from errors of the energies (conformers,)."""
     n = len(errors)
+    if n == 0:
+        return ErrorSum()
     centred = np.sort(errors - errors.mean())  # (conformers,)
     return ErrorSum(
         squared=n * float(centred @ centred),

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from mlipkd import artefacts
+from mlipkd.calculators.member import CalculatorMember, counted, is_calculator, refuse_most
+from mlipkd.config.calculator import SEED
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
 from mlipkd.evaluation.error_sum import ErrorSum
@@ -24,20 +26,36 @@ class Ensemble:
     dataset: str
     family: str
     model: str
-    species: list[int]
-    """Atomic numbers that the members know."""
+    species: list[int] | None
+    """Atomic numbers that the members know; none if they don't say."""
     members: dict[int, Potential] = field(default_factory=dict)
     """Potentials by seed."""
 
     def predictions(
         self, dataset: Dataset, quantities: Sequence[str]
     ) -> Iterator[tuple[int | str, dict[str, np.ndarray]]]:
-        """What each member predicts, by seed, and then, of several, what their mean does."""
+        """What each member predicts, by seed, and then, of several, what their mean does.
+
+        NaN is where a calculator failed.
+
+        Raises:
+            InputError: a trained member's prediction is not finite.
+        """
         predicted = predict_together(list(self.members.values()), dataset, quantities)
+        for number, seed in enumerate(self.members):
+            if not all(np.isfinite(predicted[quantity][number]).all() for quantity in quantities):
+                raise InputError(
+                    f"{self.family}/{self.model} seed {seed}: wanted finite predictions of "
+                    f"{dataset.name}, got NaN or infinity; train that member again or remove it"
+                )
         for number, seed in enumerate(self.members):
             yield seed, {quantity: predicted[quantity][number] for quantity in quantities}
         if len(self.members) > 1:
             yield ENSEMBLE, {quantity: predicted[quantity].mean(0) for quantity in quantities}
+
+    def notes(self) -> list[str]:
+        """What a reader of the rows should know about them."""
+        return []
 
     def rows(
         self, evaluation: str, seed: int | str, subject: str, errors: ErrorSum, scale: float = 1.0
@@ -54,6 +72,41 @@ class Ensemble:
         ]  # fmt: skip
 
 
+@dataclass(kw_only=True)
+class CalculatorEnsemble(Ensemble):
+    """A calculator, in the place of an ensemble of one."""
+
+    calculator: CalculatorMember
+    asked: int = 0
+    """Configurations that predictions were wanted of so far."""
+    failed: list[str] = field(default_factory=list)
+    """Why there were none of some."""
+
+    def predictions(
+        self, dataset: Dataset, quantities: Sequence[str]
+    ) -> Iterator[tuple[int | str, dict[str, np.ndarray]]]:
+        """What the calculator predicts, of those quantities that it gives."""
+        given = [quantity for quantity in quantities if quantity in self.calculator.quantities]
+        predicted, failed = self.calculator.predict(dataset, given)
+        self.asked += len(dataset)
+        self.failed += failed.values()
+        yield SEED, predicted
+
+    def notes(self) -> list[str]:
+        """How often it failed, if it did.
+
+        Raises:
+            InputError: on more than half of the configurations.
+        """
+        if not self.failed:
+            return []
+        refuse_most(f"{self.family}/{self.model}", self.failed, self.asked)
+        return [
+            f"{self.family}/{self.model}: {len(self.failed)} of {self.asked} configurations are "
+            f"left out, where the calculator failed: {counted(self.failed)}"
+        ]
+
+
 def predict_together(
     potentials: Sequence[Potential], dataset: Dataset, quantities: Sequence[str]
 ) -> dict[str, np.ndarray]:
@@ -65,28 +118,39 @@ def predict_together(
 def load_ensembles(
     paths: Sequence[Path], device: torch.device
 ) -> tuple[list[Ensemble], list[Source]]:
-    """Load model files and put those of one family and model together.
+    """Load model files and put those of one family and model together; settings of calculators
+    stand for one member each.
 
     Raises:
         InputError: a file is damaged, or a member is given twice.
     """
     ensembles: dict[tuple[str, str, str], Ensemble] = {}
-    sources = []
+    sources, seen = [], set()
     for path in paths:
-        potential = load_potential(path, device)
-        own = potential.metadata
+        member = CalculatorMember(path) if is_calculator(path) else load_potential(path, device)
+        own = member.metadata
         key = own["dataset"], own["family"], own["model"]
-        ensemble = ensembles.setdefault(key, Ensemble(*key, own["species"]))
-        if own["seed"] in ensemble.members:
+        if (key, own["seed"]) in seen:
             raise InputError(
                 f"{path}: wanted each member once, got seed {own['seed']} of {own['family']}/"
                 f"{own['model']} twice; leave one of the two out"
             )
-        ensemble.members[own["seed"]] = potential
-        sources.append(source_of(path, potential))
+        seen.add((key, own["seed"]))
+        if isinstance(member, CalculatorMember):
+            ensembles[key] = CalculatorEnsemble(*key, species=None, calculator=member)
+        else:
+            ensemble = ensembles.setdefault(key, Ensemble(*key, own["species"]))
+            ensemble.members[own["seed"]] = member
+        sources.append(source_of(path, member))
     return list(ensembles.values()), sources
 
 
-def source_of(model: Path, potential: Potential) -> Source:
-    """A model file as something that rows stand on."""
-    return Source(str(model), artefacts.verify(model), [made_by(potential.metadata)])
+def notes_of(ensembles: Sequence[Ensemble]) -> list[str]:
+    """What a reader of the rows of all of them should know; raises as their notes do."""
+    return [note for ensemble in ensembles for note in ensemble.notes()]
+
+
+def source_of(path: Path, member: Potential | CalculatorMember) -> Source:
+    """A model file, or the settings of a calculator, as something that rows stand on."""
+    digest = member.sha256 if isinstance(member, CalculatorMember) else artefacts.verify(path)
+    return Source(str(path), digest, [made_by(member.metadata)])

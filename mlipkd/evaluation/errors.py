@@ -18,7 +18,8 @@ from mlipkd.progress import progress
 def evaluate_errors(dataset: DatasetFile, ensembles: Sequence[Ensemble]) -> list[Row]:
     """RMSE and MAE of energy, energy per atom and forces, of members and of ensemble means.
 
-    Reference labels that are missing are left out; a quantity without any yields no rows.
+    Reference labels that are missing are left out, and so are configurations on which a calculator
+    failed; a quantity without any yields no rows.
 
     Raises:
         InputError: the test split is empty, or a member belongs to another dataset.
@@ -55,10 +56,10 @@ def evaluate_errors(dataset: DatasetFile, ensembles: Sequence[Ensemble]) -> list
 def differences(
     dataset: Dataset, predicted: dict[str, np.ndarray]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Errors of every quantity predicted, where there is a reference label."""
+    """Errors of every quantity predicted, where there are a prediction and a reference label."""
     for quantity, values in predicted.items():
         reference = dataset.labels["reference"][quantity]
-        known = ~np.isnan(reference)
+        known = ~np.isnan(values - reference)
         errors = (values - reference)[known]
         yield quantity, errors
         if quantity == "energy":

@@ -1,12 +1,14 @@
 """Rows: the one form in which every evaluation states its results.
 
 A table is a concatenation of rows, a figure a selection of them. Beside each file of rows lies
-``<name>.json``, which says what the rows stand on and which versions of mlipkd made it.
+``<name>.json``, which says what the rows stand on, which versions of mlipkd made it, and what was
+left out.
 """
 
 import csv
 import json
 import math
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -67,21 +69,26 @@ def made_by(record: dict) -> str:
     return f"mlipkd {record['mlipkd']}, commit {record['commit']}"
 
 
-def write_rows(path: Path, rows: Iterable[Row], sources: Iterable[Source]) -> list[str]:
-    """Write rows as CSV, and beside them what they stand on.
+def write_rows(
+    path: Path, rows: Iterable[Row], sources: Iterable[Source], notes: Iterable[str] = ()
+) -> list[str]:
+    """Write rows as CSV, and beside them what they stand on and what one should know of them.
 
-    Returns the versions of mlipkd that had a part in them.
+    Notes go to the standard error, too. Returns the versions of mlipkd that had a part in them.
 
     Raises:
         InputError: a value is not finite.
     """
-    rows, sources, own = list(rows), list(sources), provenance.record()
+    rows, sources, notes, own = list(rows), list(sources), list(notes), provenance.record()
+    for note in notes:
+        print(note, file=sys.stderr)
     for row in rows:
         _refuse_not_finite(path, row)
     versions = sorted({made_by(own)}.union(*(source.made_by for source in sources)))
     history = {
         "made_by": versions,
         "sources": [source._asdict() for source in sources],
+        "notes": notes,
         "provenance": own,
     }
     artefacts.write_text(beside(path), json.dumps(history, indent=1, ensure_ascii=False) + "\n")

@@ -32,7 +32,7 @@ from mlipkd.hipnn.initial import fit_element_energies, initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.progress import progress as show_progress
 from mlipkd.training.checkpoint import Checkpoint, Progress
-from mlipkd.training.data import TrainingData
+from mlipkd.training.data import TrainingData, stored
 from mlipkd.training.history import History
 from mlipkd.training.loss import Errors, gradients, loss, residuals
 from mlipkd.training.members import Members
@@ -244,7 +244,7 @@ class _Training:
             self.members.step(gradients(losses, list(model.parameters())))
             for total, one in zip(sums, found, strict=True):
                 total.add(one)
-        return _report(terms, sums)
+        return self._report("training", terms, sums)
 
     def _validate(self) -> dict[str, dict[str, list[float]]]:
         sums = [Errors() for _ in self.terms]
@@ -255,7 +255,19 @@ class _Training:
             )
             for total, one in zip(sums, found, strict=True):
                 total.add(one)
-        return _report(self.terms, sums)
+        return self._report("validation", self.terms, sums)
+
+    def _report(
+        self, split: str, terms: list[LossTerm], sums: list[Errors]
+    ) -> dict[str, dict[str, list[float]]]:
+        for term, total in zip(terms, sums, strict=True):
+            if not torch.as_tensor(total.count).all():
+                raise InputError(
+                    f"{self.file.path}: wanted {term.labels} labels of {stored(term.quantity)} in "
+                    f"the {split} split, got none but missing ones; label more configurations, or "
+                    "remove the term"
+                )
+        return {_name(term): total.result() for term, total in zip(terms, sums, strict=True)}
 
     def _theirs(self, name: str, numbers: torch.Tensor) -> torch.Tensor | None:
         """Which of a batch's configurations are whose: (members, systems); none if all are."""
@@ -308,10 +320,6 @@ def _generator(seed: int, epoch: int) -> torch.Generator:
 
 def _name(term: LossTerm) -> str:
     return f"{term.labels} {term.quantity}"
-
-
-def _report(terms: list[LossTerm], sums: list[Errors]) -> dict[str, dict[str, list[float]]]:
-    return {_name(term): total.result() for term, total in zip(terms, sums, strict=True)}
 
 
 def _of_member(

@@ -182,3 +182,55 @@ def test_a_download_is_fetched_and_then_read(workspace):
         *("fetch", "--url", pinned["url"], "--sha256", pinned["sha256"]),
         *("--output", "downloads/a.h5"),
     ]
+
+
+def test_a_calculator_teaches_and_is_evaluated_but_not_trained(workspace):
+    campaign = workspace.config
+    oracle = {"calculator": {"type": "ase.calculators.emt:EMT", "options": {"asap_cutoff": True}}}
+    campaign["datasets"]["water"]["families"]["teachers"] = oracle
+    campaign["datasets"]["metal"]["families"]["teachers"] = oracle
+    workspace.config = campaign
+    done = workspace.snakemake("--cores", "2")
+    assert done.returncode == 0, done.stderr
+    settings = "results/water/teachers/calculator/seed0/settings.yaml"
+    assert yaml.safe_load((workspace.folder / settings).read_text()) == {
+        "dataset": "water",
+        "family": "teachers",
+        **oracle,
+    }
+    teachers, students = "results/water/teachers/calculator", f"results/water/students/{MODEL}"
+    assert {
+        f"predict --model {settings} --dataset results/water/dataset.h5"
+        f" --output {teachers}/seed0/predictions.h5 --threads 2 --device auto",
+        f"merge --dataset results/water/dataset.h5 --output {teachers}/augmented.h5"
+        f" --manifest {teachers}/manifest.json {teachers}/seed0/predictions.h5",
+        f"evaluate-errors --dataset results/water/dataset.h5 --output {teachers}/errors.csv"
+        f" --threads 2 --device auto {settings}",
+        "evaluate-comp6 --settings results/water/comp6.settings.yaml"
+        f" --output {teachers}/comp6.csv --threads 2 --device auto {settings}",
+    } <= set(workspace.commands)
+    trained = [line for line in workspace.commands if line.startswith("train")]
+    assert not any("teachers/calculator/seed0/model" in line for line in trained)
+    first = next(line for line in trained if f"{students}/seed1" in line)
+    assert f"--dataset {teachers}/augmented.h5" in first
+    (cost,) = (line for line in workspace.commands if line.startswith("evaluate-cost"))
+    assert "teachers" not in cost
+    assert workspace.planned() == set()
+
+    campaign["datasets"]["water"]["families"]["teachers"] = {
+        "calculator": oracle["calculator"] | {"options": {}}
+    }
+    workspace.config = campaign
+    planned = workspace.planned()
+    assert "water/teachers/calculator/seed0/predictions.h5" in planned
+    assert not any(path.startswith("metal") for path in planned)
+
+
+def test_a_dataset_of_calculators_alone_has_no_cost(workspace):
+    campaign = workspace.config
+    oracle = {"calculator": {"type": "ase.calculators.emt:EMT"}}
+    campaign["datasets"]["metal"]["families"] = {"oracle": oracle}
+    workspace.config = campaign
+    planned = workspace.planned()
+    assert "metal/oracle/calculator/errors.csv" in planned
+    assert "metal/cost.csv" not in planned

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from mlipkd.config import load_campaign
 from mlipkd.config.section import NAME_PATTERN
-from mlipkd.config.settings import dataset_settings, evaluation_settings, train_settings
+from mlipkd.config.settings import (
+    calculator_settings,
+    dataset_settings,
+    evaluation_settings,
+    train_settings,
+)
 from mlipkd.errors import InputError
 
 NAME = NAME_PATTERN.strip("^$")
@@ -30,21 +35,30 @@ def read_campaign():
 
 campaign = read_campaign()
 
-#: (dataset, family, model) of every model, and the folder of every member with its settings.
+#: (dataset, family, model) of every model, and those that are trained here.
 MODELS = [
     (dataset, family, model)
     for dataset, section in campaign.datasets.items()
     for family in section.families
-    for model in section.architectures(family)
+    for model in section.models(family)
 ]
+TRAINED = [(d, f, m) for d, f, m in MODELS if campaign.datasets[d].families[f].recipe]
+#: The seeds of every family; the folder of every member that is trained, with its settings, and
+#: of every calculator.
 SEEDS = {(d, f): campaign.datasets[d].seeds(f) for d, f, _ in MODELS}
 MEMBERS = {
     f"{d}/{f}/{m}/seed{seed}": train_settings(campaign, d, f, m, seed)
+    for d, f, m in TRAINED
+    for seed in SEEDS[d, f]
+}
+CALCULATORS = {
+    f"{d}/{f}/{m}/seed{seed}": calculator_settings(campaign, d, f)
     for d, f, m in MODELS
+    if (d, f, m) not in TRAINED
     for seed in SEEDS[d, f]
 }
 #: The models whose seeds train together.
-TOGETHER = [(d, f, m) for d, f, m in MODELS if campaign.datasets[d].families[f].together]
+TOGETHER = [(d, f, m) for d, f, m in TRAINED if campaign.datasets[d].families[f].together]
 
 #: The rows that each table is made of.
 ROWS = {
@@ -57,7 +71,7 @@ ROWS = {
     "cost": [
         f"results/{d}/cost.csv"
         for d, section in campaign.datasets.items()
-        if section.evaluations.cost
+        if section.evaluations.cost and any(dataset == d for dataset, _, _ in TRAINED)
     ],
 }
 
@@ -70,7 +84,7 @@ def write_settings():
             if getattr(section.evaluations, evaluation):
                 settings = evaluation_settings(campaign, dataset, evaluation)
                 keep(f"results/{dataset}/{evaluation}.settings.yaml", settings)
-    for member, settings in MEMBERS.items():
+    for member, settings in (MEMBERS | CALCULATORS).items():
         keep(f"results/{member}/settings.yaml", settings)
 
 
@@ -100,6 +114,22 @@ def every_seed(path):
     return inputs
 
 
+def standing(wildcards):
+    """The name of the file that stands for a member: its model, or its calculator's settings."""
+    family = campaign.datasets[wildcards.dataset].families[wildcards.family]
+    return "settings.yaml" if family.calculator else "model.safetensors"
+
+
+def member(wildcards):
+    """For an input: the file that stands for a member."""
+    return expand(f"results/{MEMBER}/{standing(wildcards)}", **wildcards)
+
+
+def every_member(wildcards):
+    """For an input: the same of each seed of the family."""
+    return every_seed(f"results/{MEMBER}/{standing(wildcards)}")(wildcards)
+
+
 def training_data(wildcards):
     """For an input: what a member trains on."""
     dataset, family, model, _ = wildcards
@@ -120,7 +150,7 @@ def first_seeds(wildcards):
     section = campaign.datasets[wildcards.dataset]
     return [
         f"results/{d}/{f}/{m}/seed{section.seeds(f)[0]}/model.safetensors"
-        for d, f, m in MODELS
+        for d, f, m in TRAINED
         if d == wildcards.dataset
     ]
 

@@ -5,7 +5,7 @@
 rule errors:
     input:
         dataset=f"results/{DATASET}/dataset.h5",
-        models=every_seed(f"results/{MEMBER}/model.safetensors"),
+        models=every_member,
     output:
         rows=f"results/{MODEL}/errors.csv",
     log:
@@ -32,7 +32,7 @@ rule comp6:
             for suite in campaign.datasets[w.dataset].evaluations.comp6.suites.values()
             for file in suite.files
         ],
-        models=every_seed(f"results/{MEMBER}/model.safetensors"),
+        models=every_member,
     output:
         rows=f"results/{MODEL}/comp6.csv",
     log:

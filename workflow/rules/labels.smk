@@ -3,7 +3,7 @@
 
 rule predict:
     input:
-        model=f"results/{MEMBER}/model.safetensors",
+        model=member,
         dataset=f"results/{DATASET}/dataset.h5",
     output:
         predictions=f"results/{MEMBER}/predictions.h5",

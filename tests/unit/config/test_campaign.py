@@ -1,5 +1,7 @@
 """What families inherit, whom they learn from, and what is wrong between them."""
 
+import datetime
+
 import pytest
 
 from mlipkd.config.campaign import Campaign
@@ -10,6 +12,9 @@ from mlipkd.config.load import ConfigError, parse_section
 def families(content) -> dict:
     """The families of the campaign's only dataset, to be changed."""
     return content["datasets"]["metal"]["families"]
+
+
+EMT = {"type": "ase.calculators.emt:EMT", "options": {"asap_cutoff": True}}
 
 
 def metal(content):
@@ -57,6 +62,21 @@ def test_chains_of_any_depth(content, families):
     assert metal(content).teacher_of("students29", "n1-l0-a2-w4-s4")[0] == "students28"
 
 
+def test_a_calculator_is_a_family_of_one_and_teaches_all(content, families):
+    families["teachers"] = {"calculator": EMT}
+    dataset = metal(content)
+    assert (dataset.models("teachers"), dataset.seeds("teachers")) == (["calculator"], [0])
+    assert dataset.models("students") == ["n1-l0-a2-w4-s4", "n1-l0-a2-w8-s4"]
+    assert dataset.seeds("students") == [0]
+    for model in dataset.models("students"):
+        assert dataset.teacher_of("students", model) == ("teachers", "calculator")
+
+
+def test_options_of_a_calculator_are_plain_values(content, families):
+    families["added"] = {"calculator": EMT | {"options": {"when": datetime.date(2025, 1, 1)}}}
+    assert fault(content)[0].startswith("datasets.metal.families.added.calculator.options.when")
+
+
 @pytest.mark.parametrize(
     ("family", "place", "words"),
     [
@@ -72,6 +92,14 @@ def test_chains_of_any_depth(content, families):
         ),
         ({"recipe": "energies", "model": {"soft_max": 5}}, ".model", "ascending order"),
         ({"recipe": "energies", "seeds": [1, 1]}, "", "wanted seeds that differ"),
+        ({}, "", "wanted either a recipe or a calculator"),
+        ({"recipe": "energies", "calculator": EMT}, "", "wanted either a recipe or a calculator"),
+        ({"calculator": EMT, "learns_from": "teachers"}, "", "got learns_from; remove it"),
+        ({"calculator": EMT, "seeds": 2, "together": True}, "", "got seeds, together; remove it"),
+        ({"calculator": EMT, "model": {"width": 4}}, "", "got model; remove it"),
+        ({"calculator": {"type": "EMT"}}, ".calculator.type", "wanted a class as package.module:"),
+        ({"calculator": {"type": "a.b:c()"}}, ".calculator.type", "got 'a.b:c()'; e.g."),
+        ({"calculator": {"type": "../a:b"}}, ".calculator.type", "got '../a:b'; e.g."),
     ],
 )
 def test_family_that_does_not_fit(content, families, family, place, words):

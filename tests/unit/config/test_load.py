@@ -40,7 +40,7 @@ def test_all_at_once(content, lines):
             "recipes.energies.optimiser.epochs: ",
             "recipes.distil.loss.0: ",
             "datasets.metal.split.tset: ",
-            "datasets.metal.families.students.recipe: ",
+            "datasets.metal.families.students: ",
         ],
         strict=True,
     ):

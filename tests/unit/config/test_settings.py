@@ -8,6 +8,7 @@ from mlipkd.config.settings import (
     DatasetSettings,
     EvaluationSettings,
     TrainSettings,
+    calculator_settings,
     dataset_settings,
     evaluation_settings,
     train_settings,
@@ -23,8 +24,11 @@ def read_back(settings, path):
 
 def test_survive_their_file(content, tmp_path):
     content["datasets"]["metal"]["evaluations"] = {"cost": {"steps": 7}}
+    families = content["datasets"]["metal"]["families"]
+    families["oracle"] = {"calculator": {"type": "a.b:C", "options": {"x": [1, {"y": None}]}}}
     campaign = Campaign.model_validate(content)
     for settings in (
+        calculator_settings(campaign, "metal", "oracle"),
         dataset_settings(campaign, "metal"),
         train_settings(campaign, "metal", "students", MODEL, 3),
         evaluation_settings(campaign, "metal", "cost"),

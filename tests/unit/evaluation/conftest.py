@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlipkd.evaluation.ensembles import Ensemble
+from mlipkd.evaluation.ensembles import CalculatorEnsemble, Ensemble
 
 
 @pytest.fixture
@@ -18,5 +18,27 @@ def ensemble_of(monkeypatch):
 
     def made(*members, family: str = "teachers", dataset: str = "test") -> Ensemble:
         return Ensemble(dataset, family, "m", [1, 6, 8], dict(enumerate(members)))
+
+    return made
+
+
+@pytest.fixture
+def calculator_of():
+    """A function that makes a calculator of a function from dataset to predictions; it fails where
+    these are NaN."""
+
+    class Calculator:
+        def __init__(self, predictions) -> None:
+            self.predictions, self.quantities = predictions, ["energy", "forces"]
+
+        def predict(self, dataset, quantities):
+            found = self.predictions(dataset)
+            failed = dict.fromkeys(np.flatnonzero(np.isnan(found["energy"])).tolist(), "no reason")
+            return {quantity: found[quantity] for quantity in quantities}, failed
+
+    def made(predictions) -> CalculatorEnsemble:
+        return CalculatorEnsemble(
+            "test", "oracle", "calculator", species=None, calculator=Calculator(predictions)
+        )
 
     return made

@@ -152,3 +152,39 @@ def test_conformers_of_different_formulas_are_refused(tmp_path, ensemble_of) -> 
 def test_the_name_of_all_subsets_is_taken(subsets, ensemble_of) -> None:
     with pytest.raises(InputError, match="wanted names other than 'all'"):
         evaluate_comp6({"all": subsets["a"]}, 100.0, [ensemble_of(member)])
+
+
+def failing(dataset):
+    """A calculator that fails on the second and the last conformer of a file."""
+    found = member(dataset)
+    size = len(dataset.species) // len(dataset)
+    for conformer in (1, len(dataset) - 1):
+        found["energy"][conformer] = np.nan
+        found["forces"][conformer * size : (conformer + 1) * size] = np.nan
+    return found
+
+
+def test_failures_of_a_calculator_are_left_out_and_counted(subsets, calculator_of) -> None:
+    oracle = calculator_of(failing)
+    found = {row.metric: row.value for row in evaluate_comp6({"a": subsets["a"]}, 100.0, [oracle])}
+    assert found["a/energy_mae"] == pytest.approx((1 + 4 + 50 + 0) / 4)
+    # of m0 stay the errors 1 and 4, the fourth is too high; of m1 one conformer, no pair
+    assert found["a/conformer_energy_mae"] == pytest.approx(3)
+    assert found["a/forces_rmse"] == pytest.approx(0.5, rel=1e-5)
+    assert oracle.notes() == [
+        "oracle/calculator: 2 of 6 configurations are left out, where the calculator failed: "
+        "2 × no reason"
+    ]
+
+
+def test_a_calculator_that_fails_on_all_of_a_file(subsets, calculator_of) -> None:
+    nothing = {"energy": np.full(2, np.nan), "forces": np.full((6, 3), np.nan)}
+    oracle = calculator_of(lambda dataset: nothing)
+    assert evaluate_comp6({"b": subsets["b"]}, 100.0, [oracle]) == []
+    with pytest.raises(InputError, match="failed on 2 of them"):
+        oracle.notes()
+
+
+def test_a_trained_member_may_not_fail(subsets, ensemble_of) -> None:
+    with pytest.raises(InputError, match=r"teachers/m seed 1: wanted finite predictions"):
+        evaluate_comp6(subsets, 100.0, [ensemble_of(member, failing)])

@@ -1,11 +1,14 @@
 """Training: seeds, schedules, early stopping, what it refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from mlipkd.datasets import file as dataset_file
+from mlipkd.datasets.dataset import TRAIN, VALIDATION, atoms_of
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.initial import fit_element_energies, initialise
@@ -153,3 +156,51 @@ def test_number_of_weights(settings) -> None:
         model = HIPNN(architecture, species)
         assert sum(tensor.numel() for tensor in model.state_dict().values()) == total
         assert sum(tensor.numel() for tensor in mixing_weights(model)) == covered
+
+
+@pytest.fixture
+def taught(tiny_dataset, tmp_path):
+    """A function that gives the dataset a teacher's forces, with those of some configurations
+    changed."""
+
+    def make(configurations, value) -> Path:
+        dataset = dataset_file.read(tiny_dataset)
+        forces = dataset.labels["reference"]["forces"].copy()
+        forces[atoms_of(dataset.offsets, np.asarray(configurations))] = value
+        dataset.labels["teacher"] = {"forces": forces}
+        path = tmp_path / f"{value}.h5"
+        dataset_file.write(dataset, path)
+        return path
+
+    return make
+
+
+TAUGHT = {
+    "loss": [
+        {"quantity": "energy", "labels": "reference", "weight": 1},
+        {"quantity": "forces", "labels": "teacher", "weight": 5},
+    ],
+    "batch": {"configurations": 6},
+    "optimiser": {"learning_rate": 0.01, "epochs": 3},
+}
+
+
+def test_missing_labels_of_a_teacher_have_no_part_in_training(settings, taught, tmp_path) -> None:
+    """0, 3 and 5 are trained on, 2 is validated with: missing labels count for nothing, and so
+    training differs from one where they are there."""
+    some = settings(recipe=TAUGHT)
+    student, history = run(some, taught([0, 2, 3, 5], np.nan), tmp_path / "a")
+    assert all(np.isfinite(line["validation_loss"]) for line in history)
+    assert all(value.isfinite().all() for value in student.model.state_dict().values())
+    all_there, _ = run(some, taught([], np.nan), tmp_path / "b")
+    assert not same(student.model, all_there.model)
+
+
+@pytest.mark.parametrize(("split", "name"), [(TRAIN, "training"), (VALIDATION, "validation")])
+def test_a_split_without_any_label_of_a_term_is_refused(
+    settings, taught, tiny_dataset, tmp_path, split, name
+) -> None:
+    missing = np.flatnonzero(dataset_file.read(tiny_dataset).splits == split)
+    message = f"wanted teacher labels of forces in the {name} split, got none but missing ones"
+    with pytest.raises(InputError, match=message):
+        run(settings(recipe=TAUGHT), taught(missing, np.nan), tmp_path)

@@ -1,0 +1,1 @@
+"""Calculators of ASE as members of families: methods and potentials that are not trained here."""

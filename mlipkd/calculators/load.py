@@ -1,0 +1,78 @@
+"""Loading: the calculator that a settings file names, by the import path of its class."""
+
+import importlib
+import inspect
+import sys
+
+from ase.calculators.calculator import BaseCalculator
+
+from mlipkd.config.calculator import Calculator
+from mlipkd.errors import InputError
+
+
+def load_calculator(where: str, settings: Calculator) -> BaseCalculator:
+    """Import the class and make the calculator.
+
+    Args:
+        where: what to call the settings' place in messages.
+        settings: class and options.
+
+    Raises:
+        InputError: there is no such class, it is no ASE calculator, does not take the options, or
+            has no energy to give.
+    """
+    made_of = _class(where, settings.type)
+    try:
+        calculator = made_of(**settings.options)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a foreign class makes of its arguments
+        raise InputError(
+            f"{where}: calculator.options: wanted what {settings.type} can be made with, got "
+            f"{settings.options} ({in_words(error)}); see its documentation"
+        ) from error
+    if unknown := settings.options.keys() - _named(made_of):
+        print(
+            f"warning: {where}: {settings.type} names no options called "
+            f"{', '.join(sorted(unknown))}, and may leave them alone; check their spelling",
+            file=sys.stderr,
+        )
+    if "energy" not in calculator.implemented_properties:
+        raise InputError(
+            f"{where}: wanted a calculator that gives an energy, got {settings.type}, which gives "
+            f"{', '.join(calculator.implemented_properties) or 'nothing'}; choose another"
+        )
+    return calculator
+
+
+def _class(where: str, path: str) -> type[BaseCalculator]:
+    module, _, name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"{where}: calculator.type: wanted a class that can be imported, got {path} "
+            f"({in_words(error)}); install its package, or correct the path"
+        ) from error
+    if not (inspect.isclass(found) and issubclass(found, BaseCalculator)):
+        raise InputError(
+            f"{where}: calculator.type: wanted a class of ASE calculators, got {path}, which is "
+            "none; if it is a function that makes a calculator, name the class of what it makes"
+        )
+    return found
+
+
+def _named(made_of: type[BaseCalculator]) -> set[str]:
+    """The options that a class names: arguments of its own and of its bases, and parameters."""
+    arguments = {
+        name
+        for one in made_of.__mro__
+        if one is not object
+        for name in inspect.signature(one).parameters
+    }
+    return arguments | set(getattr(made_of, "default_parameters", {}))
+
+
+def in_words(error: Exception) -> str:
+    """An error of somebody else's on one line."""
+    return " ".join(str(error).split()) or type(error).__name__

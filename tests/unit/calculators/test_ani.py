@@ -1,0 +1,68 @@
+"""The ANI-1ccx networks against labels that others made with them: units, signs, conformers."""
+
+import h5py
+import numpy as np
+import pytest
+
+from mlipkd.calculators.member import CalculatorMember
+from mlipkd.config.dataset import Ani1x, Comp6
+from mlipkd.datasets.sources import read_source
+from mlipkd.errors import InputError
+from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
+from mlipkd.evaluation.ensembles import CalculatorEnsemble
+from mlipkd.testing import dataset_of
+
+pytest.importorskip("torchani", reason="needs the extra torchani")
+
+ANI = "mlipkd.calculators.ani:ANI"
+
+
+@pytest.fixture
+def member(write_calculator, shared_data) -> CalculatorMember:
+    folder = str(shared_data / "weights" / "ani-1ccx_8x")
+    return CalculatorMember(write_calculator(ANI, {"folder": folder}))
+
+
+def test_labels_of_small_molecules(member, shared_data) -> None:
+    source = Ani1x(
+        reader="ani1x",
+        files=[str(shared_data / "chno" / "ani1x-release-small.h5")],
+        energy="ccsd(t)_cbs.energy",
+    )
+    few = read_source("chno", source).select(range(0, 200, 10))
+    found, failed = member.predict(few, ["energy", "atomic_energies"])
+    assert not failed
+    np.testing.assert_allclose(found["energy"], few.labels["reference"]["energy"], atol=1e-9)
+    sums = np.add.reduceat(found["atomic_energies"], few.offsets[:-1])
+    np.testing.assert_allclose(sums, found["energy"], atol=1e-9)
+
+
+def test_scores_of_its_own_labels_vanish(member, shared_data, tmp_path) -> None:
+    with (
+        h5py.File(shared_data / "chno" / "comp6_torsion_ccx.h5") as whole,
+        h5py.File(tmp_path / "few.h5", "w") as few,
+    ):
+        subset = next(iter(whole))
+        for molecule in list(whole[subset])[:2]:
+            group = few.create_group(f"{subset}/{molecule}")
+            group["species"] = whole[subset][molecule]["species"][()]
+            for key in ("coordinates", "energies", "forces"):
+                group[key] = whole[subset][molecule][key][:4]
+    torsions = read_subset("torsion", Comp6(reader="comp6", files=[str(tmp_path / "few.h5")]))
+    ensemble = CalculatorEnsemble("chno", "ani", "calculator", species=None, calculator=member)
+    rows = {row.metric: row.value for row in evaluate_comp6({"torsion": torsions}, 100, [ensemble])}
+    assert rows["torsion/energy_rmse"] < 1e-8  # kcal/mol
+    assert rows["torsion/conformer_energy_mae"] < 1e-8
+    assert rows["torsion/forces_rmse"] < 1e-5  # the file's are in float32
+    assert ensemble.notes() == []
+
+
+def test_an_unknown_element_is_a_failure(member) -> None:
+    dataset = dataset_of([([14, 1], np.eye(3)[:2], np.zeros((3, 3)))], energy=np.zeros(1))
+    _, failed = member.predict(dataset, ["energy"])
+    assert list(failed) == [0]
+
+
+def test_another_folder_is_refused(write_calculator, tmp_path) -> None:
+    with pytest.raises(InputError, match="wanted a folder of ANI networks"):
+        CalculatorMember(write_calculator(ANI, {"folder": str(tmp_path)}))

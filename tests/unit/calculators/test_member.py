@@ -1,0 +1,79 @@
+"""What a calculator says of a dataset: the same as alone, or why nothing."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.emt import EMT
+
+from mlipkd.calculators.member import CalculatorMember
+from mlipkd.config import ConfigError
+from mlipkd.testing import dataset_of, random_crystal, random_molecule
+
+
+@pytest.fixture
+def metals():
+    """Crystals of copper, the second with a xenon, which EMT does not know."""
+    generator = np.random.default_rng(0)
+    crystals = [random_crystal(generator, atoms, (29,)) for atoms in (3, 4, 2)]
+    crystals[1][0][2] = 54
+    return dataset_of(crystals, energy=np.zeros(3))
+
+
+def test_labels_are_the_calculators(write_calculator, metals) -> None:
+    member = CalculatorMember(write_calculator())
+    assert member.quantities == ["energy", "forces", "atomic_energies", "stress"]
+    found, failed = member.predict(metals, member.quantities)
+    assert list(failed) == [1]
+    assert "Xe" in failed[1]
+    for m in (0, 2):
+        atoms = slice(*metals.offsets[m : m + 2])
+        alone = Atoms(
+            metals.species[atoms], metals.positions[atoms], cell=metals.cells[m], pbc=True
+        )
+        alone.calc = EMT()
+        assert found["energy"][m] == pytest.approx(alone.get_potential_energy(), rel=1e-12)
+        np.testing.assert_allclose(found["forces"][atoms], alone.get_forces(), rtol=1e-9)
+        np.testing.assert_allclose(found["stress"][m], alone.get_stress(voigt=False), rtol=1e-9)
+        assert found["atomic_energies"][atoms].sum() == pytest.approx(found["energy"][m])
+
+
+def test_a_failure_is_nan_for_its_configuration_and_no_other(write_calculator, metals) -> None:
+    member = CalculatorMember(write_calculator())
+    found, _ = member.predict(metals, member.quantities)
+    for quantity, per_row in (("energy", [0, 1, 0]), ("forces", [0] * 3 + [1] * 4 + [0] * 2)):
+        missing = np.isnan(found[quantity]).reshape(len(per_row), -1)
+        assert missing.all(1).tolist() == missing.any(1).tolist() == [bool(row) for row in per_row]
+
+
+def test_what_is_not_finite_is_a_failure(write_calculator) -> None:
+    pair = dataset_of([([18, 18], np.zeros((2, 3)), np.zeros((3, 3)))], energy=np.zeros(1))
+    member = CalculatorMember(write_calculator("ase.calculators.lj:LennardJones"))
+    with np.errstate(all="ignore"):
+        found, failed = member.predict(pair, ["energy"])
+    assert failed == {0: "energy not finite"}
+    assert np.isnan(found["energy"]).all()
+
+
+def test_labels_do_not_depend_on_the_order(write_calculator) -> None:
+    """tblite would begin with the wave function of the configuration before."""
+    generator = np.random.default_rng(0)
+    numbers, positions, cell = random_molecule(generator, 4, (1,))
+    moved = [(numbers, positions + generator.normal(0, 0.1, (4, 3)), cell) for _ in range(4)]
+    options = {"method": "GFN2-xTB", "verbosity": 0}
+    member = CalculatorMember(write_calculator("tblite.ase:TBLite", options))
+    forwards, _ = member.predict(dataset_of(moved, energy=np.zeros(4)), ["energy"])
+    backwards, _ = member.predict(dataset_of(moved[::-1], energy=np.zeros(4)), ["energy"])
+    np.testing.assert_array_equal(forwards["energy"], backwards["energy"][::-1])
+
+
+def test_who_it_is(write_calculator) -> None:
+    own = CalculatorMember(write_calculator("tblite.ase:TBLite", {"verbosity": 0})).metadata
+    assert (own["family"], own["model"], own["seed"]) == ("oracle", "calculator", 0)
+    assert own["calculator"] == {"type": "tblite.ase:TBLite", "options": {"verbosity": 0}}
+    assert set(own["packages"]) == {"ase", "tblite"}
+
+
+def test_settings_of_another_job_are_refused(tmp_path) -> None:
+    (tmp_path / "settings.yaml").write_text("dataset: test\nfamily: students\nseed: 0\n")
+    with pytest.raises(ConfigError, match="calculator: wanted a value"):
+        CalculatorMember(tmp_path / "settings.yaml")
