@@ -21,6 +21,7 @@ from mlipkd.config.settings import CalculatorSettings
 from mlipkd.datasets.dataset import LABELS, Dataset, per_atom
 from mlipkd.errors import InputError
 from mlipkd.openmp import one_thread
+from mlipkd.progress import progress
 
 #: What ASE calls the labels.
 PROPERTIES = {
@@ -78,9 +79,8 @@ class CalculatorMember:
         values = {quantity: _missing(quantity, dataset) for quantity in quantities}
         failed = {}
         with one_thread() if _packages(self.calculator) & ONE_THREAD else nullcontext():
-            for m, (first, last) in enumerate(
-                zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)
-            ):
+            for m in progress(range(len(dataset)), len(dataset), "configurations"):
+                first, last = dataset.offsets[m : m + 2]
                 atoms = Atoms(
                     dataset.species[first:last],
                     dataset.positions[first:last],

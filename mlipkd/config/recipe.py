@@ -25,7 +25,10 @@ class LossTerm(Section):
     quantity: Quantity
     """What is compared, in eV, eV/atom, eV/Å, eV or eV/Å³."""
     labels: Source
-    """Whose labels: the dataset's `reference`, or the mean of the `teacher` family learned from."""
+    """Whose labels: the dataset's `reference`, or the mean of the `teacher` family learned from.
+
+    Energies of another method differ by a constant for each element, which nothing takes off; from
+    a calculator, learn forces."""
     weight: NonNegativeFloat | dict[PositiveInt, NonNegativeFloat]
     """A weight, or a schedule {epoch: weight} whose entries hold from their epoch on."""
     trust: Trust | None = None

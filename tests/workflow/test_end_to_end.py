@@ -60,6 +60,8 @@ CAMPAIGN = {
                 "students": {"recipe": "taught", "learns_from": "teachers", "model": SMALL_MODEL},
                 "students2": {"recipe": "taught", "learns_from": "students", "seeds": [1]},
                 "controls": {"recipe": "plain", "model": SMALL_MODEL, "seeds": 2},
+                "emt": {"calculator": {"type": "ase.calculators.emt:EMT"}},
+                "pupils": {"recipe": "taught", "learns_from": "emt", "model": SMALL_MODEL},
             },
             "evaluations": {
                 "comp6": {"suites": {"clusters": "clusters.h5"}},
@@ -117,6 +119,8 @@ def test_tables_are_complete(folder: Path) -> None:
         ("students", SMALL): {"0", "1", "ensemble"},
         ("students2", SMALL): {"1"},
         ("controls", SMALL): {"0", "1", "ensemble"},
+        ("emt", "calculator"): {"0"},
+        ("pupils", SMALL): {"0"},
     }
     for table in ("errors", "comp6"):
         found = rows(folder, table)
@@ -149,6 +153,17 @@ def test_who_learned_from_whom(folder: Path) -> None:
     assert [member["seed"] for member in manifest["members"]] == [0, 1]
     students = json.loads((metal / "students" / SMALL / "manifest.json").read_text())
     assert students["family"] == "students"
+
+
+def test_a_calculator_agrees_with_the_labels_that_were_made_with_it(folder: Path) -> None:
+    for table in ("errors", "comp6"):
+        own = [row for row in rows(folder, table) if row["family"] == "emt"]
+        assert own
+        assert all(float(row["value"]) < 1e-6 for row in own), own
+    with DatasetFile(folder / "results/metal/emt/calculator/augmented.h5") as augmented:
+        labels = augmented.read().labels
+    for quantity, values in labels["reference"].items():
+        np.testing.assert_allclose(labels["teacher"][quantity], values, atol=1e-9)
 
 
 def test_the_test_split_is_never_trained_on(folder: Path) -> None:

@@ -166,7 +166,7 @@ def taught(tiny_dataset, tmp_path):
     def make(configurations, value) -> Path:
         dataset = dataset_file.read(tiny_dataset)
         forces = dataset.labels["reference"]["forces"].copy()
-        forces[atoms_of(dataset.offsets, np.asarray(configurations))] = value
+        forces[atoms_of(dataset.offsets, np.array(configurations, int))] = value
         dataset.labels["teacher"] = {"forces": forces}
         path = tmp_path / f"{value}.h5"
         dataset_file.write(dataset, path)
