@@ -3,7 +3,7 @@
 #   datasets     downloads/{download}
 #                results/{dataset}/dataset.h5
 #   training     results/{dataset}/{family}/{model}/seed{seed}/model.safetensors
-#   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5
+#   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5, augmented.h5
 #                results/{dataset}/{family}/{model}/augmented.h5, which students train on
 #   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv
 #                results/{dataset}/cost.csv

@@ -1,6 +1,6 @@
 """The campaign: everything one ``config.yaml`` holds, and the graph of families it describes."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
@@ -24,6 +24,8 @@ class Family(Section):
     """The ASE calculator that labels in place of a trained family."""
     learns_from: Name | None = None
     """The family whose labels the recipe's `teacher` terms compare with."""
+    supervision: Literal["ensemble", "single"] = "ensemble"
+    """Whether the mean of all its members teaches, or each seed has the teacher of its own seed."""
     model: ModelGrid = ModelGrid()
     """Architectures; what is left out comes from the dataset's `model`, or from `learns_from`."""
     seeds: (
@@ -207,4 +209,31 @@ def _family_faults(campaign: Campaign, dataset_name: str, name: str) -> list[tup
                     "give the same model to both, or split the teachers into families of one model",
                 )
             ]
+    faults = _single_teacher_faults(campaign, dataset, name)
+    return [(f"{path}.supervision", fault) for fault in faults]
+
+
+def _single_teacher_faults(campaign: Campaign, dataset: DatasetSection, name: str) -> list[str]:
+    """What is wrong with a family whose seeds learn from a teacher each, if it is one."""
+    family = dataset.families[name]
+    if family.supervision != "single":
+        return []
+    if family.learns_from is None:
+        return ["wanted learns_from beside single; add it, or remove supervision"]
+    if family.together:
+        return [
+            "seeds that learn from a teacher each train on other labels each; remove together, or "
+            "let the ensemble teach"
+        ]
+    recipe = campaign.recipes[family.recipe or ""]
+    if any(term.trust for term in recipe.loss):
+        return [
+            f"recipe {family.recipe!r} has trust, and a single teacher has no spread to go by; let "
+            "the ensemble teach, or choose another recipe"
+        ]
+    if strangers := set(dataset.seeds(name)) - set(dataset.seeds(family.learns_from)):
+        return [
+            f"wanted seeds of {family.learns_from!r}, {dataset.seeds(family.learns_from)}, got "
+            f"{sorted(strangers)} besides; choose the seeds among those"
+        ]
     return []

@@ -236,3 +236,24 @@ def test_a_dataset_of_calculators_alone_has_no_cost(workspace):
     planned = workspace.planned()
     assert "metal/oracle/calculator/errors.csv" in planned
     assert "metal/cost.csv" not in planned
+
+
+def test_each_student_learns_from_the_teacher_of_its_seed(workspace):
+    campaign = workspace.config
+    campaign["datasets"]["water"]["families"]["students"]["supervision"] = "single"
+    workspace.config = campaign
+    done = workspace.snakemake("--cores", "2")
+    assert done.returncode == 0, done.stderr
+    teachers, students = f"results/water/teachers/{MODEL}", f"results/water/students/{MODEL}"
+    for seed in (0, 1):
+        merged = f"{teachers}/seed{seed}/augmented.h5"
+        assert (
+            f"merge --dataset results/water/dataset.h5 --output {merged}"
+            f" --manifest {teachers}/seed{seed}/manifest.json {teachers}/seed{seed}/predictions.h5"
+        ) in workspace.commands
+        (trained,) = (
+            line for line in workspace.commands if f"{students}/seed{seed}/history.jsonl" in line
+        )
+        assert f"--dataset {merged} " in trained
+    assert not any(f"--output {teachers}/augmented.h5" in line for line in workspace.commands)
+    assert workspace.planned() == set()

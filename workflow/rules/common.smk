@@ -132,12 +132,15 @@ def every_member(wildcards):
 
 def training_data(wildcards):
     """For an input: what a member trains on."""
-    dataset, family, model, _ = wildcards
+    dataset, family, model, seed = wildcards
+    if campaign.datasets[dataset].families[family].supervision == "single":
+        teacher_family, teacher_model = campaign.datasets[dataset].teacher_of(family, model)
+        return f"results/{dataset}/{teacher_family}/{teacher_model}/seed{seed}/augmented.h5"
     return labelled(dataset, family, model)
 
 
 def labelled(dataset, family, model):
-    """What a model trains on: the dataset, or the dataset as its teacher augmented it."""
+    """What a model trains on: the dataset, or the dataset as its teachers augmented it."""
     teacher = campaign.datasets[dataset].teacher_of(family, model)
     if teacher is None:
         return f"results/{dataset}/dataset.h5"

@@ -1,4 +1,5 @@
 # A family that somebody learns from labels its dataset: each member on its own, then the ensemble.
+# Where students learn from the teacher of their own seed, that one's labels are merged alone.
 
 
 rule predict:
@@ -34,6 +35,27 @@ rule merge:
         f"logs/{MODEL}/merge.log",
     benchmark:
         f"logs/{MODEL}/merge.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    resources:
+        mem_mb=rising(8000),
+        runtime=rising(30),
+    shell:
+        "mlipkd merge --dataset {input.dataset:q} --output {output.dataset:q}"
+        " --manifest {output.manifest:q} {input.predictions:q} > {log:q} 2>&1"
+
+
+rule merge_single:
+    input:
+        dataset=f"results/{DATASET}/dataset.h5",
+        predictions=f"results/{MEMBER}/predictions.h5",
+    output:
+        dataset=f"results/{MEMBER}/augmented.h5",
+        manifest=f"results/{MEMBER}/manifest.json",
+    log:
+        f"logs/{MEMBER}/merge.log",
+    benchmark:
+        f"logs/{MEMBER}/merge.benchmark.tsv"
     conda:
         "../../envs/mlipkd.yaml"
     resources:

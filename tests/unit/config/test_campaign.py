@@ -1,6 +1,7 @@
 """What families inherit, whom they learn from, and what is wrong between them."""
 
 import datetime
+import re
 
 import pytest
 
@@ -120,3 +121,26 @@ def test_model_that_is_nowhere_complete(content):
 def test_dataset_named_like_the_folder_of_tables(content):
     content["datasets"]["tables"] = content["datasets"].pop("metal")
     assert fault(content)[0] == "datasets.tables"
+
+
+def test_each_seed_may_have_a_teacher_of_its_own(content, families):
+    families["students"] |= {"supervision": "single", "seeds": [7, 3]}
+    assert metal(content).families["students"].supervision == "single"
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"together": True}, "remove together"),
+        ({"seeds": [0, 9]}, r"wanted seeds of 'teachers', .* got \[9\] besides"),
+        ({"recipe": "trusting"}, "has trust, and a single teacher has no spread"),
+        ({"recipe": "energies", "learns_from": None}, "wanted learns_from beside single"),
+    ],
+)
+def test_what_single_teachers_cannot_do(content, families, changes, what):
+    term = {"quantity": "forces", "labels": "teacher", "weight": 1, "trust": {}}
+    content["recipes"]["trusting"] = {"loss": [term], "batch": {"pairs": 100}}
+    families["students"] |= {"supervision": "single", **changes}
+    where, text = fault(content)
+    assert where == "datasets.metal.families.students.supervision"
+    assert re.search(what, text)
