@@ -5,7 +5,8 @@
 #   training     results/{dataset}/{family}/{model}/seed{seed}/model.safetensors
 #   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5, augmented.h5
 #                results/{dataset}/{family}/{model}/augmented.h5, which students train on
-#   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv
+#   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv,
+#                stability.csv
 #                results/{dataset}/cost.csv
 #   results      results/tables/{table}.csv
 #                results/summary.md

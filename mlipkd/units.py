@@ -11,6 +11,7 @@ KCAL_MOL = _ase.kcal / _ase.mol  # eV
 KJ_MOL = _ase.kJ / _ase.mol  # eV
 BOHR = _ase.Bohr  # Å
 NANOMETRE = _ase.nm  # Å
+GRAM_PER_CM3 = 1e-3 * _ase.kg / (1e-2 * _ase.m) ** 3  # u/Å^3
 FEMTOSECOND = _ase.fs  # ASE's unit of time; divide an ASE time by it to get fs
 
 ENERGY = {"eV": 1.0, "Ha": HARTREE, "kcal/mol": KCAL_MOL, "kJ/mol": KJ_MOL, "meV": 1e-3}

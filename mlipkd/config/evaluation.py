@@ -1,8 +1,8 @@
 """Evaluations: the questions put to members and ensembles."""
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from mlipkd.config.dataset import AseFile, Comp6
 from mlipkd.config.section import Name, Section
@@ -46,8 +46,47 @@ class CostEvaluation(Section):
     """Time step, fs."""
 
 
+class StabilityEvaluation(Section):
+    """How many NVE trajectories of a liquid end in a collision of atoms."""
+
+    molecule: str = "CH3ONO"
+    """The liquid's molecule, by its name in ASE's G2 collection."""
+    molecules: PositiveInt = 448
+    """How many of them are in the periodic box."""
+    density: PositiveFloat = 0.99
+    """Density, g/cm³; 0.99 is about that of liquid methyl nitrite, CH3ONO."""
+    temperature: PositiveFloat = 300.0
+    """Temperature of the first velocities, K."""
+    timesteps: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
+    """Time steps, each of which all runs are made with, fs."""
+    runs: PositiveInt = 10
+    """Runs of each member at each time step, each with velocities of its own."""
+    duration: PositiveFloat = 10.0
+    """Length of a run that does not fail, ps."""
+    closest: PositiveFloat = 0.5
+    """A run in which two atoms come closer has failed, Å."""
+    engine: Literal["auto", "ase", "torch-sim"] = "auto"
+    """What integrates: torch-sim all runs of a member in one batch, ASE one after the other."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the packing and of the velocities."""
+
+    @model_validator(mode="after")
+    def _timesteps_differ_and_fit(self) -> Self:
+        if len(set(self.timesteps)) < len(self.timesteps):
+            raise ValueError(
+                f"wanted timesteps that differ, got {list(self.timesteps)}; keep one of each"
+            )
+        if max(self.timesteps) > self.duration * 1e3:
+            raise ValueError(
+                f"wanted timesteps up to the duration of {self.duration * 1e3:g} fs, got "
+                f"{max(self.timesteps):g}; make runs longer"
+            )
+        return self
+
+
 class Evaluations(Section):
     """What is asked beside the errors on the test split, which every member is always asked."""
 
     comp6: Comp6Evaluation | None = None
     cost: CostEvaluation | None = None
+    stability: StabilityEvaluation | None = None

@@ -9,7 +9,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from mlipkd.dynamics.evaluation import evaluate
 from mlipkd.dynamics.verlet import VerletList
-from mlipkd.hipnn.file import load_potential
+from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.network import HIPNN
 
 
@@ -25,7 +25,7 @@ class MLIPKD(Calculator):
 
     def __init__(
         self,
-        path: str | Sequence[str],
+        path: str | Path | Potential | Sequence[str | Path | Potential],
         device: torch.device | str = "cpu",
         skin: float = 1.0,
         **options,
@@ -33,7 +33,8 @@ class MLIPKD(Calculator):
         """Load a model file, or several of one architecture.
 
         Args:
-            path: a model.safetensors, or those of the members of an ensemble.
+            path: a model.safetensors, or those of the members of an ensemble; a potential that is
+                loaded will do, too.
             device: where to compute.
             skin: of the Verlet list, Å: a larger one is made anew less often, but holds more pairs.
             options: of every ASE calculator.
@@ -42,9 +43,11 @@ class MLIPKD(Calculator):
             InputError: missing, damaged, not a model file, or of another architecture.
         """
         super().__init__(**options)
-        paths = [path] if isinstance(path, str | Path) else path
-        self.potentials = [load_potential(one, device) for one in paths]
-        self.model = HIPNN.ensemble([one.model for one in self.potentials])
+        paths = [path] if isinstance(path, str | Path | Potential) else path
+        self.potentials = [
+            one if isinstance(one, Potential) else load_potential(one, device) for one in paths
+        ]
+        self.model = HIPNN.ensemble([one.model for one in self.potentials]).to(device)
         cutoff = self.model.architecture.hard_max
         self.neighbours = VerletList(self.model.species, cutoff, skin, self.model.dtype, device)
 

@@ -6,41 +6,34 @@ that of the list, the positions and one chunk. Later layers need what earlier on
 atoms, so with them the whole system is one chunk.
 """
 
+from collections.abc import Iterator
+
 import torch
 
-from mlipkd.dynamics.verlet import VerletList
+from mlipkd.dynamics.verlet import PairList
 from mlipkd.hipnn.derivatives import orders_and_gradient
-from mlipkd.hipnn.kernels.verlet import Sums
+from mlipkd.hipnn.kernels.verlet import Pairs, Sums
 from mlipkd.hipnn.network import HIPNN
 
 #: Features of all atoms of a chunk; an array of them fits into a processor's cache.
 CHUNK = {"cpu": 2**18, "cuda": 2**23}
 
 
-def evaluate(model: HIPNN, neighbours: VerletList) -> dict[str, torch.Tensor]:
+def evaluate(model: HIPNN, neighbours: PairList) -> dict[str, torch.Tensor]:
     """What each member of an ensemble says of the system, float64.
 
     Returns:
         ``energy`` (members,) eV, ``atomic_energies`` (members, atoms) eV, ``forces``
         (members, atoms, 3) eV/Å and ``stress`` (members, 3, 3) eV/Å^3, NaN without a volume.
     """
-    members, atoms = model.members, len(neighbours.elements)
-    size = max(1, CHUNK[model.device.type] // (members * model.architecture.width))
-    later_layers = model.architecture.n_interactions > 1
-    if later_layers:
-        size = max(1, atoms)
+    members = model.members
     sums = [Sums(neighbours.rows) for _ in range(members)]
-    atomic_energies = []
-    for first in range(0, atoms, size):
-        chunk = slice(first, min(first + size, atoms))
-        pairs = neighbours.pairs(chunk, leading=later_layers)
-        batch = neighbours.batch(chunk, pairs, leading=later_layers)
-        orders, gradients = orders_and_gradient(model, batch, derivatives=True, training=False)
-        assert gradients is not None
+    atomic_energies = [torch.zeros(members, 0, dtype=torch.float64, device=model.device)]
+    for chunk, pairs, energies, gradients in chunks(model, neighbours):
         for own, gradient in zip(sums, gradients, strict=True):
             own.add(chunk, pairs, gradient)
-        atomic_energies.append(orders.sum(2))
-    energies = torch.cat(atomic_energies, dim=1) if atomic_energies else torch.zeros(members, 0)
+        atomic_energies.append(energies)
+    energies = torch.cat(atomic_energies, dim=1)
     volume = torch.where(neighbours.volume > 0, neighbours.volume, torch.nan)
     return {
         "energy": energies.sum(1),
@@ -48,3 +41,26 @@ def evaluate(model: HIPNN, neighbours: VerletList) -> dict[str, torch.Tensor]:
         "forces": torch.stack([own.forces() for own in sums]),
         "stress": torch.stack([own.virial() for own in sums]) / volume,
     }
+
+
+def chunks(
+    model: HIPNN, neighbours: PairList
+) -> Iterator[tuple[slice, Pairs, torch.Tensor, torch.Tensor]]:
+    """Chunk after chunk: the atoms, their pairs, and what each member says of them.
+
+    Yields:
+        the first and last atom, the chunk's pairs, atomic energies (members, atoms) float64, eV,
+        and the pair gradient (members, atoms, neighbours, 3), eV/Å.
+    """
+    members, atoms = model.members, len(neighbours.elements)
+    size = max(1, CHUNK[model.device.type] // (members * model.architecture.width))
+    later_layers = model.architecture.n_interactions > 1
+    if later_layers:
+        size = max(1, atoms)
+    for first in range(0, atoms, size):
+        chunk = slice(first, min(first + size, atoms))
+        pairs = neighbours.pairs(chunk, leading=later_layers)
+        batch = neighbours.batch(chunk, pairs, leading=later_layers)
+        orders, gradients = orders_and_gradient(model, batch, derivatives=True, training=False)
+        assert gradients is not None
+        yield chunk, pairs, orders.sum(2), gradients

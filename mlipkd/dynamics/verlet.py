@@ -19,8 +19,13 @@ from mlipkd.hipnn.batch import Batch, elements_of
 from mlipkd.hipnn.kernels import verlet
 
 
-class VerletList:
-    """The neighbours in one structure, kept up to date as its atoms move."""
+class PairList:
+    """Rows of neighbours, and where their atoms are now."""
+
+    rows: verlet.Rows
+    elements: torch.Tensor  # (atoms,) int64, which of the model's elements each atom is
+    volume: torch.Tensor  # Å^3
+    positions: torch.Tensor  # (atoms, 3) float64, Å
 
     def __init__(
         self,
@@ -41,18 +46,6 @@ class VerletList:
         """
         self.species, self.cutoff, self.skin, self.dtype = species, cutoff, skin, dtype
         self.device = torch.device(device)
-        self.made_of: Atoms | None = None
-        self.times_made = 0
-
-    def update(self, atoms: Atoms) -> None:
-        """Let it be the list of this structure.
-
-        Raises:
-            InputError: an element that the model does not know.
-        """
-        if not self._holds_for(atoms):
-            self._make(atoms)
-        self.positions = torch.from_numpy(atoms.get_positions()).to(self.device)  # (atoms, 3)
 
     def pairs(self, chunk: slice, leading: bool) -> verlet.Pairs:
         """The pairs of some of the atoms, from the first to the last of a chunk.
@@ -79,14 +72,42 @@ class VerletList:
             vectors=pairs.vectors,
             senders=pairs.senders.long() if leading else systems[:0],
             bounds=pairs.bounds,
-            reverse=self._reverse if leading else systems[:0],
+            reverse=self.reverse if leading else systems[:0],
         )
 
     @cached_property
-    def _reverse(self) -> torch.Tensor:
+    def reverse(self) -> torch.Tensor:
+        """For the slot of (i ← j) that of (j ← i): (atoms * neighbours,) int64."""
         return verlet.reverse(self.rows)
 
-    def _holds_for(self, atoms: Atoms) -> bool:
+
+class VerletList(PairList):
+    """The neighbours in one structure, kept up to date as its atoms move."""
+
+    made_of: Atoms | None = None
+    times_made = 0
+
+    def update(self, atoms: Atoms) -> None:
+        """Let it be the list of this structure.
+
+        Raises:
+            InputError: an element that the model does not know.
+        """
+        positions = self._followed(atoms)
+        if positions is None:
+            # Within the cell, or the table of images grows as atoms diffuse.
+            wrapped = atoms.copy()
+            wrapped.wrap()
+            self._make(wrapped)
+            positions = wrapped.positions
+        self.positions = torch.from_numpy(positions).to(self.device)  # (atoms, 3)
+
+    def _followed(self, atoms: Atoms) -> np.ndarray | None:
+        """The positions (atoms, 3) while the list holds for them.
+
+        A program may have put atoms back into the cell since: taken are the images that are nearest
+        to where the atoms were when the list was made.
+        """
         old = self.made_of
         if (
             old is None
@@ -94,9 +115,12 @@ class VerletList:
             or not np.array_equal(old.cell.array, atoms.cell.array)
             or not np.array_equal(old.pbc, atoms.pbc)
         ):
-            return False
-        moved = ((atoms.positions - old.positions) ** 2).sum(1).max(initial=0)
-        return moved < (self.skin / 2) ** 2
+            return None
+        moved = atoms.positions - old.positions
+        moved -= np.rint(moved @ self._inverse) @ self._lattice
+        if (moved**2).sum(1).max(initial=0) < (self.skin / 2) ** 2:
+            return old.positions + moved
+        return None
 
     def _make(self, atoms: Atoms) -> None:
         elements = elements_of(one_configuration(atoms), self.species)
@@ -124,8 +148,10 @@ class VerletList:
         ).to(self.device)
         self.elements = torch.from_numpy(elements).to(self.device)  # (atoms,)
         self.volume = torch.tensor(abs(np.linalg.det(cell)), device=self.device)  # Å^3
-        self.__dict__.pop("_reverse", None)
-        self.made_of = atoms.copy()
+        self.__dict__.pop("reverse", None)
+        self._lattice = cell * atoms.pbc[:, None]  # (3, 3), no vector where it is not periodic
+        self._inverse = np.linalg.pinv(self._lattice)
+        self.made_of = atoms
         self.times_made += 1
 
 

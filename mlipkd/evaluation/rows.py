@@ -38,19 +38,28 @@ UNITS = {
         "time": "µs/atom/step",
         "memory": "kB/atom",
     },
+    "stability": {  # as dt<fs>/<metric>
+        "failed": "1",
+        "failed_low": "1",
+        "failed_high": "1",
+        "time_to_failure": "ps",
+        "drift": "eV/atom/ps",
+    },
 }
 
-ENSEMBLE = "ensemble"
+#: In place of a seed: the mean of the predictions of all members, and all runs of all members.
+ENSEMBLE, POOLED = "ensemble", "all"
 
 
 class Row(NamedTuple):
-    """One number: a metric of one member, or of the ensemble of all members of a model."""
+    """One number: a metric of one member, of the ensemble of all members of a model, or of the runs
+    of all members together."""
 
     dataset: str
     family: str
     model: str
     seed: int | str
-    """The member's seed, or ``ensemble``."""
+    """The member's seed, ``ensemble``, or ``all``."""
     metric: str
     value: float
     unit: str
@@ -132,7 +141,7 @@ def _row(path: Path, number: int, fields: list[str]) -> Row:
         )
     dataset, family, model, seed, metric, value, unit = fields
     try:
-        member = seed if seed == ENSEMBLE else int(seed)
+        member = seed if seed in (ENSEMBLE, POOLED) else int(seed)
         row = Row(dataset, family, model, member, metric, float(value), unit)
     except ValueError as error:
         raise InputError(f"{path}: line {number}: {error}; evaluate again") from None

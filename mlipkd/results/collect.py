@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import ENSEMBLE, Row, Source, read_rows, write_rows
+from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row, Source, read_rows, write_rows
 
 
 def collect(paths: Sequence[Path], output: Path) -> list[str]:
-    """Write the rows of all files as one table, members by seed and then their ensemble.
+    """Write the rows of all files as one table, members by seed, then their ensemble, then all runs
+    together.
 
     Datasets, families and models keep the order in which the files name them first. Returns the
     versions of mlipkd that had a part in the rows.
@@ -35,7 +36,8 @@ def collect(paths: Sequence[Path], output: Path) -> list[str]:
         sources.append(source)
 
     order = {key: number for number, key in enumerate(dict.fromkeys(map(_key, rows)))}
-    rows.sort(key=lambda row: (order[_key(row)], row.seed == ENSEMBLE, row.seed))
+    last: dict[int | str, int] = {ENSEMBLE: 1, POOLED: 2}
+    rows.sort(key=lambda row: (order[_key(row)], last.get(row.seed, 0), row.seed))
     return write_rows(output, rows, sources)
 
 

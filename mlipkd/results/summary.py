@@ -6,14 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mlipkd.evaluation.rows import ENSEMBLE, Row, read_rows
+from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row, read_rows
 
 INTRODUCTION = """\
 # Summary
 
 Members: mean ± standard deviation over seeds, whose number stands beside the family's name.
-*Ensemble*: the mean of all members' predictions.
+*Ensemble*: the mean of all members' predictions. *All*: the runs of all members together.
 """
+
+#: Members taken together, and what their line is called.
+TOGETHER = {ENSEMBLE: "*ensemble*", POOLED: "*all*"}
 
 
 def summary(tables: Sequence[Path]) -> str:
@@ -43,22 +46,20 @@ def pivot(rows: Sequence[Row]) -> str:
     """Rows of one dataset as a Markdown table: metric and model down, families across."""
     families = list(dict.fromkeys(row.family for row in rows))
     models = list(dict.fromkeys(row.model for row in rows))
-    members: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    ensembles: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    values: dict[tuple[int | str, str, str, str], list[float]] = defaultdict(list)
     for row in rows:
-        values = ensembles if row.seed == ENSEMBLE else members
-        values[row.metric, row.model, row.family].append(row.value)
+        who = row.seed if row.seed in TOGETHER else ""
+        values[who, row.metric, row.model, row.family].append(row.value)
 
     header = ["metric", "model", *(f"{family} ({_seeds(rows, family)})" for family in families)]
     lines = []
     for metric, unit in dict.fromkeys((row.metric, row.unit) for row in rows):
         name = f"{metric}, {unit}" if unit != "1" else metric
         for model in models:
-            of_members = [_measured(members.get((metric, model, f), [])) for f in families]
-            of_ensembles = [_measured(ensembles.get((metric, model, f), [])) for f in families]
-            for who, cells in {model: of_members, "*ensemble*": of_ensembles}.items():
+            for who, label in {"": model, **TOGETHER}.items():
+                cells = [_measured(values.get((who, metric, model, f), [])) for f in families]
                 if any(cells):
-                    lines.append([name, who, *cells])
+                    lines.append([name, label, *cells])
                     name = ""
     return _table(header, lines)
 
@@ -67,7 +68,7 @@ def _seeds(rows: Sequence[Row], family: str) -> str:
     """How many seeds a family's models have."""
     seeds: dict[str, set[int | str]] = defaultdict(set)
     for row in rows:
-        if row.family == family and row.seed != ENSEMBLE:
+        if row.family == family and row.seed not in TOGETHER:
             seeds[row.model].add(row.seed)
     numbers = sorted({len(found) for found in seeds.values()})
     return "–".join(str(number) for number in dict.fromkeys((numbers[0], numbers[-1])))

@@ -66,6 +66,14 @@ CAMPAIGN = {
             "evaluations": {
                 "comp6": {"suites": {"clusters": "clusters.h5"}},
                 "cost": {"atoms": 40, "steps": 2},
+                "stability": {
+                    "molecule": "Al",
+                    "molecules": 16,
+                    "density": 2.0,
+                    "timesteps": [2.0],
+                    "runs": 2,
+                    "duration": 0.01,
+                },
             },
         }
     },
@@ -130,6 +138,9 @@ def test_tables_are_complete(folder: Path) -> None:
             assert {row["seed"] for row in own} == wanted
     metrics = {row["metric"] for row in rows(folder, "comp6")}
     assert {"clusters/conformer_energy_rmse", "all/forces_mae"} <= metrics
+    stability = rows(folder, "stability")
+    assert {row["seed"] for row in stability if row["family"] == "controls"} == {"0", "1", "all"}
+    assert {"dt2.0/failed", "dt2.0/drift"} <= {row["metric"] for row in stability}
     assert {row["metric"] for row in rows(folder, "cost")} == {"weights", "time", "memory"}
     summary = (folder / "results" / "summary.md").read_text()
     assert "students2 (1)" in summary

@@ -194,6 +194,10 @@ CHANGES = {
         setting("datasets.water.evaluations.cost", {}),
         {"water/cost.csv"} | tables("cost"),
     ),
+    "stability besides": (
+        setting("datasets.water.evaluations.stability", {"molecules": 2}),
+        {path.replace("comp6", "stability") for path in COMP6} | tables("stability"),
+    ),
     "an evaluation less": (without("datasets.metal.evaluations.cost"), {"summary.md"}),
     "a family less": (
         without("datasets.metal.families.controls"),

@@ -68,6 +68,11 @@ ROWS = {
         for d, f, m in MODELS
         if campaign.datasets[d].evaluations.comp6
     ],
+    "stability": [
+        f"results/{d}/{f}/{m}/stability.csv"
+        for d, f, m in TRAINED
+        if campaign.datasets[d].evaluations.stability
+    ],
     "cost": [
         f"results/{d}/cost.csv"
         for d, section in campaign.datasets.items()
@@ -80,7 +85,7 @@ def write_settings():
     """Give every job the part of the campaign that concerns it."""
     for dataset, section in campaign.datasets.items():
         keep(f"results/{dataset}/settings.yaml", dataset_settings(campaign, dataset))
-        for evaluation in ("comp6", "cost"):
+        for evaluation in ("comp6", "stability", "cost"):
             if getattr(section.evaluations, evaluation):
                 settings = evaluation_settings(campaign, dataset, evaluation)
                 keep(f"results/{dataset}/{evaluation}.settings.yaml", settings)

@@ -51,6 +51,28 @@ rule comp6:
         " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
 
 
+rule stability:
+    input:
+        settings=f"results/{DATASET}/stability.settings.yaml",
+        models=every_seed(f"results/{MEMBER}/model.safetensors"),
+    output:
+        rows=f"results/{MODEL}/stability.csv",
+    log:
+        f"logs/{MODEL}/stability.log",
+    benchmark:
+        f"logs/{MODEL}/stability.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=rising(8000),
+        runtime=rising(1440),
+    shell:
+        "mlipkd evaluate-stability --settings {input.settings:q} --output {output.rows:q}"
+        " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
+
+
 rule cost:
     input:
         settings=f"results/{DATASET}/cost.settings.yaml",

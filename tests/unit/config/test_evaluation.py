@@ -1,10 +1,10 @@
-"""Evaluations: how the parts of COMP6 may be named."""
+"""Sections of evaluations: how the parts of COMP6 may be named, and what is refused."""
 
 import pytest
 from pydantic import ValidationError
 
 from mlipkd.config.dataset import AseFile, Comp6
-from mlipkd.config.evaluation import Comp6Evaluation
+from mlipkd.config.evaluation import Comp6Evaluation, StabilityEvaluation
 
 
 def test_a_path_a_list_of_paths_or_a_source() -> None:
@@ -28,3 +28,19 @@ def test_a_path_a_list_of_paths_or_a_source() -> None:
 def test_another_format_needs_a_source(suite) -> None:
     with pytest.raises(ValidationError, match="give a section with reader: ase"):
         Comp6Evaluation.model_validate({"suites": {"one": suite}})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"timesteps": []}, "at least 1 item"),
+        ({"timesteps": [1, 1.0]}, "wanted timesteps that differ"),
+        ({"timesteps": [1.0, 60], "duration": 0.05}, "wanted timesteps up to the duration of 50"),
+        ({"closest": 0}, "greater than 0"),
+        ({"engine": "lammps"}, "'auto', 'ase' or 'torch-sim'"),
+        ({"seed": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_stability_refuses(values, message) -> None:
+    with pytest.raises(ValidationError, match=message):
+        StabilityEvaluation(**values)

@@ -4,46 +4,16 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from ase.build import bulk, molecule
+from ase.build import molecule
 
-from mlipkd.config.model import Architecture
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.dynamics import evaluation
 from mlipkd.dynamics.evaluation import evaluate
 from mlipkd.dynamics.verlet import VerletList, one_configuration
 from mlipkd.hipnn.file import Potential, save_potential
-from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.kernels import verlet
-from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict_members
-
-SPECIES = (1, 6, 13, 29)
-
-
-def model_of(n_interactions: int, members: int = 2) -> HIPNN:
-    shape = Architecture(
-        n_interactions=n_interactions,
-        l_max=1,
-        atom_layers=1,
-        width=6,
-        sensitivities=6,
-        soft_min=0.9,
-        soft_max=4.5,
-        hard_max=5.0,
-    )
-    models = [HIPNN(shape, SPECIES).double() for _ in range(members)]
-    for seed, model in enumerate(models):
-        initialise(model, seed)
-        torch.nn.init.normal_(model.w, generator=torch.Generator().manual_seed(seed))
-    return HIPNN.ensemble(models).requires_grad_(False)
-
-
-def alloy(repeats: int) -> Atoms:
-    atoms = bulk("Al", cubic=True) * (repeats, repeats, repeats)
-    atoms.numbers[::3] = 29
-    atoms.rattle(0.1, seed=0)
-    return atoms
-
+from tests.unit.dynamics.systems import SPECIES, alloy, model_of
 
 SYSTEMS = {
     "crystal": alloy(3),

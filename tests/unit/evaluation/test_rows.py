@@ -11,6 +11,7 @@ from mlipkd.evaluation.rows import Row, Source, beside, read_rows, write_rows
 ROWS = [
     Row("al", "students", "n1", 3, "forces_rmse", 0.123456789012, "eV/Å"),
     Row("al", "students", "n1", "ensemble", "forces_rmse", 1e-7, "eV/Å"),
+    Row("al", "students", "n1", "all", "dt1.0/failed", 0.25, "1"),
     Row("al", "students", "n1", 3, "weights", 154450, "1"),
 ]
 SOURCES = [Source("model.safetensors", "f" * 64, ["mlipkd 0.0.1, commit abc"])]
@@ -18,7 +19,7 @@ SOURCES = [Source("model.safetensors", "f" * 64, ["mlipkd 0.0.1, commit abc"])]
 
 def test_there_and_back(tmp_path) -> None:
     path = tmp_path / "errors.csv"
-    versions = write_rows(path, ROWS, SOURCES)
+    versions = write_rows(path, ROWS, SOURCES, engine="ase")
     assert path.read_text().splitlines()[:2] == [
         "dataset,family,model,seed,metric,value,unit",
         "al,students,n1,3,forces_rmse,0.123456789,eV/Å",
@@ -28,7 +29,9 @@ def test_there_and_back(tmp_path) -> None:
     assert [row.value for row in rows] == pytest.approx([row.value for row in ROWS], rel=1e-8)
     assert source.made_by == versions
     assert versions[0] == "mlipkd 0.0.1, commit abc"
-    assert json.loads(beside(path).read_text())["sources"][0]["file"] == "model.safetensors"
+    history = json.loads(beside(path).read_text())
+    assert history["sources"][0]["file"] == "model.safetensors"
+    assert history["provenance"]["engine"] == "ase"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

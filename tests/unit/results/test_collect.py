@@ -14,7 +14,7 @@ def row(family: str, seed: int | str, value: float = 1.0, metric: str = "forces_
 
 def test_rows_are_put_in_order(tmp_path) -> None:
     first, second, table = (tmp_path / name for name in ("a.csv", "b.csv", "table.csv"))
-    write_rows(first, [row("students", 10), row("students", "ensemble"), row("students", 9)], [])
+    write_rows(first, [row("students", s) for s in (10, "all", "ensemble", 9)], [])
     write_rows(
         second,
         [row("controls", 0), row("students", 2), row("controls", 0, metric="forces_mae")],
@@ -27,6 +27,7 @@ def test_rows_are_put_in_order(tmp_path) -> None:
         ("students", 9, "forces_rmse"),
         ("students", 10, "forces_rmse"),
         ("students", "ensemble", "forces_rmse"),
+        ("students", "all", "forces_rmse"),
         ("controls", 0, "forces_rmse"),
         ("controls", 0, "forces_mae"),
     ]

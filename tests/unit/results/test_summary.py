@@ -15,6 +15,7 @@ ROWS = [
     for seed, value in enumerate(values)
 ] + [
     Row("al", "teachers", "big", "ensemble", "forces_rmse", 0.09, "eV/Å"),
+    Row("al", "students", "big", "all", "forces_rmse", 0.061, "eV/Å"),
     Row("al", "teachers", "big", 0, "weights", 154450, "1"),
 ]
 
@@ -29,6 +30,7 @@ def test_pivot() -> None:
     assert lines == [
         ["forces_rmse, eV/Å", "big", "0.150 ± 0.071", "0.060 ± 0.010", ""],
         ["", "*ensemble*", "0.09000", "", ""],
+        ["", "*all*", "", "0.06100", ""],
         ["", "small", "", "0.5000", "0.70 ± 0.14"],
         ["weights", "big", "154450", "", ""],
     ]

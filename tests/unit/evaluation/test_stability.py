@@ -1,0 +1,115 @@
+"""Stability: fractions with their intervals, times and drifts, of members and of all runs."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from mlipkd.config.evaluation import StabilityEvaluation
+from mlipkd.dynamics.trajectory import Trajectory
+from mlipkd.errors import InputError
+from mlipkd.evaluation import stability
+from mlipkd.evaluation.ensembles import Ensemble, load_ensembles
+from mlipkd.evaluation.stability import choose_engine, evaluate_stability, with_velocities
+
+SETTINGS = StabilityEvaluation(runs=10, timesteps=[0.5, 2], duration=0.1, temperature=500)
+
+
+@pytest.fixture
+def box() -> Atoms:
+    return Atoms("CH4", np.random.default_rng(0).random((5, 3)), cell=[8] * 3, pbc=True)
+
+
+@pytest.fixture
+def rows(box, monkeypatch) -> dict:
+    """Member 0 never fails; of member 1 three runs of ten do at 2 fs, after 20, 40 and 60 fs."""
+    given = []
+
+    def played(engine, potential, starts, timestep, settings, name) -> list[Trajectory]:
+        given.append((engine, potential, timestep, [start.get_velocities() for start in starts]))
+        runs = []
+        for number in range(len(starts)):
+            failed = (potential, timestep) == ("b", 2.0) and number < 3
+            steps = 10 * (number + 1) if failed else 50
+            slope = 0.01 * (-1) ** number * timestep  # eV per step
+            runs.append(Trajectory(timestep, 3.0 + slope * np.arange(steps + 1), failed, box))
+        return runs
+
+    monkeypatch.setattr(stability, "_run", played)
+    ensemble = Ensemble("d", "students", "m", [1, 6], {0: "a", 7: "b"})
+    found = evaluate_stability(box, SETTINGS, "ase", [ensemble])
+    assert {row[:3] for row in found} == {("d", "students", "m")}
+    return {(row.seed, row.metric): (row.value, row.unit) for row in found} | {"given": given}
+
+
+def test_no_failure_in_ten(rows) -> None:
+    assert rows[0, "dt0.5/failed"] == (0, "1")
+    assert rows[0, "dt0.5/failed_low"] == (0, "1")
+    # Clopper and Pearson: (1 - p)^10 = 0.025
+    assert rows[0, "dt0.5/failed_high"][0] == pytest.approx(1 - 0.025**0.1)
+    assert (0, "dt0.5/time_to_failure") not in rows
+
+
+def test_some_failures(rows) -> None:
+    assert rows[7, "dt2.0/failed"] == (0.3, "1")
+    # Tabulated: 3 of 10, 95 %
+    assert rows[7, "dt2.0/failed_low"][0] == pytest.approx(0.0667, abs=5e-5)
+    assert rows[7, "dt2.0/failed_high"][0] == pytest.approx(0.6525, abs=5e-5)
+    assert rows[7, "dt2.0/time_to_failure"] == (pytest.approx(0.04), "ps")
+
+
+def test_drift_has_no_sign(rows) -> None:
+    """0.01 eV/fs up or down of five atoms."""
+    for seed in (0, 7, "all"):
+        assert rows[seed, "dt2.0/drift"] == (pytest.approx(0.01 / 5 * 1e3), "eV/atom/ps")
+
+
+def test_all_runs_together(rows) -> None:
+    assert rows["all", "dt2.0/failed"][0] == pytest.approx(3 / 20)
+    assert rows["all", "dt2.0/time_to_failure"][0] == pytest.approx(0.04)
+    assert rows["all", "dt0.5/failed_high"][0] == pytest.approx(1 - 0.025 ** (1 / 20))
+    assert {seed for seed, *_ in rows if seed != "g"} == {0, 7, "all"}
+
+
+def test_velocities_differ_by_seed_and_run_alone(rows) -> None:
+    own = {(potential, timestep): v for _, potential, timestep, v in rows["given"]}
+    np.testing.assert_array_equal(own["a", 0.5], own["a", 2.0])
+    both = np.array([*own["a", 0.5], *own["b", 0.5]])  # (runs, atoms, 3)
+    assert len(np.unique(both[:, 0, 0])) == 20
+
+
+def test_velocities_are_those_of_the_temperature(box) -> None:
+    large = box * (6, 6, 6)
+    start = with_velocities(large, 500, [0, 1, 2])
+    assert start.get_temperature() == pytest.approx(500, rel=0.05)
+    np.testing.assert_allclose(start.get_momenta().sum(0), 0, atol=1e-9)
+    assert not box.get_momenta().any()
+
+
+@pytest.mark.parametrize("engine", ["ase", "torch-sim"])
+def test_a_real_member(engine, write_model, tmp_path, box) -> None:
+    if engine == "torch-sim":
+        pytest.importorskip("torch_sim")
+    models = [write_model(f"{seed}.safetensors", seed=seed) for seed in (0, 1)]
+    ensembles, _ = load_ensembles(models, "cpu")
+    settings = StabilityEvaluation(runs=2, timesteps=[1.0], duration=0.005, closest=0.01)
+    rows = evaluate_stability(box, settings, engine, ensembles)
+    assert [(row.seed, row.metric) for row in rows if "failed" in row.metric] == [
+        (seed, f"dt1.0/{metric}")
+        for seed in (0, 1, "all")
+        for metric in ("failed", "failed_low", "failed_high")
+    ]
+    assert {row.value for row in rows if row.metric == "dt1.0/failed"} == {0.0}
+
+
+def test_unknown_elements_are_refused(box) -> None:
+    with pytest.raises(InputError, match=r"students/m was trained on, got C, too; choose another"):
+        evaluate_stability(box, SETTINGS, "ase", [Ensemble("d", "students", "m", [1, 8])])
+
+
+def test_engines(monkeypatch) -> None:
+    monkeypatch.setattr(stability.importlib.util, "find_spec", lambda name: object())
+    assert [choose_engine(name) for name in ("auto", "ase")] == ["torch-sim", "ase"]
+    monkeypatch.setattr(stability.importlib.util, "find_spec", lambda name: None)
+    assert [choose_engine(name) for name in ("auto", "ase")] == ["ase", "ase"]
+    with pytest.raises(InputError, match=r"pip install 'mlipkd\[torch-sim\]'"):
+        choose_engine("torch-sim")
