@@ -10,6 +10,7 @@
 #                results/{dataset}/cost.csv
 #   results      results/tables/{table}.csv
 #                results/summary.md
+#                results/figures/{dataset}/{figure}.svg
 #
 # Beside what a job makes lies the settings.yaml that it reads: the part of the campaign that
 # concerns this job. Logs and benchmarks have the same paths under logs/.
@@ -28,6 +29,7 @@ wildcard_constraints:
     model=NAME,
     seed=r"\d+",
     table="|".join(ROWS),
+    figure=r"\w+",
     download="|".join(map(re.escape, campaign.downloads)) or "(?!)",
 
 
@@ -37,12 +39,18 @@ localrules:
     fetch,
     collect,
     summary,
+    figure,
 
 
 rule all:
     input:
         summary="results/summary.md",
         models=[f"results/{member}/model.safetensors" for member in MEMBERS],
+        figures=[
+            f"results/figures/{dataset}/{figure}.svg"
+            for dataset, figures in FIGURES.items()
+            for figure in figures
+        ],
 
 
 include: "workflow/rules/datasets.smk"

@@ -13,6 +13,7 @@ from mlipkd.cli.evaluate_cost import evaluate_cost
 from mlipkd.cli.evaluate_errors import evaluate_errors
 from mlipkd.cli.evaluate_stability import evaluate_stability
 from mlipkd.cli.fetch import fetch
+from mlipkd.cli.figure import figure
 from mlipkd.cli.merge import merge
 from mlipkd.cli.predict import predict
 from mlipkd.cli.summary import summary
@@ -42,6 +43,7 @@ VERBS = (
     evaluate_stability,
     collect,
     summary,
+    figure,
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)

@@ -137,9 +137,9 @@ class Campaign(Section):
             for family in dataset.families
             for fault in _family_faults(self, name, family)
         ]
-        if "tables" in self.datasets:
+        for taken in {"tables", "figures"} & self.datasets.keys():
             faults.append(
-                ("datasets.tables", "results/tables holds the tables; rename the dataset")
+                (f"datasets.{taken}", f"results/{taken} holds the {taken}; rename the dataset")
             )
         if faults:
             raise FamilyFaults(faults)

@@ -57,7 +57,7 @@ def evaluate_stability(
         ensembles: whom to ask.
 
     Raises:
-        InputError: a member does not know an element of the box.
+        InputError: a member does not know an element of the box, or is a calculator.
     """
     for ensemble in ensembles:
         _refuse_unknown_elements(box, ensemble)
@@ -146,6 +146,11 @@ def _metrics(timestep: float, runs: Sequence[Trajectory]) -> Iterator[tuple[str,
 
 
 def _refuse_unknown_elements(box: Atoms, ensemble: Ensemble) -> None:
+    if ensemble.species is None:
+        raise InputError(
+            f"stability: wanted members that were trained here, got {ensemble.family}, a "
+            "calculator; leave it out"
+        )
     unknown = sorted(set(box.symbols[~np.isin(box.numbers, ensemble.species)]))
     if unknown:
         raise InputError(

@@ -15,6 +15,8 @@ Members: mean ± standard deviation over seeds, whose number stands beside the f
 *Ensemble*: the mean of all members' predictions. *All*: the runs of all members together.
 """
 
+#: What the metrics of an interval's bounds end with; the interval stands beside its metric.
+BOUNDS = ("_low", "_high")
 #: Members taken together, and what their line is called.
 TOGETHER = {ENSEMBLE: "*ensemble*", POOLED: "*all*"}
 
@@ -54,10 +56,16 @@ def pivot(rows: Sequence[Row]) -> str:
     header = ["metric", "model", *(f"{family} ({_seeds(rows, family)})" for family in families)]
     lines = []
     for metric, unit in dict.fromkeys((row.metric, row.unit) for row in rows):
+        if metric.endswith(BOUNDS):
+            continue
         name = f"{metric}, {unit}" if unit != "1" else metric
         for model in models:
             for who, label in {"": model, **TOGETHER}.items():
-                cells = [_measured(values.get((who, metric, model, f), [])) for f in families]
+                cells = [
+                    _measured(values.get((who, metric, model, f), []))
+                    + _interval([values.get((who, metric + b, model, f), []) for b in BOUNDS])
+                    for f in families
+                ]
                 if any(cells):
                     lines.append([name, label, *cells])
                     name = ""
@@ -85,6 +93,12 @@ def _measured(values: Sequence[float]) -> str:
         decimals = min(decimals, max(0, 1 - _magnitude(spread)))
         return f"{mean:.{decimals}f} ± {spread:.{decimals}f}"
     return f"{mean:.{decimals}f}"
+
+
+def _interval(bounds: Sequence[Sequence[float]]) -> str:
+    """The interval of one value; means over seeds have none."""
+    low, high = bounds
+    return f" ({low[0]:.2f}–{high[0]:.2f})" if len(low) == 1 == len(high) else ""
 
 
 def _magnitude(value: float) -> int:

@@ -81,6 +81,22 @@ ROWS = {
 }
 
 
+def figures_of(dataset):
+    """The figures of a dataset, and the tables that they are drawn from."""
+    section = campaign.datasets[dataset]
+    figures = {"errors": "errors"}
+    if section.evaluations.comp6:
+        figures["comp6"] = "comp6"
+    if section.evaluations.stability:
+        figures["stability"] = "stability"
+    if any(len(section.models(family)) > 1 for family in section.families):
+        figures["capacity"] = "comp6" if section.evaluations.comp6 else "errors"
+    return figures
+
+
+FIGURES = {dataset: figures_of(dataset) for dataset in campaign.datasets}
+
+
 def write_settings():
     """Give every job the part of the campaign that concerns it."""
     for dataset, section in campaign.datasets.items():

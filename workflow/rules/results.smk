@@ -1,4 +1,5 @@
-# Rows become tables, tables become a summary. Both take seconds and run where Snakemake runs.
+# Rows become tables, tables become a summary and figures. All take seconds and run where Snakemake
+# runs.
 
 
 rule collect:
@@ -35,3 +36,22 @@ rule summary:
         runtime=rising(10),
     shell:
         "mlipkd summary --output {output.summary:q} {input.tables:q} > {log:q} 2>&1"
+
+
+rule figure:
+    input:
+        table=lambda w: f"results/tables/{FIGURES[w.dataset][w.figure]}.csv",
+    output:
+        figure="results/figures/{dataset}/{figure}.svg",
+    log:
+        "logs/figures/{dataset}/{figure}.log",
+    benchmark:
+        "logs/figures/{dataset}/{figure}.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    resources:
+        mem_mb=rising(1000),
+        runtime=rising(10),
+    shell:
+        "mlipkd figure --kind {wildcards.figure:q} --dataset {wildcards.dataset:q}"
+        " --output {output.figure:q} {input.table:q} > {log:q} 2>&1"

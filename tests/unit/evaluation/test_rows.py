@@ -19,7 +19,7 @@ SOURCES = [Source("model.safetensors", "f" * 64, ["mlipkd 0.0.1, commit abc"])]
 
 def test_there_and_back(tmp_path) -> None:
     path = tmp_path / "errors.csv"
-    versions = write_rows(path, ROWS, SOURCES, engine="ase")
+    versions = write_rows(path, ROWS, SOURCES, ["dynamics by ase"])
     assert path.read_text().splitlines()[:2] == [
         "dataset,family,model,seed,metric,value,unit",
         "al,students,n1,3,forces_rmse,0.123456789,eV/Å",
@@ -31,7 +31,7 @@ def test_there_and_back(tmp_path) -> None:
     assert versions[0] == "mlipkd 0.0.1, commit abc"
     history = json.loads(beside(path).read_text())
     assert history["sources"][0]["file"] == "model.safetensors"
-    assert history["provenance"]["engine"] == "ase"
+    assert history["notes"] == ["dynamics by ase"]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -106,6 +106,11 @@ def test_unknown_elements_are_refused(box) -> None:
         evaluate_stability(box, SETTINGS, "ase", [Ensemble("d", "students", "m", [1, 8])])
 
 
+def test_calculators_are_refused(box) -> None:
+    with pytest.raises(InputError, match="wanted members that were trained here, got xtb"):
+        evaluate_stability(box, SETTINGS, "ase", [Ensemble("d", "xtb", "calculator", None)])
+
+
 def test_engines(monkeypatch) -> None:
     monkeypatch.setattr(stability.importlib.util, "find_spec", lambda name: object())
     assert [choose_engine(name) for name in ("auto", "ase")] == ["torch-sim", "ase"]

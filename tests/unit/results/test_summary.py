@@ -56,3 +56,15 @@ def test_mixed_versions_are_told(tmp_path) -> None:
     text = summary([tmp_path / "errors.csv"])
     assert "Warning: made by 2 versions" in text
     assert "mlipkd 0.0.1, commit abc" in text
+
+
+def test_an_interval_stands_beside_what_all_runs_gave() -> None:
+    rows = [
+        Row("chno", "teachers", "big", seed, f"dt1.0/failed{bound}", value, "1")
+        for seed in (0, 1, "all")
+        for bound, value in (("", 0.25), ("_low", 0.0731), ("_high", 0.524))
+    ]
+    assert cells(pivot(rows))[2:] == [
+        ["dt1.0/failed", "big", "0.2500"],
+        ["", "*all*", "0.2500 (0.07–0.52)"],
+    ]

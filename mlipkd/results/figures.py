@@ -1,0 +1,211 @@
+"""Figures: the tables as pictures, each from one table and of one dataset.
+
+A family has the same colour in all of them. Dots are members, a bar their mean, a diamond the
+ensemble, the mean of the members' predictions (compare Matin et al., arXiv 2503.14293, Figs. 2-6).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from mlipkd.errors import InputError
+from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row
+
+#: Distinct for all kinds of colour vision (Okabe, Ito, https://jfly.uni-koeln.de/color/).
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#f0e442")
+PANEL = 3.2  # inches
+SUBJECTS = {
+    "energy": "E",
+    "energy_per_atom": "E per atom",
+    "conformer_energy": "ΔE",
+    "forces": "F",
+}
+
+
+def errors(rows: Sequence[Row]) -> Figure:
+    """Errors on the test split: energy per atom and forces of each family and model."""
+    metrics = [m for m in ("energy_per_atom_rmse", "forces_rmse") if _has(rows, m)]
+    figure, panels = _panels(1, len(metrics))
+    for axes, metric in zip(panels[0], metrics, strict=True):
+        _compare(axes, rows, metric)
+        axes.set_title("test split")
+    return figure
+
+
+def comp6(rows: Sequence[Row]) -> Figure:
+    """Errors on COMP6: a column for each subset, a row for each of E, ΔE and F."""
+    subsets = list(dict.fromkeys(row.metric.partition("/")[0] for row in rows))
+    subjects = [
+        subject
+        for subject in ("energy", "conformer_energy", "forces")
+        if any(_has(rows, f"{subset}/{subject}_rmse") for subset in subsets)
+    ]
+    figure, panels = _panels(len(subjects), len(subsets))
+    for subject, line in zip(subjects, panels, strict=True):
+        for subset, axes in zip(subsets, line, strict=True):
+            if _has(rows, f"{subset}/{subject}_rmse"):
+                _compare(axes, rows, f"{subset}/{subject}_rmse")
+                axes.set_title(subset)
+            else:
+                axes.set_axis_off()
+    return figure
+
+
+def capacity(rows: Sequence[Row]) -> Figure:
+    """Errors against the architecture, of the families that have several; lines join the means."""
+    wanted = ("all/energy_rmse", "all/conformer_energy_rmse", "energy_per_atom_rmse", "forces_rmse")
+    metrics = [metric for metric in wanted if _has(rows, metric)]
+    colours = _colours(rows)
+    grids = [family for family in colours if len(_models(rows, family)) > 1]
+    shapes = sorted({model for family in grids for model in _models(rows, family)}, key=_natural)
+    figure, panels = _panels(1, len(metrics))
+    for axes, metric in zip(panels[0], metrics, strict=True):
+        for family in grids:
+            points = {s: _values(rows, metric, family, s) for s in shapes}
+            places = [place for place, shape in enumerate(shapes) if points[shape]]
+            found = [points[shapes[place]] for place in places]
+            axes.errorbar(
+                places,
+                [np.mean(values) for values in found],
+                yerr=[np.std(values, ddof=1) if len(values) > 1 else 0 for values in found],
+                color=colours[family],
+                marker="o",
+                capsize=3,
+                label=family,
+            )
+        _name(axes, rows, metric)
+        axes.set_xticks(range(len(shapes)), _differences(shapes), rotation=45, ha="right")
+        axes.legend(frameon=False)
+    return figure
+
+
+def stability(rows: Sequence[Row]) -> Figure:
+    """Fraction of trajectories that failed against the time step, of all seeds together.
+
+    Bars are the binomial interval of 95 %.
+    """
+    pooled = {(row.family, row.model, row.metric): row.value for row in rows if row.seed == POOLED}
+    steps = sorted({float(m.removeprefix("dt").partition("/")[0]) for _, _, m in pooled})
+    figure, panels = _panels(1, 1)
+    axes = panels[0][0]
+    for family, colour in _colours(rows).items():
+        for model in _models(rows, family):
+            low, failed, high = (
+                np.array([pooled[family, model, f"dt{step}/{what}"] for step in steps])
+                for what in ("failed_low", "failed", "failed_high")
+            )
+            axes.errorbar(
+                steps,
+                failed,
+                yerr=[failed - low, high - failed],
+                color=colour,
+                marker="o",
+                capsize=3,
+                label=family if len(_models(rows, family)) == 1 else f"{family} {model}",
+            )
+    axes.set_xlabel("time step, fs")
+    axes.set_ylabel("fraction of trajectories failed")
+    axes.set_ylim(-0.03, 1.03)
+    axes.legend(frameon=False)
+    return figure
+
+
+FIGURES: dict[str, Callable[[Sequence[Row]], Figure]] = {
+    "errors": errors,
+    "comp6": comp6,
+    "capacity": capacity,
+    "stability": stability,
+}
+
+
+def draw(kind: str, rows: Sequence[Row], dataset: str) -> Figure:
+    """A figure of one dataset.
+
+    Args:
+        kind: one of FIGURES.
+        rows: of a table; those of other datasets are left out.
+        dataset: its name.
+
+    Raises:
+        InputError: the table has no rows of the dataset.
+    """
+    own = [row for row in rows if row.dataset == dataset]
+    if not own:
+        known = ", ".join(dict.fromkeys(row.dataset for row in rows)) or "nothing"
+        raise InputError(f"wanted rows of the dataset {dataset!r}, got {known}; name one of these")
+    return FIGURES[kind](own)
+
+
+def _compare(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+    """One metric of every family and model, side by side."""
+    labels: list[str] = []
+    for family, colour in _colours(rows).items():
+        models = [model for model in _models(rows, family) if _values(rows, metric, family, model)]
+        for model in models:
+            values, place = _values(rows, metric, family, model), len(labels)
+            labels.append(family if len(models) == 1 else f"{family} {model}")
+            axes.bar(place, np.mean(values), color=colour, alpha=0.35, width=0.7)
+            spots = place + np.linspace(-0.2, 0.2, len(values))
+            axes.plot(spots, values, "o", color=colour, markersize=3)
+            for ensemble in _values(rows, metric, family, model, ENSEMBLE):
+                axes.plot(place, ensemble, "D", color=colour, mfc="white", markersize=6)
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+    _name(axes, rows, metric)
+
+
+def _panels(lines: int, columns: int) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(PANEL * columns + 0.6, PANEL * lines), layout="constrained")
+    return figure, figure.subplots(lines, columns, squeeze=False)
+
+
+def _name(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+    """What the ordinate is."""
+    subset, _, name = metric.rpartition("/")
+    subject, _, error = name.rpartition("_")
+    unit = next(row.unit for row in rows if row.metric == metric)
+    of = f" ({subset})" if subset == "all" else ""
+    axes.set_ylabel(f"{SUBJECTS[subject]} {error.upper()}{of}, {unit}")
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+
+
+def _colours(rows: Sequence[Row]) -> dict[str, str]:
+    """Families in the table's order, and their colours."""
+    families = list(dict.fromkeys(row.family for row in rows))
+    return {family: COLOURS[place % len(COLOURS)] for place, family in enumerate(families)}
+
+
+def _models(rows: Sequence[Row], family: str) -> list[str]:
+    return list(dict.fromkeys(row.model for row in rows if row.family == family))
+
+
+def _values(
+    rows: Sequence[Row], metric: str, family: str, model: str, seed: str | None = None
+) -> list[float]:
+    """Those of the members, or of one other seed: ``ensemble``."""
+    return [
+        row.value
+        for row in rows
+        if (row.metric, row.family, row.model) == (metric, family, model)
+        and (row.seed == seed if seed else isinstance(row.seed, int))
+    ]
+
+
+def _has(rows: Sequence[Row], metric: str) -> bool:
+    return any(row.metric == metric for row in rows)
+
+
+def _natural(name: str) -> list[int | str]:
+    """A key that sorts the numbers in names as numbers."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def _differences(shapes: Sequence[str]) -> list[str]:
+    """Names of architectures without the parts that all have in common."""
+    parts = [shape.split("-") for shape in shapes]
+    told = [column for column in zip(*parts, strict=True) if len(set(column)) > 1]
+    return [" ".join(names) for names in zip(*told, strict=True)]

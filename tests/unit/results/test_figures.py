@@ -1,0 +1,118 @@
+"""Figures: what of a table stands in them."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from mlipkd.errors import InputError
+from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row, write_rows
+from mlipkd.results.figures import FIGURES, draw
+
+SMALL, LARGE = "n1-l0-a3-w8-s4", "n2-l1-a3-w8-s4"
+
+
+def rows_of(metrics: dict[str, str], models: dict[str, list[str]]) -> list[Row]:
+    """Two members and their ensemble of each model of each family, valued 1, 2 and 3."""
+    return [
+        Row("chno", family, model, seed, metric, value, unit)
+        for metric, unit in metrics.items()
+        for family, names in models.items()
+        for model in names
+        for seed, value in ((0, 1.0), (1, 2.0), (ENSEMBLE, 3.0))
+    ]
+
+
+ONE_EACH = {"teachers": [SMALL], "students": [SMALL]}
+SEVERAL = {"teachers": [LARGE], "students": [LARGE, SMALL], "controls": [LARGE, SMALL]}
+ERRORS = {"energy_per_atom_rmse": "eV/atom", "energy_rmse": "eV", "forces_rmse": "eV/Å"}
+COMP6 = {
+    f"{subset}/{subject}_rmse": unit
+    for subset in ("torsion", "all")
+    for subject, unit in (("energy", "kcal/mol"), ("conformer_energy", "kcal/mol"))
+}
+
+
+def texts(axes) -> list[str]:
+    return [label.get_text() for label in axes.get_xticklabels()]
+
+
+def test_errors_show_members_their_mean_and_the_ensemble() -> None:
+    figure = draw("errors", rows_of(ERRORS, ONE_EACH), "chno")
+    energy, forces = figure.axes
+    assert forces.get_ylabel() == "F RMSE, eV/Å"
+    assert energy.get_ylabel() == "E per atom RMSE, eV/atom"
+    assert texts(forces) == ["teachers", "students"]
+    assert [bar.get_height() for bar in forces.patches] == [1.5, 1.5]
+    members, ensemble, *_ = forces.lines
+    assert list(members.get_ydata()) == [1.0, 2.0]
+    assert list(ensemble.get_ydata()) == [3.0]
+
+
+def test_models_are_named_where_a_family_has_several() -> None:
+    figure = draw("errors", rows_of(ERRORS, SEVERAL), "chno")
+    names = ["teachers"] + [f"{f} {m}" for f in ("students", "controls") for m in (LARGE, SMALL)]
+    assert texts(figure.axes[0]) == names
+
+
+def test_comp6_has_a_panel_for_each_subset_and_subject() -> None:
+    figure = draw("comp6", rows_of(COMP6, ONE_EACH), "chno")
+    assert [axes.get_title() for axes in figure.axes] == ["torsion", "all"] * 2
+    assert [axes.get_ylabel() for axes in figure.axes[2:]] == [
+        "ΔE RMSE, kcal/mol",
+        "ΔE RMSE (all), kcal/mol",
+    ]
+
+
+@pytest.mark.parametrize("metrics", [ERRORS, COMP6])
+def test_capacity_compares_families_of_several_models(metrics) -> None:
+    figure = draw("capacity", rows_of(metrics, SEVERAL), "chno")
+    axes = figure.axes[0]
+    assert texts(axes) == ["n1 l0", "n2 l1"]
+    assert axes.get_legend_handles_labels()[1] == ["students", "controls"]
+
+
+def test_stability_is_that_of_all_seeds() -> None:
+    values = {"failed_low": 0.1, "failed": 0.25, "failed_high": 0.5}
+    rows = [
+        Row("chno", family, SMALL, seed, f"dt{step}/{what}", value if seed == POOLED else 9.0, "1")
+        for family in ONE_EACH
+        for step in (2.0, 0.5)
+        for what, value in values.items()
+        for seed in (0, POOLED)
+    ]
+    (axes,) = draw("stability", rows, "chno").axes
+    assert axes.get_legend_handles_labels()[1] == ["teachers", "students"]
+    line, _, (bars,) = axes.containers[0]
+    assert list(line.get_xdata()) == [0.5, 2.0]
+    assert list(line.get_ydata()) == [0.25, 0.25]
+    assert bars.get_segments()[0][:, 1] == pytest.approx([0.1, 0.5])
+
+
+def test_a_family_has_one_colour() -> None:
+    figure = draw("capacity", rows_of(ERRORS, SEVERAL), "chno")
+    again = draw("errors", rows_of(ERRORS, SEVERAL), "chno")
+    line = figure.axes[0].containers[0][0]
+    assert line.get_color() == again.axes[0].lines[2].get_color()  # of the students
+
+
+def test_a_dataset_without_rows() -> None:
+    with pytest.raises(InputError, match="wanted rows of the dataset 'al', got chno"):
+        draw("errors", rows_of(ERRORS, ONE_EACH), "al")
+
+
+def test_the_verb_writes_the_same_file_twice(tmp_path) -> None:
+    write_rows(tmp_path / "errors.csv", rows_of(ERRORS, ONE_EACH), [])
+    written = []
+    for name in ("a.svg", "b.svg"):
+        words = ["figure", "--kind", "errors", "--dataset", "chno"]
+        words += ["--output", str(tmp_path / name), str(tmp_path / "errors.csv")]
+        subprocess.run([sys.executable, "-m", "mlipkd", *words], check=True)
+        written.append((tmp_path / name).read_text())
+    assert ET.fromstring(written[0]).tag.endswith("svg")
+    assert written[0] == written[1]
+
+
+def test_every_figure_is_tested() -> None:
+    assert set(FIGURES) == {"errors", "comp6", "capacity", "stability"}
