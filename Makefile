@@ -1,5 +1,6 @@
 # make demo    install, run the campaign of config.yaml, print its summary
 # make test    install, run all tests
+# make reproduced CAMPAIGN=chno   run campaigns/reduced/chno.yaml, keep its tables in docs/reproduced
 # make bench   speed and memory beside hippynn, into docs/performance.md; make bench-quick: ratios
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: install demo test lint bench bench-quick docs clean
+.PHONY: install demo reproduced test lint bench bench-quick docs clean
 
 install: $(VENV)/installed
 
@@ -22,6 +23,14 @@ $(VENV)/installed: pyproject.toml setup.py envs/constraints.txt $(wildcard mlipk
 demo: install
 	snakemake --profile workflow/profiles/local
 	@cat results/summary.md
+
+reproduced: install
+	@test -f 'campaigns/reduced/$(CAMPAIGN).yaml' || { echo 'wanted CAMPAIGN=..., one of:'; ls campaigns/reduced; exit 2; }
+	snakemake --profile workflow/profiles/local --configfile 'campaigns/reduced/$(CAMPAIGN).yaml' \
+		--directory 'runs/$(CAMPAIGN)'
+	mkdir -p 'docs/reproduced/$(CAMPAIGN)'
+	cp 'runs/$(CAMPAIGN)/results/summary.md' 'docs/reproduced/$(CAMPAIGN)/'
+	cp -r 'runs/$(CAMPAIGN)/results/figures' 'docs/reproduced/$(CAMPAIGN)/'
 
 # One thread for each of the tests that run side by side.
 test: install
