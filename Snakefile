@@ -7,8 +7,9 @@
 #                results/{dataset}/{family}/{model}/augmented.h5, which students train on
 #   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv,
 #                stability.csv
-#                results/{dataset}/cost.csv
+#                results/{dataset}/cost.csv, recommended.csv
 #   results      results/tables/{table}.csv
+#                results/recommended/{dataset}/
 #                results/summary.md
 #                results/figures/{dataset}/{figure}.svg
 #
@@ -37,6 +38,7 @@ wildcard_constraints:
 localrules:
     all,
     fetch,
+    recommend,
     collect,
     summary,
     figure,

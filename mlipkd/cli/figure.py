@@ -7,12 +7,12 @@ from typer import Argument, Option
 
 
 def figure(
-    table: Annotated[Path, Argument(help="Table that mlipkd collect wrote.")],
-    kind: Annotated[str, Option(help="errors, comp6, capacity or stability.")],
+    tables: Annotated[list[Path], Argument(help="Tables that mlipkd collect wrote.")],
+    kind: Annotated[str, Option(help="errors, comp6, capacity, stability or pareto.")],
     dataset: Annotated[str, Option(help="The dataset whose rows are drawn.")],
     output: Annotated[Path, Option(help="Figure to write, SVG.")],
 ) -> None:
-    """Draw a table.
+    """Draw a table; ``pareto`` takes two, errors and cost.
 
     Example: mlipkd figure --kind comp6 --dataset chno --output comp6.svg results/tables/comp6.csv
     """
@@ -27,7 +27,7 @@ def figure(
         raise InputError(
             f"command line: wanted one of the kinds {', '.join(FIGURES)}, got {kind!r}; choose one"
         )
-    rows, _ = read_rows(table)
+    rows = [row for table in tables for row in read_rows(table)[0]]
     drawn = draw(kind, rows, dataset)
     # The same table gives the same file: no date, no random names within.
     with artefacts.writing(output) as temporary, rc_context({"svg.hashsalt": "mlipkd"}):

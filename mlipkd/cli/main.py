@@ -16,6 +16,7 @@ from mlipkd.cli.fetch import fetch
 from mlipkd.cli.figure import figure
 from mlipkd.cli.merge import merge
 from mlipkd.cli.predict import predict
+from mlipkd.cli.recommend import recommend
 from mlipkd.cli.summary import summary
 from mlipkd.cli.train import train
 from mlipkd.errors import InputError
@@ -41,6 +42,7 @@ VERBS = (
     evaluate_comp6,
     evaluate_cost,
     evaluate_stability,
+    recommend,
     collect,
     summary,
     figure,

@@ -109,6 +109,15 @@ class DatasetSection(Section):
             return teacher, models[0]
         return (teacher, model) if model in models else None
 
+    def candidates(self) -> list[str]:
+        """The families that may be recommended: all that learn, but for their measure."""
+        wanted = self.evaluations.recommended
+        return [
+            name
+            for name, family in self.families.items()
+            if family.learns_from and wanted and name != wanted.teacher
+        ]
+
 
 class Download(Section):
     """A file of the web, and what it must be."""
@@ -137,7 +146,12 @@ class Campaign(Section):
             for family in dataset.families
             for fault in _family_faults(self, name, family)
         ]
-        for taken in {"tables", "figures"} & self.datasets.keys():
+        for name, dataset in self.datasets.items():
+            faults += [
+                (f"datasets.{name}.evaluations.recommended{where}", fault)
+                for where, fault in _recommendation_faults(dataset)
+            ]
+        for taken in {"tables", "figures", "recommended"} & self.datasets.keys():
             faults.append(
                 (f"datasets.{taken}", f"results/{taken} holds the {taken}; rename the dataset")
             )
@@ -211,6 +225,25 @@ def _family_faults(campaign: Campaign, dataset_name: str, name: str) -> list[tup
             ]
     faults = _single_teacher_faults(campaign, dataset, name)
     return [(f"{path}.supervision", fault) for fault in faults]
+
+
+def _recommendation_faults(dataset: DatasetSection) -> list[tuple[str, str]]:
+    """What keeps a dataset's recommendation from being made: the key below it, and the fault."""
+    wanted = dataset.evaluations.recommended
+    if wanted is None:
+        return []
+    trained = [name for name, family in dataset.families.items() if family.recipe]
+    faults = []
+    if wanted.teacher not in trained:
+        known = ", ".join(trained)
+        faults.append(
+            (".teacher", f"wanted one of the trained families {known}, got {wanted.teacher!r}")
+        )
+    if not dataset.candidates():
+        faults.append(("", "wanted a family that learns from another, found none; add students"))
+    if dataset.evaluations.cost is None:
+        faults.append(("", "wanted costs to compare; add evaluations.cost"))
+    return faults
 
 
 def _single_teacher_faults(campaign: Campaign, dataset: DatasetSection, name: str) -> list[str]:

@@ -84,9 +84,21 @@ class StabilityEvaluation(Section):
         return self
 
 
+class Recommendation(Section):
+    """Which student to use: the smallest, fastest and leanest about as good as its teacher."""
+
+    teacher: Name
+    """The trained family that others are measured by; of these, all that learn are candidates."""
+    by: Literal["energy", "forces"] = "forces"
+    """The reference label whose validation error counts; all their recipes have a term of it."""
+    within: PositiveFloat = 0.2
+    """How much larger than the teacher's a candidate's error may be, as a fraction."""
+
+
 class Evaluations(Section):
     """What is asked beside the errors on the test split, which every member is always asked."""
 
     comp6: Comp6Evaluation | None = None
     cost: CostEvaluation | None = None
     stability: StabilityEvaluation | None = None
+    recommended: Recommendation | None = None

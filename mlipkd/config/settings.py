@@ -12,7 +12,12 @@ import yaml
 from mlipkd.config.calculator import Calculator
 from mlipkd.config.campaign import Campaign
 from mlipkd.config.dataset import AnySource, Split
-from mlipkd.config.evaluation import Comp6Evaluation, CostEvaluation, StabilityEvaluation
+from mlipkd.config.evaluation import (
+    Comp6Evaluation,
+    CostEvaluation,
+    Recommendation,
+    StabilityEvaluation,
+)
 from mlipkd.config.load import load_section
 from mlipkd.config.model import Architecture
 from mlipkd.config.recipe import Recipe
@@ -65,6 +70,7 @@ class EvaluationSettings(Settings):
     comp6: Comp6Evaluation | None = None
     cost: CostEvaluation | None = None
     stability: StabilityEvaluation | None = None
+    recommended: Recommendation | None = None
 
 
 def dataset_settings(campaign: Campaign, dataset: str) -> DatasetSettings:

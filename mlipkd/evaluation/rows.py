@@ -38,6 +38,14 @@ UNITS = {
         "time": "µs/atom/step",
         "memory": "kB/atom",
     },
+    "recommended": {  # as <smallest, fastest or leanest>/<metric>
+        "weights": "1",
+        "time": "µs/atom/step",
+        "memory": "kB/atom",
+        "energy_validation_rmse": "eV",
+        "forces_validation_rmse": "eV/Å",
+        "of_teacher": "1",
+    },
     "stability": {  # as dt<fs>/<metric>
         "failed": "1",
         "failed_low": "1",

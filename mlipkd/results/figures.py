@@ -1,4 +1,4 @@
-"""Figures: the tables as pictures, each from one table and of one dataset.
+"""Figures: the tables as pictures, each of one dataset.
 
 A family has the same colour in all of them. Dots are members, a bar their mean, a diamond the
 ensemble, the mean of the members' predictions (compare Matin et al., arXiv 2503.14293, Figs. 2-6).
@@ -65,18 +65,8 @@ def capacity(rows: Sequence[Row]) -> Figure:
     figure, panels = _panels(1, len(metrics))
     for axes, metric in zip(panels[0], metrics, strict=True):
         for family in grids:
-            points = {s: _values(rows, metric, family, s) for s in shapes}
-            places = [place for place, shape in enumerate(shapes) if points[shape]]
-            found = [points[shapes[place]] for place in places]
-            axes.errorbar(
-                places,
-                [np.mean(values) for values in found],
-                yerr=[np.std(values, ddof=1) if len(values) > 1 else 0 for values in found],
-                color=colours[family],
-                marker="o",
-                capsize=3,
-                label=family,
-            )
+            found = [(n, _values(rows, metric, family, own)) for n, own in enumerate(shapes)]
+            _line(axes, found, colours[family], family)
         _name(axes, rows, metric)
         axes.set_xticks(range(len(shapes)), _differences(shapes), rotation=45, ha="right")
         axes.legend(frameon=False)
@@ -114,11 +104,36 @@ def stability(rows: Sequence[Row]) -> Figure:
     return figure
 
 
+def pareto(rows: Sequence[Row]) -> Figure:
+    """Errors of forces, or of energies where there are none, against what a model costs.
+
+    Means over seeds; bars are standard deviations. Below and to the left is better.
+    """
+    error = "forces_rmse" if _has(rows, "forces_rmse") else "energy_per_atom_rmse"
+    costs = ("time", "memory", "weights")
+    figure, panels = _panels(1, len(costs))
+    for axes, cost in zip(panels[0], costs, strict=True):
+        for family, colour in _colours(rows).items():
+            found = [
+                (at, _values(rows, error, family, model))
+                for model in _models(rows, family)
+                for at in _values(rows, cost, family, model)[:1]
+            ]
+            _line(axes, sorted(found), colour, family)
+        _name(axes, rows, error)
+        unit = next(row.unit for row in rows if row.metric == cost)
+        axes.set_xlabel(f"{cost}, {unit}" if unit != "1" else f"number of {cost}")
+        axes.set_xscale("log")
+    panels[0][0].legend(frameon=False)
+    return figure
+
+
 FIGURES: dict[str, Callable[[Sequence[Row]], Figure]] = {
     "errors": errors,
     "comp6": comp6,
     "capacity": capacity,
     "stability": stability,
+    "pareto": pareto,
 }
 
 
@@ -155,6 +170,22 @@ def _compare(axes: Axes, rows: Sequence[Row], metric: str) -> None:
                 axes.plot(place, ensemble, "D", color=colour, mfc="white", markersize=6)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
     _name(axes, rows, metric)
+
+
+def _line(
+    axes: Axes, points: Sequence[tuple[float, list[float]]], colour: str, family: str
+) -> None:
+    """The mean and, as a bar, the standard deviation of the values at each place."""
+    points = [(at, values) for at, values in points if values]
+    axes.errorbar(
+        [at for at, _ in points],
+        [np.mean(values) for _, values in points],
+        yerr=[float(np.std(values, ddof=1)) if len(values) > 1 else 0 for _, values in points],
+        color=colour,
+        marker="o",
+        capsize=3,
+        label=family,
+    )
 
 
 def _panels(lines: int, columns: int) -> tuple[Figure, np.ndarray]:

@@ -7,7 +7,7 @@ a retry. The one before is kept: a checkpoint damaged by a crash or a full disk 
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -26,6 +26,8 @@ class Progress:
     epoch: int = 0
     best_epoch: int = 0
     best_loss: float = float("inf")
+    best_validation: dict[str, dict[str, float]] = field(default_factory=dict)
+    """RMSE and MAE of each term in the best epoch."""
     halved_epoch: int = 0
     seconds: float = 0.0
     stopped: str | None = None

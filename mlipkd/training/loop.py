@@ -194,7 +194,7 @@ class _Training:
             state.epoch = epoch
             state.seconds += seconds
             if found < state.best_loss:
-                state.best_loss, state.best_epoch = found, epoch
+                state.best_loss, state.best_epoch, state.best_validation = found, epoch, errors
                 weights = self.members.weights[number]
                 self.best[number] = {k: v.detach().clone() for k, v in weights.items()}
             self.histories[number].add(
@@ -299,6 +299,7 @@ class _Training:
                 "epochs": state.epoch,
                 "best_epoch": state.best_epoch,
                 "best_loss": state.best_loss,
+                "validation": state.best_validation,
                 "stopped": state.stopped or "epochs",
                 "seconds": round(state.seconds, 1),
             },

@@ -66,6 +66,7 @@ CAMPAIGN = {
             "evaluations": {
                 "comp6": {"suites": {"clusters": "clusters.h5"}},
                 "cost": {"atoms": 40, "steps": 2},
+                "recommended": {"teacher": "teachers", "within": 1000},
                 "stability": {
                     "molecule": "Al",
                     "molecules": 16,
@@ -142,6 +143,14 @@ def test_tables_are_complete(folder: Path) -> None:
     assert {row["seed"] for row in stability if row["family"] == "controls"} == {"0", "1", "all"}
     assert {"dt2.0/failed", "dt2.0/drift"} <= {row["metric"] for row in stability}
     assert {row["metric"] for row in rows(folder, "cost")} == {"weights", "time", "memory"}
+    recommended = folder / "results" / "recommended" / "metal"
+    for name in ("smallest", "fastest", "leanest"):
+        own = load_potential(recommended / f"{name}.safetensors").metadata
+        (chosen,) = (r for r in rows(folder, "recommended") if r["metric"] == f"{name}/weights")
+        assert (own["family"], own["model"]) == (chosen["family"], chosen["model"])
+        assert own["family"] in {"students", "students2", "pupils"}
+    figures = {path.stem for path in (folder / "results" / "figures" / "metal").glob("*.svg")}
+    assert figures == {"errors", "comp6", "stability", "pareto"}
     summary = (folder / "results" / "summary.md").read_text()
     assert "students2 (1)" in summary
     assert "Warning" not in summary

@@ -78,20 +78,33 @@ ROWS = {
         for d, section in campaign.datasets.items()
         if section.evaluations.cost and any(dataset == d for dataset, _, _ in TRAINED)
     ],
+    "recommended": [
+        f"results/{d}/recommended.csv"
+        for d, section in campaign.datasets.items()
+        if section.evaluations.recommended
+    ],
 }
 
 
 def figures_of(dataset):
     """The figures of a dataset, and the tables that they are drawn from."""
     section = campaign.datasets[dataset]
-    figures = {"errors": "errors"}
+    figures = {"errors": ["errors"]}
     if section.evaluations.comp6:
-        figures["comp6"] = "comp6"
+        figures["comp6"] = ["comp6"]
     if section.evaluations.stability:
-        figures["stability"] = "stability"
+        figures["stability"] = ["stability"]
     if any(len(section.models(family)) > 1 for family in section.families):
-        figures["capacity"] = "comp6" if section.evaluations.comp6 else "errors"
+        figures["capacity"] = ["comp6" if section.evaluations.comp6 else "errors"]
+    if f"results/{dataset}/cost.csv" in ROWS["cost"]:
+        figures["pareto"] = ["errors", "cost"]
     return figures
+
+
+def may_be_recommended(dataset):
+    """The families of a dataset that a recommendation chooses from, and their teacher."""
+    section = campaign.datasets[dataset]
+    return [section.evaluations.recommended.teacher, *section.candidates()]
 
 
 FIGURES = {dataset: figures_of(dataset) for dataset in campaign.datasets}
@@ -101,7 +114,7 @@ def write_settings():
     """Give every job the part of the campaign that concerns it."""
     for dataset, section in campaign.datasets.items():
         keep(f"results/{dataset}/settings.yaml", dataset_settings(campaign, dataset))
-        for evaluation in ("comp6", "stability", "cost"):
+        for evaluation in ("comp6", "stability", "cost", "recommended"):
             if getattr(section.evaluations, evaluation):
                 settings = evaluation_settings(campaign, dataset, evaluation)
                 keep(f"results/{dataset}/{evaluation}.settings.yaml", settings)

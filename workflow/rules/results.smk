@@ -2,6 +2,33 @@
 # runs.
 
 
+rule recommend:
+    input:
+        settings=f"results/{DATASET}/recommended.settings.yaml",
+        cost=f"results/{DATASET}/cost.csv",
+        models=lambda w: [
+            f"results/{member}/model.safetensors"
+            for member in MEMBERS
+            if (place := Path(member)).parts[0] == w.dataset
+            and place.parts[1] in may_be_recommended(w.dataset)
+        ],
+    output:
+        rows=f"results/{DATASET}/recommended.csv",
+        folder=directory("results/recommended/{dataset}"),
+    log:
+        f"logs/{DATASET}/recommend.log",
+    benchmark:
+        f"logs/{DATASET}/recommend.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    resources:
+        mem_mb=rising(1000),
+        runtime=rising(10),
+    shell:
+        "mlipkd recommend --settings {input.settings:q} --cost {input.cost:q}"
+        " --output {output.rows:q} --folder {output.folder:q} {input.models:q} > {log:q} 2>&1"
+
+
 rule collect:
     input:
         rows=lambda w: ROWS[w.table],
@@ -40,7 +67,7 @@ rule summary:
 
 rule figure:
     input:
-        table=lambda w: f"results/tables/{FIGURES[w.dataset][w.figure]}.csv",
+        tables=lambda w: expand("results/tables/{t}.csv", t=FIGURES[w.dataset][w.figure]),
     output:
         figure="results/figures/{dataset}/{figure}.svg",
     log:
@@ -54,4 +81,4 @@ rule figure:
         runtime=rising(10),
     shell:
         "mlipkd figure --kind {wildcards.figure:q} --dataset {wildcards.dataset:q}"
-        " --output {output.figure:q} {input.table:q} > {log:q} 2>&1"
+        " --output {output.figure:q} {input.tables:q} > {log:q} 2>&1"

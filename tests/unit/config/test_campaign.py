@@ -144,3 +144,25 @@ def test_what_single_teachers_cannot_do(content, families, changes, what):
     where, text = fault(content)
     assert where == "datasets.metal.families.students.supervision"
     assert re.search(what, text)
+
+
+def test_a_recommendation_needs_a_teacher_candidates_and_costs(content, families):
+    evaluations = content["datasets"]["metal"]["evaluations"] = {
+        "recommended": {"teacher": "teachers"},
+        "cost": {},
+    }
+    assert metal(content).candidates() == ["students"]
+    place = "datasets.metal.evaluations.recommended"
+    del evaluations["cost"]
+    assert fault(content) == (place, "wanted costs to compare; add evaluations.cost")
+    evaluations["cost"] = {}
+    evaluations["recommended"]["teacher"] = "professors"
+    where, what = fault(content)
+    assert where == f"{place}.teacher"
+    assert what == "wanted one of the trained families teachers, students, got 'professors'"
+    evaluations["recommended"]["teacher"] = "teachers"
+    del families["students"]
+    assert fault(content) == (
+        place,
+        "wanted a family that learns from another, found none; add students",
+    )

@@ -90,6 +90,23 @@ def test_stability_is_that_of_all_seeds() -> None:
     assert bars.get_segments()[0][:, 1] == pytest.approx([0.1, 0.5])
 
 
+def test_pareto_is_error_against_cost_in_its_order() -> None:
+    sizes = {SMALL: 100.0, LARGE: 900.0}
+    costs = [
+        Row("chno", family, model, 0, metric, sizes[model], unit)
+        for family, models in SEVERAL.items()
+        for model in models
+        for metric, unit in (("time", "µs/atom/step"), ("memory", "kB/atom"), ("weights", "1"))
+    ]
+    figure = draw("pareto", rows_of(ERRORS, SEVERAL) + costs, "chno")
+    labels = ["time, µs/atom/step", "memory, kB/atom", "number of weights"]
+    assert [axes.get_xlabel() for axes in figure.axes] == labels
+    assert {axes.get_ylabel() for axes in figure.axes} == {"F RMSE, eV/Å"}
+    students = figure.axes[0].containers[1][0]
+    assert list(students.get_xdata()) == [100.0, 900.0]
+    assert list(students.get_ydata()) == [1.5, 1.5]
+
+
 def test_a_family_has_one_colour() -> None:
     figure = draw("capacity", rows_of(ERRORS, SEVERAL), "chno")
     again = draw("errors", rows_of(ERRORS, SEVERAL), "chno")
@@ -115,4 +132,4 @@ def test_the_verb_writes_the_same_file_twice(tmp_path) -> None:
 
 
 def test_every_figure_is_tested() -> None:
-    assert set(FIGURES) == {"errors", "comp6", "capacity", "stability"}
+    assert set(FIGURES) == {"errors", "comp6", "capacity", "stability", "pareto"}

@@ -1,0 +1,34 @@
+"""``mlipkd recommend``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def recommend(
+    models: Annotated[list[Path], Argument(help="Model files of teachers and candidates.")],
+    settings: Annotated[Path, Option(help="Settings with the section recommended, YAML.")],
+    cost: Annotated[Path, Option(help="Rows of the cost of all models, CSV.")],
+    output: Annotated[Path, Option(help="Rows to write, CSV.")],
+    folder: Annotated[Path, Option(help="Folder to copy the recommended model files into.")],
+) -> None:
+    """Find the smallest, fastest and leanest student that is about as good as its teacher.
+
+    Example: mlipkd recommend --settings recommended.yaml --cost cost.csv --output recommended.csv
+    --folder recommended */*/seed*/model.safetensors
+    """
+    from mlipkd.config.settings import EvaluationSettings
+    from mlipkd.errors import InputError
+    from mlipkd.evaluation.ensembles import source_of
+    from mlipkd.evaluation.rows import read_rows, write_rows
+    from mlipkd.hipnn.file import load_potential
+    from mlipkd.results.recommend import recommend
+
+    section = EvaluationSettings.read(str(settings)).recommended
+    if section is None:
+        raise InputError(f"{settings}: wanted the section recommended, found none; add it")
+    costs, source = read_rows(cost)
+    rows, notes = recommend(section, models, costs, folder)
+    sources = [source, *(source_of(path, load_potential(path)) for path in models)]
+    write_rows(output, rows, sources, notes)

@@ -1,0 +1,111 @@
+"""Recommendation: the students that cost least among those that are about as good as their teacher.
+
+Models are measured by the validation error of the weights that were kept, as a mean over seeds: the
+test split has no part in the choice, so errors on it stay what the chosen will show elsewhere. Of
+the model that is chosen, the member of the lowest validation loss is handed out.
+"""
+
+import shutil
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlipkd import artefacts
+from mlipkd.config.evaluation import Recommendation
+from mlipkd.errors import InputError
+from mlipkd.evaluation.rows import UNITS, Row
+from mlipkd.hipnn.file import Potential, load_potential
+
+#: What is recommended for which cost.
+LEAST = {"smallest": "weights", "fastest": "time", "leanest": "memory"}
+
+Model = tuple[str, str]
+"""Family and name of the architecture."""
+
+
+def recommend(
+    settings: Recommendation, models: Sequence[Path], costs: Sequence[Row], output: Path
+) -> tuple[list[Row], list[str]]:
+    """Copy the recommended model files into a folder and say what each costs.
+
+    Where no student is good enough, nothing is recommended, and a note says how good the best is.
+
+    Args:
+        settings: the teacher, the label that counts and how much worse a student may be.
+        models: model files of the teacher's family and of all candidates, of one dataset.
+        costs: rows of the evaluation ``cost`` of that dataset.
+        output: folder to write ``smallest.safetensors`` and so on into.
+
+    Returns:
+        For each recommendation its costs, its validation error, and that as a fraction of the
+        teacher's (``of_teacher``); and notes for the reader.
+
+    Raises:
+        InputError: a file is damaged, a recipe has no reference term of the label, or a cost is
+            missing.
+    """
+    members: dict[Model, list[tuple[Path, Potential]]] = defaultdict(list)
+    for path in models:
+        potential = load_potential(path)
+        members[potential.metadata["family"], potential.metadata["model"]].append((path, potential))
+    errors = {
+        model: statistics.fmean(_error(path, one, settings.by) for path, one in own)
+        for model, own in members.items()
+    }
+    teacher = min(error for model, error in errors.items() if model[0] == settings.teacher)
+    candidates = {model: error for model, error in errors.items() if model[0] != settings.teacher}
+    good = [m for m, error in candidates.items() if error <= (1 + settings.within) * teacher]
+    output.mkdir(parents=True, exist_ok=True)
+    if not good:
+        best = min(candidates.values())
+        note = (
+            f"no student is recommended: wanted a validation error of {settings.by} of at most "
+            f"{1 + settings.within:g} times the teacher's {teacher:.4g}, got {best / teacher:.2f} "
+            "times at best; train larger students, or raise evaluations.recommended.within"
+        )
+        return [], [note]
+
+    cost = {((row.family, row.model), row.metric): row.value for row in costs}
+    for model in good:
+        for metric in LEAST.values():
+            if (model, metric) not in cost:
+                raise InputError(
+                    f"{output}: wanted the {metric} of {'/'.join(model)}, found none among the "
+                    "rows of cost; evaluate the cost of all models"
+                )
+    rows = []
+    for name, least in LEAST.items():
+        # Of models that cost the same, the better one.
+        chosen = min(good, key=lambda model: (cost[model, least], candidates[model]))
+        path, potential = min(
+            members[chosen], key=lambda member: member[1].metadata["training"]["best_loss"]
+        )
+        with artefacts.writing(output / f"{name}.safetensors") as temporary:
+            shutil.copyfile(path, temporary)
+        found = {
+            **{metric: cost[chosen, metric] for metric in LEAST.values()},
+            f"{settings.by}_validation_rmse": candidates[chosen],
+            "of_teacher": candidates[chosen] / teacher,
+        }
+        own = potential.metadata
+        rows += [
+            Row(
+                own["dataset"], own["family"], own["model"], own["seed"], f"{name}/{metric}", value,
+                UNITS["recommended"][metric],
+            )
+            for metric, value in found.items()
+        ]  # fmt: skip
+    return rows, []
+
+
+def _error(path: Path, potential: Potential, label: str) -> float:
+    """A member's validation RMSE of a reference label, eV or eV/Å."""
+    validation = potential.metadata["training"].get("validation", {})
+    if f"reference {label}" not in validation:
+        raise InputError(
+            f"{path}: wanted a model with a validation error of reference {label}, got errors of "
+            f"{', '.join(validation) or 'nothing'}; set evaluations.recommended.by to a label that "
+            "all recipes have a term of"
+        )
+    return validation[f"reference {label}"]["rmse"]
