@@ -31,6 +31,7 @@ reproduced: install
 	mkdir -p 'docs/reproduced/$(CAMPAIGN)'
 	cp 'runs/$(CAMPAIGN)/results/summary.md' 'docs/reproduced/$(CAMPAIGN)/'
 	cp -r 'runs/$(CAMPAIGN)/results/figures' 'docs/reproduced/$(CAMPAIGN)/'
+	find docs/reproduced -name '*.sha256' -delete
 
 # One thread for each of the tests that run side by side.
 test: install

@@ -12,11 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mlipkd.config.calculator import CALCULATOR
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row
 
-#: Distinct for all kinds of colour vision (Okabe, Ito, https://jfly.uni-koeln.de/color/).
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#f0e442")
+#: Distinct for all kinds of colour vision (Paul Tol's muted scheme, https://sronpersonalpages.nl/~pault/).
+COLOURS = (
+    *("#332288", "#cc6677", "#117733", "#ddcc77", "#88ccee"),
+    *("#882255", "#44aa99", "#999933", "#aa4499", "#000000"),
+)
 PANEL = 3.2  # inches
 SUBJECTS = {
     "energy": "E",
@@ -156,10 +160,15 @@ def draw(kind: str, rows: Sequence[Row], dataset: str) -> Figure:
 
 
 def _compare(axes: Axes, rows: Sequence[Row], metric: str) -> None:
-    """One metric of every family and model, side by side."""
+    """One metric of every family and model, side by side.
+
+    But for total energies of calculators, which are those of another method and off by a constant.
+    """
     labels: list[str] = []
     for family, colour in _colours(rows).items():
         models = [model for model in _models(rows, family) if _values(rows, metric, family, model)]
+        if metric.rpartition("/")[2].startswith("energy"):
+            models = [model for model in models if model != CALCULATOR]
         for model in models:
             values, place = _values(rows, metric, family, model), len(labels)
             labels.append(family if len(models) == 1 else f"{family} {model}")

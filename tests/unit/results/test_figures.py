@@ -50,6 +50,13 @@ def test_errors_show_members_their_mean_and_the_ensemble() -> None:
     assert list(ensemble.get_ydata()) == [3.0]
 
 
+def test_total_energies_of_calculators_are_left_out() -> None:
+    figure = draw("errors", rows_of(ERRORS, ONE_EACH | {"xtb": ["calculator"]}), "chno")
+    energy, forces = figure.axes
+    assert texts(energy) == ["teachers", "students"]
+    assert texts(forces) == ["teachers", "students", "xtb"]
+
+
 def test_models_are_named_where_a_family_has_several() -> None:
     figure = draw("errors", rows_of(ERRORS, SEVERAL), "chno")
     names = ["teachers"] + [f"{f} {m}" for f in ("students", "controls") for m in (LARGE, SMALL)]
