@@ -78,33 +78,41 @@ def capacity(rows: Sequence[Row]) -> Figure:
 
 
 def stability(rows: Sequence[Row]) -> Figure:
-    """Fraction of trajectories that failed against the time step, of all seeds together.
+    """Trajectories against the time step: the fraction that failed, and how long those lasted.
 
-    Bars are the binomial interval of 95 %.
+    Fractions are of all seeds together, with the binomial interval of 95 %; times are means and
+    standard deviations over members.
     """
     pooled = {(row.family, row.model, row.metric): row.value for row in rows if row.seed == POOLED}
     steps = sorted({float(m.removeprefix("dt").partition("/")[0]) for _, _, m in pooled})
-    figure, panels = _panels(1, 1)
-    axes = panels[0][0]
+    figure, ((fractions, times),) = _panels(1, 2)
     for family, colour in _colours(rows).items():
         for model in _models(rows, family):
+            name = family if len(_models(rows, family)) == 1 else f"{family} {model}"
             low, failed, high = (
                 np.array([pooled[family, model, f"dt{step}/{what}"] for step in steps])
                 for what in ("failed_low", "failed", "failed_high")
             )
-            axes.errorbar(
+            fractions.errorbar(
                 steps,
                 failed,
                 yerr=[failed - low, high - failed],
                 color=colour,
                 marker="o",
                 capsize=3,
-                label=family if len(_models(rows, family)) == 1 else f"{family} {model}",
+                label=name,
             )
-    axes.set_xlabel("time step, fs")
-    axes.set_ylabel("fraction of trajectories failed")
-    axes.set_ylim(-0.03, 1.03)
-    axes.legend(frameon=False)
+            lasted = [
+                (step, _values(rows, f"dt{step}/time_to_failure", family, model)) for step in steps
+            ]
+            _line(times, lasted, colour, name)
+    fractions.set_ylabel("fraction of trajectories failed")
+    fractions.set_ylim(-0.03, 1.03)
+    fractions.legend(frameon=False)
+    times.set_ylabel("time to failure, ps")
+    times.set_ylim(bottom=0)
+    for axes in (fractions, times):
+        axes.set_xlabel("time step, fs")
     return figure
 
 

@@ -50,6 +50,23 @@ def tables(*names: str) -> set[str]:
     return {f"tables/{name}.csv" for name in names} | {"summary.md"}
 
 
+def figures(config: dict, wanted: set[str]) -> set[str]:
+    """The figures that are drawn again: those of the tables that are made again."""
+    tables = {Path(job).stem for job in wanted if job.startswith("tables/")}
+    found = set()
+    for name, section in config["datasets"].items():
+        evaluations = section.get("evaluations", {})
+        drawn_from = {kind: {kind} for kind in ("comp6", "stability") if kind in evaluations}
+        drawn_from["errors"] = {"errors"}
+        # The dataset with a grid has no comp6.
+        if any("width" in family.get("model", {}) for family in section["families"].values()):
+            drawn_from["capacity"] = {"errors"}
+            if "cost" in evaluations:
+                drawn_from["pareto"] = {"errors", "cost"}
+        found |= {f"figures/{name}/{kind}.svg" for kind in drawn_from if drawn_from[kind] & tables}
+    return found
+
+
 WATER_FROM_STUDENTS = (
     trained("water/students")
     | labelled("water/students")
@@ -220,7 +237,7 @@ def test_change_of_the_campaign(workspace, name):
     config = workspace.config
     change(config)
     workspace.config = config
-    assert workspace.planned() == wanted
+    assert workspace.planned() == wanted | figures(config, wanted)
 
 
 @pytest.mark.parametrize(
@@ -232,14 +249,15 @@ def test_change_of_the_campaign(workspace, name):
 )
 def test_change_of_a_file(workspace, file, wanted):
     (workspace.folder / file).write_text("other content\n")
-    assert workspace.planned() == wanted
+    assert workspace.planned() == wanted | figures(workspace.config, wanted)
 
 
 def test_nothing_after_a_change_is_taken_back(workspace):
     original = workspace.config
     setting("recipes.teaching.optimiser.epochs", 5)(changed := workspace.config)
     workspace.config = changed
-    assert workspace.planned() == WATER_FROM_TEACHERS | METAL_FROM_TEACHERS
+    wanted = WATER_FROM_TEACHERS | METAL_FROM_TEACHERS
+    assert workspace.planned() == wanted | figures(changed, wanted)
     workspace.config = original
     assert workspace.planned() == set()
 
@@ -256,7 +274,8 @@ def test_nothing_without_logs(workspace):
 def test_a_lost_model_is_made_again_with_what_stands_on_it(workspace):
     (workspace.folder / f"results/metal/controls/{W8}/seed1/model.safetensors").unlink()
     wanted = trained("metal/controls", W8, [1]) | evaluated("metal/controls", model=W8)
-    assert workspace.planned() == wanted | tables("errors")
+    wanted |= tables("errors")
+    assert workspace.planned() == wanted | figures(workspace.config, wanted)
 
 
 def test_reruns_what_was_planned(workspace):

@@ -96,7 +96,8 @@ def figures_of(dataset):
         figures["stability"] = ["stability"]
     if any(len(section.models(family)) > 1 for family in section.families):
         figures["capacity"] = ["comp6" if section.evaluations.comp6 else "errors"]
-    if f"results/{dataset}/cost.csv" in ROWS["cost"]:
+    models = {model for d, _, model in TRAINED if d == dataset}
+    if f"results/{dataset}/cost.csv" in ROWS["cost"] and len(models) > 1:
         figures["pareto"] = ["errors", "cost"]
     return figures
 

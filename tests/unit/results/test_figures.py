@@ -89,12 +89,20 @@ def test_stability_is_that_of_all_seeds() -> None:
         for what, value in values.items()
         for seed in (0, POOLED)
     ]
-    (axes,) = draw("stability", rows, "chno").axes
-    assert axes.get_legend_handles_labels()[1] == ["teachers", "students"]
-    line, _, (bars,) = axes.containers[0]
+    # Of two members at 2 fs, and none at 0.5, where none failed.
+    rows += [
+        Row("chno", "students", SMALL, seed, "dt2.0/time_to_failure", value, "ps")
+        for seed, value in ((0, 1.0), (1, 3.0), (POOLED, 9.0))
+    ]
+    fractions, times = draw("stability", rows, "chno").axes
+    assert fractions.get_legend_handles_labels()[1] == ["teachers", "students"]
+    line, _, (bars,) = fractions.containers[0]
     assert list(line.get_xdata()) == [0.5, 2.0]
     assert list(line.get_ydata()) == [0.25, 0.25]
     assert bars.get_segments()[0][:, 1] == pytest.approx([0.1, 0.5])
+    line, _, (bars,) = times.containers[1]
+    assert (list(line.get_xdata()), list(line.get_ydata())) == ([2.0], [2.0])
+    assert bars.get_segments()[0][:, 1] == pytest.approx([2 - 2**0.5, 2 + 2**0.5])
 
 
 def test_pareto_is_error_against_cost_in_its_order() -> None:
