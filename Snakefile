@@ -6,7 +6,8 @@
 #   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5, augmented.h5
 #                results/{dataset}/{family}/{model}/augmented.h5, which students train on
 #   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv,
-#                stability.csv
+#                stability.csv, rdf.csv, structure.csv
+#                results/{dataset}/{family}/{model}/seed{seed}/liquid.h5, liquid.csv
 #                results/{dataset}/cost.csv, recommended.csv
 #   results      results/tables/{table}.csv
 #                results/recommended/{dataset}/
@@ -38,6 +39,7 @@ wildcard_constraints:
 localrules:
     all,
     fetch,
+    structure,
     recommend,
     collect,
     summary,

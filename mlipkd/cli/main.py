@@ -11,7 +11,10 @@ from mlipkd.cli.dataset import dataset
 from mlipkd.cli.evaluate_comp6 import evaluate_comp6
 from mlipkd.cli.evaluate_cost import evaluate_cost
 from mlipkd.cli.evaluate_errors import evaluate_errors
+from mlipkd.cli.evaluate_liquid import evaluate_liquid
+from mlipkd.cli.evaluate_rdf import evaluate_rdf
 from mlipkd.cli.evaluate_stability import evaluate_stability
+from mlipkd.cli.evaluate_structure import evaluate_structure
 from mlipkd.cli.fetch import fetch
 from mlipkd.cli.figure import figure
 from mlipkd.cli.merge import merge
@@ -42,6 +45,9 @@ VERBS = (
     evaluate_comp6,
     evaluate_cost,
     evaluate_stability,
+    evaluate_liquid,
+    evaluate_rdf,
+    evaluate_structure,
     recommend,
     collect,
     summary,

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt, StringConstraints, model_validator
 from mlipkd.config.calculator import CALCULATOR, SEED, Calculator
 from mlipkd.config.dataset import AnySource, Split
 from mlipkd.config.evaluation import Evaluations
+from mlipkd.config.faults import Faults, faults
 from mlipkd.config.model import Architecture, ModelGrid
 from mlipkd.config.recipe import Recipe
 from mlipkd.config.section import Name, Section
@@ -140,133 +141,6 @@ class Campaign(Section):
 
     @model_validator(mode="after")
     def _families_fit_together(self) -> Self:
-        faults = [
-            fault
-            for name, dataset in self.datasets.items()
-            for family in dataset.families
-            for fault in _family_faults(self, name, family)
-        ]
-        for name, dataset in self.datasets.items():
-            faults += [
-                (f"datasets.{name}.evaluations.recommended{where}", fault)
-                for where, fault in _recommendation_faults(dataset)
-            ]
-        for taken in {"tables", "figures", "recommended"} & self.datasets.keys():
-            faults.append(
-                (f"datasets.{taken}", f"results/{taken} holds the {taken}; rename the dataset")
-            )
-        if faults:
-            raise FamilyFaults(faults)
+        if found := list(faults(self)):
+            raise Faults(found)
         return self
-
-
-class FamilyFaults(ValueError):
-    """Faults between sections: a list of (YAML path, what is wrong and the remedy)."""
-
-    def __init__(self, faults: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{path}: {text}" for path, text in faults))
-        self.faults = faults
-
-
-def _family_faults(campaign: Campaign, dataset_name: str, name: str) -> list[tuple[str, str]]:
-    """What is wrong with one family in the light of the others."""
-    dataset = campaign.datasets[dataset_name]
-    family = dataset.families[name]
-    path = f"datasets.{dataset_name}.families.{name}"
-
-    if family.recipe is None:  # a calculator, which knows of no other family
-        return []
-    if family.recipe not in campaign.recipes:
-        known = ", ".join(campaign.recipes)
-        return [(f"{path}.recipe", f"wanted one of the recipes {known}, got {family.recipe!r}")]
-    needs_teacher = campaign.recipes[family.recipe].needs_teacher
-    if needs_teacher and family.learns_from is None:
-        return [(path, f"recipe {family.recipe!r} asks for a teacher's labels; add learns_from")]
-    if not needs_teacher and family.learns_from is not None:
-        return [
-            (
-                f"{path}.learns_from",
-                f"recipe {family.recipe!r} has no term with labels: teacher; "
-                "remove learns_from, or choose a recipe that uses it",
-            )
-        ]
-
-    chain = [name]
-    while (teacher := dataset.families[chain[-1]].learns_from) is not None:
-        if teacher not in dataset.families:
-            known = ", ".join(dataset.families)
-            at = f"datasets.{dataset_name}.families.{chain[-1]}.learns_from"
-            return [(at, f"wanted one of the families {known}, got {teacher!r}")]
-        if teacher in chain:
-            cycle = " → ".join([*chain[chain.index(teacher) :], teacher])
-            return [(f"{path}.learns_from", f"families learn in a circle: {cycle}; break it")]
-        chain.append(teacher)
-
-    if missing := dataset.grid(name).missing():
-        return [
-            (
-                f"{path}.model",
-                f"wanted values for {', '.join(missing)}; give them here or in "
-                f"datasets.{dataset_name}.model",
-            )
-        ]
-    try:
-        models = dataset.architectures(name)
-    except ValueError as error:
-        return [(f"{path}.model", str(error))]
-    for model in models:
-        if family.learns_from is not None and dataset.teacher_of(name, model) is None:
-            return [
-                (
-                    f"{path}.learns_from",
-                    f"{family.learns_from!r} has several models and none is {model}; "
-                    "give the same model to both, or split the teachers into families of one model",
-                )
-            ]
-    faults = _single_teacher_faults(campaign, dataset, name)
-    return [(f"{path}.supervision", fault) for fault in faults]
-
-
-def _recommendation_faults(dataset: DatasetSection) -> list[tuple[str, str]]:
-    """What keeps a dataset's recommendation from being made: the key below it, and the fault."""
-    wanted = dataset.evaluations.recommended
-    if wanted is None:
-        return []
-    trained = [name for name, family in dataset.families.items() if family.recipe]
-    faults = []
-    if wanted.teacher not in trained:
-        known = ", ".join(trained)
-        faults.append(
-            (".teacher", f"wanted one of the trained families {known}, got {wanted.teacher!r}")
-        )
-    if not dataset.candidates():
-        faults.append(("", "wanted a family that learns from another, found none; add students"))
-    if dataset.evaluations.cost is None:
-        faults.append(("", "wanted costs to compare; add evaluations.cost"))
-    return faults
-
-
-def _single_teacher_faults(campaign: Campaign, dataset: DatasetSection, name: str) -> list[str]:
-    """What is wrong with a family whose seeds learn from a teacher each, if it is one."""
-    family = dataset.families[name]
-    if family.supervision != "single":
-        return []
-    if family.learns_from is None:
-        return ["wanted learns_from beside single; add it, or remove supervision"]
-    if family.together:
-        return [
-            "seeds that learn from a teacher each train on other labels each; remove together, or "
-            "let the ensemble teach"
-        ]
-    recipe = campaign.recipes[family.recipe or ""]
-    if any(term.trust for term in recipe.loss):
-        return [
-            f"recipe {family.recipe!r} has trust, and a single teacher has no spread to go by; let "
-            "the ensemble teach, or choose another recipe"
-        ]
-    if strangers := set(dataset.seeds(name)) - set(dataset.seeds(family.learns_from)):
-        return [
-            f"wanted seeds of {family.learns_from!r}, {dataset.seeds(family.learns_from)}, got "
-            f"{sorted(strangers)} besides; choose the seeds among those"
-        ]
-    return []

@@ -84,6 +84,66 @@ class StabilityEvaluation(Section):
         return self
 
 
+class Melting(Section):
+    """How a crystal becomes a liquid."""
+
+    temperature: PositiveFloat = 3000.0
+    """Far above the melting point, K."""
+    duration: PositiveFloat = 10.0
+    """How long it is kept there, ps."""
+
+
+class LiquidEvaluation(Section):
+    """The liquid of the dataset's only element, sampled by every trained member."""
+
+    temperature: PositiveFloat
+    """Temperature, K."""
+    density: PositiveFloat
+    """Density of the liquid, g/cm³."""
+    atoms: PositiveInt = 2000
+    """Atoms at least; cells of an fcc crystal are added until there are as many."""
+    melting: Melting = Melting()
+    """How the crystal is melted."""
+    equilibration: PositiveFloat = 20.0
+    """Time at the temperature before the first frame, ps."""
+    duration: PositiveFloat = 50.0
+    """Time from the first frame to the last, ps."""
+    frames: PositiveInt = 100
+    """How many frames are taken."""
+    conservation: PositiveFloat = 5.0
+    """Time without a thermostat, in which the drift of the total energy is measured, ps."""
+    timestep: PositiveFloat = 1.0
+    """Time step, fs."""
+    engine: Literal["auto", "ase", "lammps"] = "auto"
+    """What integrates; auto: LAMMPS where it is installed."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the velocities."""
+
+    def steps(self, duration: float) -> int:
+        """How many steps a time takes, which is given in ps."""
+        return max(1, round(duration * 1e3 / self.timestep))
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> Self:
+        if self.frames > self.steps(self.duration):
+            raise ValueError(
+                f"wanted at least a step from frame to frame, got {self.frames} frames in "
+                f"{self.steps(self.duration)} steps; take fewer frames or a longer duration"
+            )
+        return self
+
+
+class RdfEvaluation(Section):
+    """Radial distribution functions of the liquid, beside that of a teacher."""
+
+    teacher: Name
+    """The trained family, of one model, whose g(r) others are measured by."""
+    cutoff: PositiveFloat = 10.0
+    """How far g(r) reaches, Å; at most half of the box."""
+    bin: PositiveFloat = 0.05
+    """Width of the bins, Å."""
+
+
 class Recommendation(Section):
     """Which student to use: the smallest, fastest and leanest about as good as its teacher."""
 
@@ -101,4 +161,6 @@ class Evaluations(Section):
     comp6: Comp6Evaluation | None = None
     cost: CostEvaluation | None = None
     stability: StabilityEvaluation | None = None
+    liquid: LiquidEvaluation | None = None
+    rdf: RdfEvaluation | None = None
     recommended: Recommendation | None = None

@@ -7,7 +7,8 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from mlipkd.config.campaign import Campaign, FamilyFaults
+from mlipkd.config.campaign import Campaign
+from mlipkd.config.faults import Faults
 from mlipkd.errors import InputError
 
 S = TypeVar("S", bound=BaseModel)
@@ -64,7 +65,7 @@ def _faults(error: ValidationError, section: type[BaseModel]) -> list[tuple[str,
     found: list[tuple[str, str]] = []
     for detail in error.errors(include_url=False):
         cause = detail.get("ctx", {}).get("error")
-        if isinstance(cause, FamilyFaults):
+        if isinstance(cause, Faults):
             found.extend(cause.faults)
             continue
         place = ".".join(str(part) for part in detail["loc"] if part != "[key]") or "top level"

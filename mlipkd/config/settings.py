@@ -15,6 +15,8 @@ from mlipkd.config.dataset import AnySource, Split
 from mlipkd.config.evaluation import (
     Comp6Evaluation,
     CostEvaluation,
+    LiquidEvaluation,
+    RdfEvaluation,
     Recommendation,
     StabilityEvaluation,
 )
@@ -70,6 +72,8 @@ class EvaluationSettings(Settings):
     comp6: Comp6Evaluation | None = None
     cost: CostEvaluation | None = None
     stability: StabilityEvaluation | None = None
+    liquid: LiquidEvaluation | None = None
+    rdf: RdfEvaluation | None = None
     recommended: Recommendation | None = None
 
 

@@ -53,6 +53,15 @@ UNITS = {
         "time_to_failure": "ps",
         "drift": "eV/atom/ps",
     },
+    "liquid": {
+        "failed": "1",
+        "temperature": "K",
+        "pressure": "GPa",
+        "equilibrated": "ps",
+        "drift": "eV/atom/ps",
+    },
+    "rdf": {"g": "1"},  # as g<r in Å>
+    "structure": {"tae": "Å", "peak": "Å", "tail": "1"},  # as rdf/<metric>
 }
 
 #: In place of a seed: the mean of the predictions of all members, and all runs of all members.

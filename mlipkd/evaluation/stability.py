@@ -18,13 +18,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from ase import Atoms
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from scipy.stats import binomtest
 
 from mlipkd.config.evaluation import StabilityEvaluation
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.dynamics.nve import run_nve
 from mlipkd.dynamics.trajectory import Trajectory
+from mlipkd.dynamics.velocities import with_velocities
 from mlipkd.errors import InputError
 from mlipkd.evaluation.ensembles import Ensemble
 from mlipkd.evaluation.rows import POOLED, UNITS, Row
@@ -97,14 +97,6 @@ def choose_engine(name: str) -> str:
     if name == "auto":
         return "torch-sim" if installed else "ase"
     return name
-
-
-def with_velocities(box: Atoms, temperature: float, seed: Sequence[int]) -> Atoms:
-    """The box at rest, its atoms with velocities of Maxwell and Boltzmann at a temperature, K."""
-    start = box.copy()
-    MaxwellBoltzmannDistribution(start, temperature_K=temperature, rng=np.random.default_rng(seed))
-    Stationary(start)
-    return start
 
 
 def _run(

@@ -75,6 +75,17 @@ CAMPAIGN = {
                     "runs": 2,
                     "duration": 0.01,
                 },
+                "liquid": {
+                    "temperature": 600,
+                    "density": 2.7,
+                    "atoms": 108,
+                    "melting": {"temperature": 700, "duration": 0.01},
+                    "equilibration": 0.004,
+                    "duration": 0.008,
+                    "frames": 4,
+                    "conservation": 0.004,
+                },
+                "rdf": {"teacher": "teachers", "cutoff": 5},
             },
         }
     },
@@ -142,6 +153,13 @@ def test_tables_are_complete(folder: Path) -> None:
     stability = rows(folder, "stability")
     assert {row["seed"] for row in stability if row["family"] == "controls"} == {"0", "1", "all"}
     assert {"dt2.0/failed", "dt2.0/drift"} <= {row["metric"] for row in stability}
+    who = {"teachers", "students", "students2", "controls", "pupils"}
+    liquid = rows(folder, "liquid")
+    assert {row["family"] for row in liquid} == who
+    assert {"failed", "temperature", "drift"} <= {row["metric"] for row in liquid}
+    assert sum(row["metric"] == "g2.875" for row in rows(folder, "rdf")) == 8
+    tae = [row for row in rows(folder, "structure") if row["metric"] == "rdf/tae"]
+    assert {row["family"] for row in tae} == who
     assert {row["metric"] for row in rows(folder, "cost")} == {"weights", "time", "memory"}
     recommended = folder / "results" / "recommended" / "metal"
     for name in ("smallest", "fastest", "leanest"):

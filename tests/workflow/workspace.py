@@ -16,7 +16,7 @@ set -eu
 echo "$*" >> commands.log
 while [ $# -gt 0 ]; do
     case "$1" in
-        --output|--history|--manifest) echo "$1" > "$2"; shift ;;
+        --output|--history|--manifest|--trajectory) echo "$1" > "$2"; shift ;;
     esac
     shift
 done

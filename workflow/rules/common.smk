@@ -73,6 +73,21 @@ ROWS = {
         for d, f, m in TRAINED
         if campaign.datasets[d].evaluations.stability
     ],
+    "liquid": [
+        f"results/{member}/liquid.csv"
+        for member in MEMBERS
+        if campaign.datasets[member.partition("/")[0]].evaluations.liquid
+    ],
+    "rdf": [
+        f"results/{d}/{f}/{m}/rdf.csv"
+        for d, f, m in TRAINED
+        if campaign.datasets[d].evaluations.rdf
+    ],
+    "structure": [
+        f"results/{d}/{f}/{m}/structure.csv"
+        for d, f, m in TRAINED
+        if campaign.datasets[d].evaluations.rdf
+    ],
     "cost": [
         f"results/{d}/cost.csv"
         for d, section in campaign.datasets.items()
@@ -84,6 +99,10 @@ ROWS = {
         if section.evaluations.recommended
     ],
 }
+
+
+#: Tables of curves, which are drawn and not printed.
+CURVES = ["rdf"]
 
 
 def figures_of(dataset):
@@ -115,7 +134,7 @@ def write_settings():
     """Give every job the part of the campaign that concerns it."""
     for dataset, section in campaign.datasets.items():
         keep(f"results/{dataset}/settings.yaml", dataset_settings(campaign, dataset))
-        for evaluation in ("comp6", "stability", "cost", "recommended"):
+        for evaluation in type(section.evaluations).model_fields:
             if getattr(section.evaluations, evaluation):
                 settings = evaluation_settings(campaign, dataset, evaluation)
                 keep(f"results/{dataset}/{evaluation}.settings.yaml", settings)
@@ -181,6 +200,13 @@ def labelled(dataset, family, model):
         return f"results/{dataset}/dataset.h5"
     teacher_family, teacher_model = teacher
     return f"results/{dataset}/{teacher_family}/{teacher_model}/augmented.h5"
+
+
+def teachers_rdf(wildcards):
+    """For an input: the radial distribution functions that those of a model are measured by."""
+    section = campaign.datasets[wildcards.dataset]
+    teacher = section.evaluations.rdf.teacher
+    return f"results/{wildcards.dataset}/{teacher}/{section.models(teacher)[0]}/rdf.csv"
 
 
 def first_seeds(wildcards):

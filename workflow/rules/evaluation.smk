@@ -73,6 +73,70 @@ rule stability:
         " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
 
 
+rule liquid:
+    input:
+        settings=f"results/{DATASET}/liquid.settings.yaml",
+        model=f"results/{MEMBER}/model.safetensors",
+    output:
+        trajectory=f"results/{MEMBER}/liquid.h5",
+        rows=f"results/{MEMBER}/liquid.csv",
+    log:
+        f"logs/{MEMBER}/liquid.log",
+    benchmark:
+        f"logs/{MEMBER}/liquid.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=rising(8000),
+        runtime=rising(1440),
+    shell:
+        "mlipkd evaluate-liquid --settings {input.settings:q} --trajectory {output.trajectory:q}"
+        " --output {output.rows:q} --threads {threads} --device auto {input.model:q}"
+        " > {log:q} 2>&1"
+
+
+rule rdf:
+    input:
+        settings=f"results/{DATASET}/rdf.settings.yaml",
+        trajectories=every_seed(f"results/{MEMBER}/liquid.h5"),
+    output:
+        rows=f"results/{MODEL}/rdf.csv",
+    log:
+        f"logs/{MODEL}/rdf.log",
+    benchmark:
+        f"logs/{MODEL}/rdf.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    resources:
+        mem_mb=rising(4000),
+        runtime=rising(60),
+    shell:
+        "mlipkd evaluate-rdf --settings {input.settings:q} --output {output.rows:q}"
+        " {input.trajectories:q} > {log:q} 2>&1"
+
+
+rule structure:
+    input:
+        rdf=f"results/{MODEL}/rdf.csv",
+        teacher=teachers_rdf,
+    output:
+        rows=f"results/{MODEL}/structure.csv",
+    log:
+        f"logs/{MODEL}/structure.log",
+    benchmark:
+        f"logs/{MODEL}/structure.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    resources:
+        mem_mb=rising(1000),
+        runtime=rising(10),
+    shell:
+        "mlipkd evaluate-structure --teacher {input.teacher:q} --output {output.rows:q}"
+        " {input.rdf:q} > {log:q} 2>&1"
+
+
 rule cost:
     input:
         settings=f"results/{DATASET}/cost.settings.yaml",

@@ -166,3 +166,24 @@ def test_a_recommendation_needs_a_teacher_candidates_and_costs(content, families
         place,
         "wanted a family that learns from another, found none; add students",
     )
+
+
+def test_radial_distributions_need_a_liquid_and_a_teacher_of_one_model(content, families):
+    evaluations = content["datasets"]["metal"]["evaluations"] = {
+        "rdf": {"teacher": "teachers"},
+        "liquid": {"temperature": 1200, "density": 2.3},
+    }
+    assert metal(content).evaluations.rdf.teacher == "teachers"
+    place = "datasets.metal.evaluations.rdf"
+    evaluations["rdf"]["teacher"] = "professors"
+    assert fault(content)[0] == f"{place}.teacher"
+    evaluations["rdf"]["teacher"] = "students"
+    where, what = fault(content)
+    assert where == f"{place}.teacher"
+    assert "wanted a family of one model, got 'students' of 2" in what
+    evaluations["rdf"]["teacher"] = "teachers"
+    del evaluations["liquid"]
+    assert fault(content) == (
+        place,
+        "wanted a liquid to take it from; add evaluations.liquid",
+    )

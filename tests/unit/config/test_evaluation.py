@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlipkd.config.dataset import AseFile, Comp6
-from mlipkd.config.evaluation import Comp6Evaluation, StabilityEvaluation
+from mlipkd.config.evaluation import Comp6Evaluation, LiquidEvaluation, StabilityEvaluation
 
 
 def test_a_path_a_list_of_paths_or_a_source() -> None:
@@ -44,3 +44,16 @@ def test_another_format_needs_a_source(suite) -> None:
 def test_stability_refuses(values, message) -> None:
     with pytest.raises(ValidationError, match=message):
         StabilityEvaluation(**values)
+
+
+LIQUID = {"temperature": 1200, "density": 2.3}
+
+
+def test_times_in_steps() -> None:
+    settings = LiquidEvaluation(**LIQUID, timestep=2.0)
+    assert [settings.steps(picoseconds) for picoseconds in (1, 0.01, 1e-6)] == [500, 5, 1]
+
+
+def test_more_frames_than_steps() -> None:
+    with pytest.raises(ValidationError, match="got 100 frames in 50 steps; take fewer frames"):
+        LiquidEvaluation(**LIQUID, duration=0.05)

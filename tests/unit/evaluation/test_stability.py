@@ -9,7 +9,7 @@ from mlipkd.dynamics.trajectory import Trajectory
 from mlipkd.errors import InputError
 from mlipkd.evaluation import stability
 from mlipkd.evaluation.ensembles import Ensemble, load_ensembles
-from mlipkd.evaluation.stability import choose_engine, evaluate_stability, with_velocities
+from mlipkd.evaluation.stability import choose_engine, evaluate_stability
 
 SETTINGS = StabilityEvaluation(runs=10, timesteps=[0.5, 2], duration=0.1, temperature=500)
 
@@ -75,14 +75,6 @@ def test_velocities_differ_by_seed_and_run_alone(rows) -> None:
     np.testing.assert_array_equal(own["a", 0.5], own["a", 2.0])
     both = np.array([*own["a", 0.5], *own["b", 0.5]])  # (runs, atoms, 3)
     assert len(np.unique(both[:, 0, 0])) == 20
-
-
-def test_velocities_are_those_of_the_temperature(box) -> None:
-    large = box * (6, 6, 6)
-    start = with_velocities(large, 500, [0, 1, 2])
-    assert start.get_temperature() == pytest.approx(500, rel=0.05)
-    np.testing.assert_allclose(start.get_momenta().sum(0), 0, atol=1e-9)
-    assert not box.get_momenta().any()
 
 
 @pytest.mark.parametrize("engine", ["ase", "torch-sim"])

@@ -1,0 +1,39 @@
+"""``mlipkd evaluate-liquid``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def evaluate_liquid(
+    model: Annotated[Path, Argument(help="Model file.")],
+    settings: Annotated[Path, Option(help="Settings with the section liquid, YAML.")],
+    trajectory: Annotated[Path, Option(help="Frames to write, a dataset in HDF5.")],
+    output: Annotated[Path, Option(help="Rows to write, CSV.")],
+    threads: Annotated[int, Option(help="CPU threads.")] = 1,
+    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+) -> None:
+    """Melt a crystal, equilibrate and sample the liquid; then measure the drift of its energy.
+
+    Example: mlipkd evaluate-liquid --settings liquid.yaml --trajectory liquid.h5 --output
+    liquid.csv seed0/model.safetensors
+    """
+    from mlipkd.config.settings import EvaluationSettings
+    from mlipkd.datasets.file import write
+    from mlipkd.device import choose_device
+    from mlipkd.errors import InputError
+    from mlipkd.evaluation.ensembles import source_of
+    from mlipkd.evaluation.liquid import choose_engine, evaluate_liquid
+    from mlipkd.evaluation.rows import write_rows
+    from mlipkd.hipnn.file import load_potential
+
+    section = EvaluationSettings.read(str(settings)).liquid
+    if section is None:
+        raise InputError(f"{settings}: wanted the section liquid, found none; add it")
+    engine = choose_engine(section.engine)
+    potential = load_potential(model, choose_device(device, threads))
+    frames, rows, notes = evaluate_liquid(potential, section, engine)
+    write(frames, trajectory)
+    how = f"{frames.sizes[0]} atoms; dynamics by {engine}"
+    write_rows(output, rows, [source_of(model, potential)], [how, *notes])

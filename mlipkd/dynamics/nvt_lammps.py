@@ -1,0 +1,101 @@
+"""Dynamics at constant volume and temperature by LAMMPS, an engine like ASE's in ``nvt.py``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.units import bar
+
+from mlipkd.deploy.lammps import attach, lammps
+from mlipkd.dynamics.nvt import DAMPING, Advance, Frame, RunawayError
+from mlipkd.dynamics.trajectory import Watch
+from mlipkd.hipnn.file import Potential
+from mlipkd.units import FEMTOSECOND
+
+#: LAMMPS's unit of velocity in ASE's.
+ANGSTROM_PER_PS = 1 / (1000 * FEMTOSECOND)
+#: Steps from one look at whether the run has failed to the next.
+LOOK = 100
+#: What LAMMPS says when atoms have flown away.
+FLOWN = ("Lost atoms", "Non-numeric")
+
+
+@contextmanager
+def lammps_nvt(
+    potential: Potential,
+    start: Atoms,
+    timestep: float,
+    closest: float,
+    device: torch.device | str = "cpu",
+) -> Iterator[Advance]:
+    """Open LAMMPS on a periodic structure of one element in a right-angled cell, with momenta.
+
+    Args:
+        potential: whose forces.
+        start: left as it is.
+        timestep: fs.
+        closest: atoms that come closer have collided, Å.
+        device: where forces are computed.
+    """
+    threads = torch.get_num_threads()
+    lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
+    torch.set_num_threads(threads)  # which LAMMPS has changed
+    watch = Watch(start, closest)
+    current: list[float] = []  # the temperature of LAMMPS's thermostat
+
+    def advance(temperature: float, steps: int) -> Frame:
+        if current != [temperature]:
+            if current:
+                lmp.command("unfix thermostat")
+            lmp.command(f"fix thermostat all nvt temp {temperature} {temperature} {DAMPING / 1000}")
+            current[:] = [temperature]
+        for done in range(0, steps, LOOK):
+            try:
+                lmp.command(f"run {min(LOOK, steps - done)} post no")
+            except Exception as error:  # LAMMPS knows no other kind
+                if any(sign in str(error) for sign in FLOWN):
+                    raise RunawayError from error
+                raise
+            frame = _frame(lmp, start)
+            moves = frame.atoms.get_velocities() * timestep * FEMTOSECOND
+            if watch.has_failed(frame.atoms.positions, moves, frame.energy):
+                raise RunawayError
+        return frame
+
+    try:
+        _fill(lmp, start, timestep)
+        with attach(lmp, potential, {1: start.symbols[0]}, device):
+            yield advance
+    finally:
+        lmp.close()
+
+
+def _fill(lmp: lammps, start: Atoms, timestep: float) -> None:
+    """Make the box and its atoms."""
+    a, b, c = start.cell.lengths()
+    lmp.commands_string(
+        f"""
+        units metal
+        timestep {timestep / 1000}
+        region cell block 0 {a} 0 {b} 0 {c}
+        create_box 1 cell
+        mass 1 {start.get_masses()[0]}
+        """
+    )
+    lmp.create_atoms(
+        len(start),
+        list(range(1, len(start) + 1)),
+        [1] * len(start),
+        start.get_positions(wrap=True).ravel().tolist(),
+        (start.get_velocities() / ANGSTROM_PER_PS).ravel().tolist(),
+    )
+
+
+def _frame(lmp: lammps, start: Atoms) -> Frame:
+    order = np.argsort(lmp.numpy.extract_atom("id", nelem=len(start)))  # (atoms,)
+    atoms = start.copy()
+    atoms.set_positions(lmp.numpy.extract_atom("x", nelem=len(start))[order])
+    atoms.set_velocities(lmp.numpy.extract_atom("v", nelem=len(start))[order] * ANGSTROM_PER_PS)
+    return Frame(atoms, lmp.get_thermo("pe"), lmp.get_thermo("press") * bar)

