@@ -38,7 +38,7 @@ UNITS = {
         "time": "µs/atom/step",
         "memory": "kB/atom",
     },
-    "recommended": {  # as <smallest, fastest or leanest>/<metric>
+    "recommended": {  # as <teacher, smallest, fastest or leanest>/<metric>
         "weights": "1",
         "time": "µs/atom/step",
         "memory": "kB/atom",

@@ -38,8 +38,8 @@ def recommend(
         output: folder to write ``smallest.safetensors`` and so on into.
 
     Returns:
-        For each recommendation its costs, its validation error, and that as a fraction of the
-        teacher's (``of_teacher``); and notes for the reader.
+        For each recommendation, and for the teacher to compare, its costs, its validation error,
+        and that as a fraction of the teacher's (``of_teacher``); and notes for the reader.
 
     Raises:
         InputError: a file is damaged, a recipe has no reference term of the label, or a cost is
@@ -53,40 +53,44 @@ def recommend(
         model: statistics.fmean(_error(path, one, settings.by) for path, one in own)
         for model, own in members.items()
     }
-    teacher = min(error for model, error in errors.items() if model[0] == settings.teacher)
-    candidates = {model: error for model, error in errors.items() if model[0] != settings.teacher}
-    good = [m for m, error in candidates.items() if error <= (1 + settings.within) * teacher]
+    teachers = [model for model in errors if model[0] == settings.teacher]
+    candidates = [model for model in errors if model[0] != settings.teacher]
+    teacher = min(teachers, key=errors.__getitem__)
+    good = [m for m in candidates if errors[m] <= (1 + settings.within) * errors[teacher]]
     output.mkdir(parents=True, exist_ok=True)
     if not good:
-        best = min(candidates.values())
+        best = min(errors[model] for model in candidates) / errors[teacher]
         note = (
             f"no student is recommended: wanted a validation error of {settings.by} of at most "
-            f"{1 + settings.within:g} times the teacher's {teacher:.4g}, got {best / teacher:.2f} "
+            f"{1 + settings.within:g} times the teacher's {errors[teacher]:.4g}, got {best:.2f} "
             "times at best; train larger students, or raise evaluations.recommended.within"
         )
         return [], [note]
 
     cost = {((row.family, row.model), row.metric): row.value for row in costs}
-    for model in good:
+    for model in (teacher, *good):
         for metric in LEAST.values():
             if (model, metric) not in cost:
                 raise InputError(
                     f"{output}: wanted the {metric} of {'/'.join(model)}, found none among the "
                     "rows of cost; evaluate the cost of all models"
                 )
-    rows = []
+    chosen = {"teacher": teacher}
     for name, least in LEAST.items():
         # Of models that cost the same, the better one.
-        chosen = min(good, key=lambda model: (cost[model, least], candidates[model]))
+        chosen[name] = min(good, key=lambda model: (cost[model, least], errors[model]))
+    rows = []
+    for name, model in chosen.items():
         path, potential = min(
-            members[chosen], key=lambda member: member[1].metadata["training"]["best_loss"]
+            members[model], key=lambda member: member[1].metadata["training"]["best_loss"]
         )
-        with artefacts.writing(output / f"{name}.safetensors") as temporary:
-            shutil.copyfile(path, temporary)
+        if name in LEAST:
+            with artefacts.writing(output / f"{name}.safetensors") as temporary:
+                shutil.copyfile(path, temporary)
         found = {
-            **{metric: cost[chosen, metric] for metric in LEAST.values()},
-            f"{settings.by}_validation_rmse": candidates[chosen],
-            "of_teacher": candidates[chosen] / teacher,
+            **{metric: cost[model, metric] for metric in LEAST.values()},
+            f"{settings.by}_validation_rmse": errors[model],
+            "of_teacher": errors[model] / errors[teacher],
         }
         own = potential.metadata
         rows += [

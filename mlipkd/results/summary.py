@@ -29,7 +29,8 @@ def summary(tables: Sequence[Path]) -> str:
         versions.update(source.made_by)
         for dataset in dict.fromkeys(row.dataset for row in rows):
             of_dataset = [row for row in rows if row.dataset == dataset]
-            parts.append(f"## {dataset}: {path.stem}\n\n{pivot(of_dataset)}")
+            layout = recommendations if path.stem == "recommended" else pivot
+            parts.append(f"## {dataset}: {path.stem}\n\n{layout(of_dataset)}")
     parts.append(f"{made_by_line(sorted(versions))}\n")
     return "\n".join(parts)
 
@@ -70,6 +71,22 @@ def pivot(rows: Sequence[Row]) -> str:
                     lines.append([name, label, *cells])
                     name = ""
     return _table(header, lines)
+
+
+def recommendations(rows: Sequence[Row]) -> str:
+    """Rows of recommendations of one dataset as a Markdown table: what is recommended down, its
+    price across."""
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        name, _, metric = row.metric.partition("/")
+        title = f"{metric}, {row.unit}" if row.unit != "1" else metric
+        line = found.setdefault(name, {"": f"{row.family}/{row.model} seed {row.seed}"})
+        line[title] = _measured([row.value])
+    titles = list(dict.fromkeys(title for line in found.values() for title in line))
+    header = ["", "model", *titles[1:]]
+    return _table(
+        header, [[name, *(line.get(t, "") for t in titles)] for name, line in found.items()]
+    )
 
 
 def _seeds(rows: Sequence[Row], family: str) -> str:

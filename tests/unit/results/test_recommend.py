@@ -43,6 +43,7 @@ def test_the_cheapest_of_the_good(files, tmp_path) -> None:
     rows, notes = recommend(settings, files, COSTS, tmp_path / "recommended")
     chosen = {row.metric.partition("/")[0]: (row.family, row.model, row.seed) for row in rows}
     assert chosen == {
+        "teacher": ("teachers", "big", 1),
         "smallest": ("students", "a", 1),
         "fastest": ("students", "b", 1),
         "leanest": ("students", "a", 1),
@@ -52,6 +53,10 @@ def test_the_cheapest_of_the_good(files, tmp_path) -> None:
     assert values["fastest/time"] == 10
     assert values["leanest/forces_validation_rmse"] == pytest.approx(0.12)
     assert values["leanest/of_teacher"] == pytest.approx(1.2)
+    assert values["teacher/time"] == 80
+    assert values["teacher/of_teacher"] == 1
+    assert not (tmp_path / "recommended" / "teacher.safetensors").exists()
+    del chosen["teacher"]
     for name, (family, model, seed) in chosen.items():
         copied = load_potential(tmp_path / "recommended" / f"{name}.safetensors").metadata
         assert (copied["family"], copied["model"], copied["seed"]) == (family, model, seed)

@@ -68,3 +68,20 @@ def test_an_interval_stands_beside_what_all_runs_gave() -> None:
         ["dt1.0/failed", "big", "0.2500"],
         ["", "*all*", "0.2500 (0.07–0.52)"],
     ]
+
+
+def test_recommendations_stand_with_their_price_beside_the_teacher(tmp_path) -> None:
+    rows = [
+        Row("al", family, "m", 3, f"{name}/{metric}", value, unit)
+        for name, family, time, error in (("teacher", "teachers", 9, 1), ("fastest", "s", 3, 1.1))
+        for metric, value, unit in (("time", time, "µs/atom/step"), ("of_teacher", error, "1"))
+    ]
+    write_rows(tmp_path / "recommended.csv", rows, [])
+    text = summary([tmp_path / "recommended.csv"])
+    table = text[text.index("|") : text.rindex("|") + 1]
+    header, _, *lines = cells(table)
+    assert header == ["", "model", "time, µs/atom/step", "of_teacher"]
+    assert lines == [
+        ["teacher", "teachers/m seed 3", "9.000", "1.000"],
+        ["fastest", "s/m seed 3", "3.000", "1.100"],
+    ]
