@@ -37,6 +37,6 @@ def evaluate_cost(
     with DatasetFile(dataset) as file:
         test = file.read(np.flatnonzero(file.splits == TEST)[:1])
         sources = [Source(str(dataset), file.sha256, [made_by(file.provenance)])]
-    rows = evaluate_cost(test, models, section, threads, choose_device(device, threads))
+    rows, notes = evaluate_cost(test, models, section, threads, choose_device(device, threads))
     sources += [source_of(model, load_potential(model)) for model in models]
-    write_rows(output, rows, sources)
+    write_rows(output, rows, sources, notes)
