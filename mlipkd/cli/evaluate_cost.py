@@ -14,7 +14,8 @@ def evaluate_cost(
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
 ) -> None:
-    """Weights, time per step of molecular dynamics and memory per atom, models taking turns.
+    """Weights, time per step of molecular dynamics and memory per atom, models taking turns; with
+    growth in the settings, at several sizes of the system, too.
 
     Example: mlipkd evaluate-cost --settings cost.yaml --dataset dataset.h5 --output cost.csv
     students/*/seed0/model.safetensors

@@ -102,6 +102,6 @@ def _too_large(path: Path, wanted: int, memory: Mapping[int, float], there_is: f
     if expected <= ROOM * there_is:
         return None
     return (
-        f"{path}: {wanted} atoms are left out: wanted {expected / 1e9:.3g} GB by what "
-        f"{max(memory)} atoms take, got {ROOM:.0%} of {there_is / 1e9:.3g} GB"
+        f"{path}: {wanted} atoms are left out: judged by {max(memory)} atoms they take "
+        f"{expected / 1e9:.3g} GB, more than {ROOM:.0%} of the {there_is / 1e9:.3g} GB there is"
     )

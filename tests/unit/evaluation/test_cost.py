@@ -109,8 +109,8 @@ def test_sizes_without_room_are_left_out(write_model, measured) -> None:
     assert [row.value for row in rows if row.metric == "most_atoms"] == [100, 1000]
     wanted = [("128", "0.00128", "72"), ("1000", "0.01", "72"), ("1000", "0.001", "144")]
     assert notes[:-1] == [
-        f"{model}: {atoms} atoms are left out: wanted {memory} GB by what {known} atoms take, "
-        "got 80% of 0.001 GB"
+        f"{model}: {atoms} atoms are left out: judged by {known} atoms they take {memory} GB, "
+        "more than 80% of the 0.001 GB there is"
         for model, (atoms, memory, known) in zip([*models[:1] * 2, models[1]], wanted, strict=True)
     ]
 
