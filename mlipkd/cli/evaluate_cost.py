@@ -14,7 +14,8 @@ def evaluate_cost(
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
 ) -> None:
-    """Weights, time per step of molecular dynamics and memory per atom, models taking turns.
+    """Weights, time per step of molecular dynamics and memory per atom, models taking turns; with
+    growth in the settings, at several sizes of the system, too.
 
     Example: mlipkd evaluate-cost --settings cost.yaml --dataset dataset.h5 --output cost.csv
     students/*/seed0/model.safetensors
@@ -37,6 +38,6 @@ def evaluate_cost(
     with DatasetFile(dataset) as file:
         test = file.read(np.flatnonzero(file.splits == TEST)[:1])
         sources = [Source(str(dataset), file.sha256, [made_by(file.provenance)])]
-    rows = evaluate_cost(test, models, section, threads, choose_device(device, threads))
+    rows, notes = evaluate_cost(test, models, section, threads, choose_device(device, threads))
     sources += [source_of(model, load_potential(model)) for model in models]
-    write_rows(output, rows, sources)
+    write_rows(output, rows, sources, notes)

@@ -44,6 +44,18 @@ class CostEvaluation(Section):
     """Steps of dynamics that are timed, in each of the repeats."""
     timestep: PositiveFloat = 1.0
     """Time step, fs."""
+    growth: tuple[PositiveInt, ...] = ()
+    """Other sizes to measure time and memory at, atoms at least, ascending. Fewer steps are timed
+    of larger systems; a size that does not fit into memory is left out."""
+
+    @model_validator(mode="after")
+    def _growth_ascends(self) -> Self:
+        if list(self.growth) != sorted(set(self.growth)):
+            raise ValueError(
+                f"wanted sizes in growth that ascend, got {list(self.growth)}; give each once, the "
+                "smallest first"
+            )
+        return self
 
 
 class StabilityEvaluation(Section):

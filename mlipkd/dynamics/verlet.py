@@ -127,7 +127,8 @@ class VerletList(PairList):
         reach = self.cutoff + self.skin
         search = NeighborList(cutoff=reach, full_list=False, n_threads=torch.get_num_threads())
         cell = atoms.cell.array
-        i, j, S = search.compute(atoms.positions, cell, atoms.pbc, quantities="ijS")
+        i, j, S = search.compute(atoms.positions, cell, atoms.pbc, quantities="ijS", copy=False)
+        i, j = i.astype(np.int64), j.astype(np.int64)
         # How many cells away an image may be: (3,).
         most = [max(n.max(initial=0), -n.min(initial=0)) for n in S.T]
         offsets = np.stack(
@@ -137,9 +138,10 @@ class VerletList(PairList):
         for axis in range(3):
             images *= 2 * most[axis] + 1
             images += S[:, axis] + most[axis]
+        del S, search  # pairs as they were found, as much memory as all that is kept of them
         self.rows = verlet.make_rows(
-            i.view(np.int64),
-            j.view(np.int64),
+            i,
+            j,
             images,
             offsets @ cell,
             atoms.positions,

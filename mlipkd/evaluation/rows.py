@@ -33,10 +33,11 @@ UNITS = {
         "forces_rmse": "kcal/mol/Å",
         "forces_mae": "kcal/mol/Å",
     },
-    "cost": {
+    "cost": {  # time and memory also as atoms<number>/<metric>, of systems of several sizes
         "weights": "1",
         "time": "µs/atom/step",
         "memory": "kB/atom",
+        "most_atoms": "1",
     },
     "recommended": {  # as <teacher, smallest, fastest or leanest>/<metric>
         "weights": "1",

@@ -155,7 +155,7 @@ rule cost:
     resources:
         gpu=1,
         mem_mb=rising(8000),
-        runtime=rising(60),
+        runtime=rising(240),
     shell:
         "mlipkd evaluate-cost --settings {input.settings:q} --dataset {input.dataset:q}"
         " --output {output.rows:q} --threads {threads} --device auto {input.models:q}"

@@ -4,7 +4,12 @@ import pytest
 from pydantic import ValidationError
 
 from mlipkd.config.dataset import AseFile, Comp6
-from mlipkd.config.evaluation import Comp6Evaluation, LiquidEvaluation, StabilityEvaluation
+from mlipkd.config.evaluation import (
+    Comp6Evaluation,
+    CostEvaluation,
+    LiquidEvaluation,
+    StabilityEvaluation,
+)
 
 
 def test_a_path_a_list_of_paths_or_a_source() -> None:
@@ -28,6 +33,12 @@ def test_a_path_a_list_of_paths_or_a_source() -> None:
 def test_another_format_needs_a_source(suite) -> None:
     with pytest.raises(ValidationError, match="give a section with reader: ase"):
         Comp6Evaluation.model_validate({"suites": {"one": suite}})
+
+
+@pytest.mark.parametrize("growth", [[2000, 1000], [1000, 1000]])
+def test_growth_ascends(growth) -> None:
+    with pytest.raises(ValidationError, match="wanted sizes in growth that ascend, got"):
+        CostEvaluation(growth=growth)
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,18 @@
-"""Cost: the system that is run, weights of known shapes, and one real measurement."""
+"""Cost: weights of known shapes, real measurements, and how they grow with the system."""
 
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import pdist
 
 from mlipkd.config.evaluation import CostEvaluation
-from mlipkd.evaluation.cost import evaluate_cost, system_of, weights
+from mlipkd.errors import InputError
+from mlipkd.evaluation import alone, cost, growth
+from mlipkd.evaluation.alone import Measured
+from mlipkd.evaluation.cost import evaluate_cost, weights
+from mlipkd.evaluation.memory import available
+from mlipkd.evaluation.systems import system_of
 from mlipkd.hipnn.file import load_potential
-from mlipkd.testing import dataset_of, random_crystal, random_molecule
-
-
-def test_a_crystal_is_repeated_evenly() -> None:
-    numbers, positions, _ = random_crystal(np.random.default_rng(0), 4)
-    cell = np.diag([4.0, 5.0, 16.0])
-    system = system_of(dataset_of([(numbers, positions, cell)]), 60)
-    assert len(system) == 64  # 4 x 4 x 1
-    assert system.cell.lengths().tolist() == [16, 20, 16]
-    assert system.pbc.all()
-    assert len(system) / system.get_volume() == pytest.approx(4 / np.linalg.det(cell))
-
-
-def test_a_molecule_becomes_a_lattice_of_copies() -> None:
-    numbers, positions, cell = random_molecule(np.random.default_rng(0), 9)
-    system = system_of(dataset_of([(numbers, positions, cell)]), 80)
-    assert len(system) % 9 == 0
-    assert 80 <= len(system) <= 8 * 80
-    assert not system.pbc.any()
-    assert not system.cell.array.any()
-    copies = system.positions.reshape(-1, 9, 3)
-    for copy in copies:
-        np.testing.assert_allclose(pdist(copy), pdist(positions), atol=1e-9)
-    between = np.linalg.norm(copies[:, None, :, None] - copies[None, :, None], axis=-1)
-    apart = between[~np.eye(len(copies), dtype=bool)]
-    assert apart.min() >= 2.0 - 1e-9
+from mlipkd.testing import dataset_of, random_crystal
 
 
 @pytest.mark.parametrize(
@@ -61,9 +40,10 @@ def test_equal_shapes_are_measured_once(write_model) -> None:
         write_model("control.safetensors", "controls"),
     ]
     dataset = dataset_of([random_crystal(np.random.default_rng(0), 4)])
-    rows = evaluate_cost(
+    rows, notes = evaluate_cost(
         dataset, models, CostEvaluation(atoms=100, steps=2), 1, torch.device("cpu")
     )
+    assert not notes
     found = {(row.family, row.metric): row.value for row in rows}
     assert len(rows) == 9
     assert {(row.metric, row.unit) for row in rows} == {
@@ -75,3 +55,70 @@ def test_equal_shapes_are_measured_once(write_model) -> None:
     assert found["teachers", "weights"] > found["students", "weights"]
     assert found["teachers", "time"] > 0
     assert found["teachers", "memory"] > 0
+
+
+def crystal():
+    return dataset_of([random_crystal(np.random.default_rng(0), 4)])
+
+
+def test_growth_is_measured(write_model) -> None:
+    model = write_model("model.safetensors")
+    settings = CostEvaluation(atoms=100, steps=2, growth=(500,))
+    rows, notes = evaluate_cost(crystal(), [model], settings, 1, torch.device("cpu"))
+    found = {(row.metric, row.unit): row.value for row in rows}
+    assert list(found) == [
+        *[("weights", "1"), ("time", "µs/atom/step"), ("memory", "kB/atom"), ("most_atoms", "1")],
+        *[("atoms500/time", "µs/atom/step"), ("atoms500/memory", "kB/atom")],
+    ]
+    assert min(found.values()) > 0
+    memory = found["most_atoms", "1"] * found["atoms500/memory", "kB/atom"] * 1e3
+    assert memory == pytest.approx(available(torch.device("cpu")), rel=0.5)
+    assert [note.partition(":")[0] for note in notes] == ["most_atoms is a division, not a run"]
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The runs that were asked for, (model, atoms, steps), in a machine of 1 MB where n1 takes
+    1 kB an atom, and n2 10 kB."""
+    runs = []
+
+    def measure(model, system, threads, device, steps, timestep) -> Measured:
+        runs.append((model.stem, len(system), steps))
+        return Measured(len(system) * {"n1": 1e3, "n2": 1e4}[model.stem], 1.0)
+
+    for module in (cost, growth):
+        monkeypatch.setattr(module, "measure", measure)
+    monkeypatch.setattr(growth, "available", lambda device: 1e6)
+    return runs
+
+
+def test_sizes_without_room_are_left_out(write_model, measured) -> None:
+    models = [write_model(f"n{n}.safetensors", n_interactions=n) for n in (2, 1)]
+    # Of 4 atoms, 2 x 2 x 1 copies are the first of at least 16, 3 x 3 x 2 of at least 64 and 70.
+    settings = CostEvaluation(atoms=32, steps=8, growth=(16, 64, 70, 128, 1000))
+    rows, notes = evaluate_cost(crystal(), models, settings, 1, torch.device("cpu"))
+    assert measured[2:] == [  # as many steps of one atom, but at most 8
+        *[("n2", 16, 8), ("n1", 16, 8)],
+        *[("n2", 72, 4), ("n1", 72, 4)],
+        ("n1", 144, 2),
+    ]
+    assert list(dict.fromkeys(row.metric for row in rows))[3:] == [
+        *["most_atoms", "atoms16/time", "atoms72/time", "atoms144/time"],
+        *["atoms16/memory", "atoms72/memory", "atoms144/memory"],
+    ]
+    assert [row.value for row in rows if row.metric == "most_atoms"] == [100, 1000]
+    wanted = [("128", "0.00128", "72"), ("1000", "0.01", "72"), ("1000", "0.001", "144")]
+    assert notes[:-1] == [
+        f"{model}: {atoms} atoms are left out: judged by {known} atoms they take {memory} GB, "
+        "more than 80% of the 0.001 GB there is"
+        for model, (atoms, memory, known) in zip([*models[:1] * 2, models[1]], wanted, strict=True)
+    ]
+
+
+def test_a_process_that_fails_says_why(tmp_path, write_model) -> None:
+    model = write_model("model.safetensors", species=(6,))  # knows no aluminium
+    system = system_of(crystal(), 4)
+    with pytest.raises(
+        InputError, match=r"model\.safetensors: wanted the cost of 4 atoms.*: wanted"
+    ):
+        alone.measure(model, system, 1, torch.device("cpu"), 1, 1.0)

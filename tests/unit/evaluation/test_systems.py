@@ -1,0 +1,33 @@
+"""Systems to measure costs on: copies of one configuration, as dense as it is."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+
+from mlipkd.evaluation.systems import system_of
+from mlipkd.testing import dataset_of, random_crystal, random_molecule
+
+
+def test_a_crystal_is_repeated_evenly() -> None:
+    numbers, positions, _ = random_crystal(np.random.default_rng(0), 4)
+    cell = np.diag([4.0, 5.0, 16.0])
+    system = system_of(dataset_of([(numbers, positions, cell)]), 60)
+    assert len(system) == 64  # 4 x 4 x 1
+    assert system.cell.lengths().tolist() == [16, 20, 16]
+    assert system.pbc.all()
+    assert len(system) / system.get_volume() == pytest.approx(4 / np.linalg.det(cell))
+
+
+def test_a_molecule_becomes_a_lattice_of_copies() -> None:
+    numbers, positions, cell = random_molecule(np.random.default_rng(0), 9)
+    system = system_of(dataset_of([(numbers, positions, cell)]), 80)
+    assert len(system) % 9 == 0
+    assert 80 <= len(system) <= 8 * 80
+    assert not system.pbc.any()
+    assert not system.cell.array.any()
+    copies = system.positions.reshape(-1, 9, 3)
+    for copy in copies:
+        np.testing.assert_allclose(pdist(copy), pdist(positions), atol=1e-9)
+    between = np.linalg.norm(copies[:, None, :, None] - copies[None, :, None], axis=-1)
+    apart = between[~np.eye(len(copies), dtype=bool)]
+    assert apart.min() >= 2.0 - 1e-9
