@@ -15,10 +15,9 @@ from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential, load_potential, save_potential
 from mlipkd.hipnn.initial import initialise
-from mlipkd.hipnn.kernels.library import library
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
-from mlipkd.testing import dataset_of, random_crystal
+from mlipkd.testing import CPU_ENGINES, dataset_of, random_crystal
 
 REFERENCES = Path(__file__).parents[2] / "references"
 
@@ -96,7 +95,7 @@ def test_a_later_format_names_its_version(path) -> None:
         load_potential(path)
 
 
-@pytest.mark.parametrize("engine", ["reference"] if library() is None else ["reference", "cpu"])
+@pytest.mark.parametrize("engine", CPU_ENGINES)
 def test_a_file_of_format_1_gives_what_it_gave_when_it_was_written(engine, monkeypatch) -> None:
     monkeypatch.setenv("MLIPKD_ENGINE", engine)
     said = json.loads((REFERENCES / "model-format-1.json").read_text())
