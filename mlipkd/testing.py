@@ -1,11 +1,33 @@
-"""Small systems and tolerances for testing models, of this project and of others."""
+"""Small systems, small models and tolerances for testing models, of this project and of others."""
 
 import numpy as np
+import torch
 
+from mlipkd.config.model import Architecture
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.hipnn.initial import initialise
+from mlipkd.hipnn.kernels.library import library
+from mlipkd.hipnn.network import HIPNN
 
 #: Largest relative difference between two ways of computing the same number in float64.
 PARITY = 1e-10
+#: What ``MLIPKD_ENGINE`` may be on the CPU of this machine.
+CPU_ENGINES = ("reference",) if library() is None else ("reference", "cpu")
+
+
+def small_shape(**differences: float) -> Architecture:
+    """An architecture of few features and a short cut-off, but for what is said."""
+    small = {"n_interactions": 1, "l_max": 1, "atom_layers": 1, "width": 6, "sensitivities": 5}
+    distances = {"soft_min": 0.8, "soft_max": 3.5, "hard_max": 4.5}
+    return Architecture.model_validate({**small, **distances, **differences})
+
+
+def random_model(shape: Architecture, species: tuple[int, ...], seed: int) -> HIPNN:
+    """An untrained model in float64, its heads scaled up so that errors show."""
+    model = HIPNN(shape, species).double()
+    initialise(model, seed)
+    torch.nn.init.normal_(model.w, generator=torch.Generator().manual_seed(seed))
+    return model
 
 
 def dataset_of(

@@ -11,12 +11,12 @@ import torch
 import yaml
 
 from mlipkd import artefacts, provenance
-from mlipkd.config.model import Architecture
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.distillation import predictions
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.testing import small_shape
 
 torch.set_num_threads(1)
 
@@ -69,9 +69,7 @@ def write_model(tmp_path):
     """A function that writes an untrained model of a small shape, changed as said."""
 
     def write(name: str, family="teachers", seed=0, species=(1, 6, 7, 8, 13), **shape) -> Path:
-        small = {"n_interactions": 1, "l_max": 1, "atom_layers": 1, "width": 6, "sensitivities": 5}
-        distances = {"soft_min": 0.8, "soft_max": 3.5, "hard_max": 4.0}
-        architecture = Architecture(**{**small, **distances, **shape})
+        architecture = small_shape(**{"hard_max": 4.0, **shape})
         network = HIPNN(architecture, species)
         initialise(network, seed)
         metadata = {

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from mlipkd.config.model import Architecture
 from mlipkd.errors import InputError
 from mlipkd.hipnn import analytic
 from mlipkd.hipnn.batch import Batch, Batcher
@@ -16,24 +15,21 @@ from mlipkd.hipnn.derivatives import (
     per_system,
     stress,
 )
-from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.kernels.library import library
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.testing import PARITY, dataset_of, random_crystal, random_molecule
+from mlipkd.testing import (
+    CPU_ENGINES,
+    PARITY,
+    dataset_of,
+    random_crystal,
+    random_model,
+    random_molecule,
+    small_shape,
+)
 
 ELEMENTS = (1, 6, 8)
-ENGINES = ["reference"] if library() is None else ["reference", "cpu"]
 SHAPES = [
-    Architecture(
-        n_interactions=n,
-        l_max=l_max,
-        atom_layers=layers,
-        width=width,
-        sensitivities=5,
-        soft_min=0.8,
-        soft_max=3.5,
-        hard_max=4.5,
-    )
+    small_shape(n_interactions=n, l_max=l_max, atom_layers=layers, width=width)
     for n, layers, width in ((1, 1, 6), (1, 0, 3), (2, 2, 17), (2, 0, 3), (3, 1, 4))
     for l_max in (0, 1, 2)
 ]
@@ -41,14 +37,8 @@ SHAPES = [
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: shape.name)
 def ensemble(request) -> HIPNN:
-    """Three members with random weights, their heads scaled up so that errors would show."""
-    members = []
-    for seed in range(3):
-        model = HIPNN(request.param, ELEMENTS).double()
-        initialise(model, seed)
-        torch.nn.init.normal_(model.w, generator=torch.Generator().manual_seed(seed))
-        members.append(model)
-    return HIPNN.ensemble(members)
+    """Three members with random weights."""
+    return HIPNN.ensemble([random_model(request.param, ELEMENTS, seed) for seed in range(3)])
 
 
 @pytest.fixture
@@ -70,7 +60,7 @@ def relative(found: torch.Tensor, truth: torch.Tensor) -> float:
     return float((found - truth).abs().max() / truth.abs().max().clamp(min=1e-6))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", CPU_ENGINES)
 def test_members_give_what_each_gives_alone(ensemble, batch, engine, monkeypatch) -> None:
     monkeypatch.setenv("MLIPKD_ENGINE", engine)
     orders, gradient = orders_and_gradient(ensemble, batch, derivatives=True, training=False)
@@ -172,7 +162,7 @@ def test_the_number_of_threads_changes_nothing_but_rounding(ensemble, batch) -> 
 
 def test_a_hessian_needs_the_reference(ensemble, batch, monkeypatch) -> None:
     """Second derivatives by positions are right with the reference, and never silently wrong."""
-    for engine in ENGINES:
+    for engine in CPU_ENGINES:
         monkeypatch.setenv("MLIPKD_ENGINE", engine)
         vectors = pair_vectors(ensemble, batch)
         gradient = pair_gradient(ensemble(batch, vectors), vectors, training=True)

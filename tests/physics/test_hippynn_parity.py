@@ -9,13 +9,18 @@ import pytest
 import torch
 
 from benchmarks.hippynn_twin import arrays, copy_weights, hippynn_model, real_atoms
-from mlipkd.config.model import Architecture
 from mlipkd.hipnn.batch import Batcher
 from mlipkd.hipnn.derivatives import forces, pair_gradient, pair_vectors, per_system
 from mlipkd.hipnn.hierarchicality import hierarchicality
-from mlipkd.hipnn.kernels.library import library
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.testing import PARITY, dataset_of, random_crystal, random_molecule
+from mlipkd.testing import (
+    CPU_ENGINES,
+    PARITY,
+    dataset_of,
+    random_crystal,
+    random_molecule,
+    small_shape,
+)
 
 pytest.importorskip("hippynn", reason="hippynn is a test-only dependency")
 
@@ -24,7 +29,7 @@ def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return float((ours - theirs).detach().abs().max() / theirs.detach().abs().max())
 
 
-@pytest.mark.parametrize("engine", ["reference"] if library() is None else ["reference", "cpu"])
+@pytest.mark.parametrize("engine", CPU_ENGINES)
 @pytest.mark.parametrize("periodic", [False, True], ids=["molecules", "crystals"])
 @pytest.mark.parametrize("n_interactions", [1, 2])
 @pytest.mark.parametrize("l_max", [0, 1, 2])
@@ -35,15 +40,8 @@ def test_same_numbers_as_hippynn(
     torch.manual_seed(7)
     generator = np.random.default_rng(7)
     elements = (13,) if periodic and n_interactions == 1 else (1, 6, 8)
-    shape = Architecture(
-        n_interactions=n_interactions,
-        l_max=l_max,
-        atom_layers=2,
-        width=10,
-        sensitivities=7,
-        soft_min=0.8,
-        soft_max=4.0,
-        hard_max=5.0,
+    shape = small_shape(
+        n_interactions=n_interactions, l_max=l_max, atom_layers=2, width=10, sensitivities=7
     )
     if periodic:  # cells smaller than the cut-off: several images of one neighbour
         dataset = dataset_of([random_crystal(generator, n, elements) for n in (4, 6, 5)])

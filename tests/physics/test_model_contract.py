@@ -11,30 +11,23 @@ from mlipkd.hipnn.batch import Batcher
 from mlipkd.hipnn.derivatives import forces, pair_gradient, pair_vectors, per_system
 from mlipkd.hipnn.file import Potential
 from mlipkd.hipnn.initial import initialise
-from mlipkd.hipnn.kernels.library import library
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
-from mlipkd.testing import PARITY, dataset_of, random_crystal, random_molecule
+from mlipkd.testing import (
+    CPU_ENGINES,
+    PARITY,
+    dataset_of,
+    random_crystal,
+    random_model,
+    random_molecule,
+    small_shape,
+)
 
 ELEMENTS = (1, 6, 8)
-ENGINES = ["reference"] if library() is None else ["reference", "cpu"]
-SHAPES = [
-    Architecture(
-        n_interactions=n,
-        l_max=l_max,
-        atom_layers=1,
-        width=6,
-        sensitivities=5,
-        soft_min=0.8,
-        soft_max=3.5,
-        hard_max=4.5,
-    )
-    for n in (1, 2)
-    for l_max in (0, 1, 2)
-]
+SHAPES = [small_shape(n_interactions=n, l_max=l_max) for n in (1, 2) for l_max in (0, 1, 2)]
 
 
-@pytest.fixture(params=ENGINES, autouse=True)
+@pytest.fixture(params=CPU_ENGINES, autouse=True)
 def engine(request, monkeypatch) -> str:
     """Every path there is on this machine."""
     monkeypatch.setenv("MLIPKD_ENGINE", request.param)
@@ -43,12 +36,9 @@ def engine(request, monkeypatch) -> str:
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: shape.name)
 def potential(request) -> Potential:
-    """A model with random weights, its heads scaled up so that errors would show."""
-    model = HIPNN(request.param, ELEMENTS).double()
-    initialise(model, seed=3)
-    with torch.no_grad():
-        model.E0.copy_(torch.tensor([-13.0, -1030.0, -2040.0]))
-        model.w.normal_(generator=torch.Generator().manual_seed(5))
+    """A model with random weights and element energies."""
+    model = random_model(request.param, ELEMENTS, seed=3)
+    model.E0.copy_(torch.tensor([-13.0, -1030.0, -2040.0]))
     return Potential(model, {})
 
 

@@ -223,13 +223,6 @@ void chosen_backward(const Shape &s, const T *vectors, const int32_t *bounds, co
 
 }  // namespace
 
-#define FOR_EACH_ORDER(FUNCTION, ...)                                                              \
-    switch (components) {                                                                          \
-    case 1: return FUNCTION<T, 1>(__VA_ARGS__);                                                    \
-    case 4: return FUNCTION<T, 4>(__VA_ARGS__);                                                    \
-    case 9: return FUNCTION<T, 9>(__VA_ARGS__);                                                    \
-    }
-
 #define SHAPE                                                                                      \
     int64_t atoms, int64_t width, int64_t members, int64_t elements, int64_t number,               \
         int64_t components

@@ -308,3 +308,11 @@ std::vector<Sensitivities<T>> all_members(int members, int number, const T *mu, 
 }
 
 }  // namespace
+
+// An exported function of numbers T and any order of tensors: 1, 4 or 9 components.
+#define FOR_EACH_ORDER(FUNCTION, ...)                                                              \
+    switch (components) {                                                                          \
+    case 1: return FUNCTION<T, 1>(__VA_ARGS__);                                                    \
+    case 4: return FUNCTION<T, 4>(__VA_ARGS__);                                                    \
+    case 9: return FUNCTION<T, 9>(__VA_ARGS__);                                                    \
+    }

@@ -1,32 +1,18 @@
 """A random model in float64 and an alloy that it knows."""
 
-import torch
 from ase import Atoms
 from ase.build import bulk
 
-from mlipkd.config.model import Architecture
-from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.testing import random_model, small_shape
 
 SPECIES = (1, 6, 13, 29)
 
 
 def model_of(n_interactions: int, members: int = 2) -> HIPNN:
     """An ensemble with a cut-off of 5 Å."""
-    shape = Architecture(
-        n_interactions=n_interactions,
-        l_max=1,
-        atom_layers=1,
-        width=6,
-        sensitivities=6,
-        soft_min=0.9,
-        soft_max=4.5,
-        hard_max=5.0,
-    )
-    models = [HIPNN(shape, SPECIES).double() for _ in range(members)]
-    for seed, model in enumerate(models):
-        initialise(model, seed)
-        torch.nn.init.normal_(model.w, generator=torch.Generator().manual_seed(seed))
+    shape = small_shape(n_interactions=n_interactions, hard_max=5.0)
+    models = [random_model(shape, SPECIES, seed) for seed in range(members)]
     return HIPNN.ensemble(models).requires_grad_(False)
 
 

@@ -1,6 +1,7 @@
 """Model files: what goes in comes out; what is not sound is refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from mlipkd.hipnn.file import Potential, load_potential, save_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
-from mlipkd.testing import dataset_of, random_crystal
+from mlipkd.testing import CPU_ENGINES, dataset_of, random_crystal
+
+REFERENCES = Path(__file__).parents[2] / "references"
 
 
 @pytest.fixture
@@ -90,6 +93,18 @@ def test_a_later_format_names_its_version(path) -> None:
         save_file(tensors, temporary, metadata=header)
     with pytest.raises(InputError, match=r"got 99, written by mlipkd 7\.0"):
         load_potential(path)
+
+
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+def test_a_file_of_format_1_gives_what_it_gave_when_it_was_written(engine, monkeypatch) -> None:
+    monkeypatch.setenv("MLIPKD_ENGINE", engine)
+    said = json.loads((REFERENCES / "model-format-1.json").read_text())
+    loaded = load_potential(REFERENCES / "model-format-1.safetensors")
+    assert loaded.metadata["format"] == 1 and loaded.metadata["mlipkd"] == "0.1.0"
+    atoms = Atoms(said["numbers"], said["positions"], cell=said["cell"], pbc=True)
+    atoms.calc = MLIPKD(loaded)
+    assert atoms.get_potential_energy() == pytest.approx(said["energy"], rel=0, abs=1e-6)
+    np.testing.assert_allclose(atoms.get_forces(), said["forces"], rtol=0, atol=1e-6)
 
 
 def test_one_file_is_all_there_is_to_carry(path, tmp_path) -> None:

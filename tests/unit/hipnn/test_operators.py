@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from mlipkd.config.model import Architecture
 from mlipkd.errors import InputError
 from mlipkd.hipnn.engines import choose_engine
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.kernels import environment, pointwise
 from mlipkd.hipnn.kernels.library import library
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.testing import small_shape
 
 needs_kernels = pytest.mark.skipif(library() is None, reason="there was no C++ compiler")
 
@@ -62,16 +62,7 @@ def test_a_model_on_the_kernels_can_be_traced(monkeypatch) -> None:
     monkeypatch.setenv("MLIPKD_ENGINE", "cpu")
     from mlipkd.hipnn.batch import Batch
 
-    shape = Architecture(
-        n_interactions=2,
-        l_max=2,
-        atom_layers=1,
-        width=16,
-        sensitivities=3,
-        soft_min=0.8,
-        soft_max=3.0,
-        hard_max=4.0,
-    )
+    shape = small_shape(n_interactions=2, l_max=2, width=16, sensitivities=3, hard_max=4.0)
     model = HIPNN(shape, (1, 6))
     initialise(model, 0)
     vectors, bounds, *_ = inputs()
