@@ -6,7 +6,7 @@
 #   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5, augmented.h5
 #                results/{dataset}/{family}/{model}/augmented.h5, which students train on
 #   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv,
-#                stability.csv
+#                learning.csv, stability.csv
 #                results/{dataset}/cost.csv, recommended.csv
 #   results      results/tables/{table}.csv
 #                results/recommended/{dataset}/
@@ -38,6 +38,7 @@ wildcard_constraints:
 localrules:
     all,
     fetch,
+    learning,
     recommend,
     collect,
     summary,

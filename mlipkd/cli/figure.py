@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 def figure(
     tables: Annotated[list[Path], Argument(help="Tables that mlipkd collect wrote.")],
-    kind: Annotated[str, Option(help="errors, comp6, capacity, stability or pareto.")],
+    kind: Annotated[str, Option(help="errors, comp6, capacity, learning, stability or pareto.")],
     dataset: Annotated[str, Option(help="The dataset whose rows are drawn.")],
     output: Annotated[Path, Option(help="Figure to write, SVG.")],
 ) -> None:

@@ -38,6 +38,12 @@ UNITS = {
         "time": "µs/atom/step",
         "memory": "kB/atom",
     },
+    "learning": {  # as epoch<number>/<training or validation>_<metric>, and weights
+        "weights": "1",
+        "energy_rmse": "eV",
+        "energy_per_atom_rmse": "eV/atom",
+        "forces_rmse": "eV/Å",
+    },
     "recommended": {  # as <smallest, fastest or leanest>/<metric>
         "weights": "1",
         "time": "µs/atom/step",

@@ -12,6 +12,7 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import Row
 from mlipkd.results.figures.capacity import capacity
 from mlipkd.results.figures.errors import comp6, errors
+from mlipkd.results.figures.learning import learning
 from mlipkd.results.figures.pareto import pareto
 from mlipkd.results.figures.stability import stability
 
@@ -19,6 +20,7 @@ FIGURES: dict[str, Callable[[Sequence[Row]], Figure]] = {
     "errors": errors,
     "comp6": comp6,
     "capacity": capacity,
+    "learning": learning,
     "stability": stability,
     "pareto": pareto,
 }

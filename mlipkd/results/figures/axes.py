@@ -1,6 +1,7 @@
 """Axes: what all figures have in common, colours, panels, lines and what the ordinate is."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -47,6 +48,17 @@ def line(axes: Axes, points: Sequence[tuple[float, list[float]]], colour: str, f
         capsize=3,
         label=family,
     )
+
+
+def band(axes: Axes, at: Sequence[float], values: np.ndarray, **style: Any) -> None:
+    """A line through the means of values (members, places), and a band of standard deviations."""
+    mean = values.mean(0)  # (places,)
+    (drawn,) = axes.plot(at, mean, linewidth=1.3, **style)
+    if len(values) > 1:
+        spread = values.std(0, ddof=1)
+        axes.fill_between(
+            at, mean - spread, mean + spread, color=drawn.get_color(), alpha=0.2, linewidth=0
+        )
 
 
 def name_ordinate(axes: Axes, rows: Sequence[Row], metric: str) -> None:

@@ -1,7 +1,7 @@
 """Selection: the rows that a figure is about."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mlipkd.evaluation.rows import Row
 
@@ -26,6 +26,18 @@ def values_of(
         if (row.metric, row.family, row.model) == (metric, family, model)
         and (row.seed == seed if seed else isinstance(row.seed, int))
     ]
+
+
+def three_of(rows: Sequence[Row], models: Iterable[str]) -> list[str]:
+    """Models in ascending order; of more than three the smallest, the middle and the largest.
+
+    In the order of their number of weights, if the table has it, otherwise of their names.
+    """
+    sizes = {row.model: row.value for row in rows if row.metric == "weights"}
+    ordered = sorted(models, key=lambda model: (sizes.get(model, 0), natural(model)))
+    if len(ordered) <= 3:
+        return ordered
+    return [ordered[0], ordered[len(ordered) // 2], ordered[-1]]
 
 
 def natural(name: str) -> list[int | str]:

@@ -147,4 +147,4 @@ def test_the_verb_writes_the_same_file_twice(tmp_path) -> None:
 
 
 def test_every_figure_is_tested() -> None:
-    assert set(FIGURES) == {"errors", "comp6", "capacity", "stability", "pareto"}
+    assert set(FIGURES) == {"errors", "comp6", "capacity", "learning", "stability", "pareto"}
