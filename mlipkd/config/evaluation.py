@@ -44,6 +44,8 @@ class CostEvaluation(Section):
     """Steps of dynamics that are timed, in each of the repeats."""
     timestep: PositiveFloat = 1.0
     """Time step, fs."""
+    growth: tuple[PositiveInt, ...] = ()
+    """Sizes at which time and memory are measured, too, atoms."""
 
 
 class StabilityEvaluation(Section):

@@ -69,7 +69,9 @@ def figures(config: dict, wanted: set[str]) -> set[str]:
         if any("width" in family.get("model", {}) for family in section["families"].values()):
             drawn_from["capacity"] = {"errors"}
             if "cost" in evaluations:
-                drawn_from["pareto"] = {"errors", "cost"}
+                drawn_from["pareto"] = drawn_from["weights"] = {"errors", "cost"}
+                if "growth" in evaluations["cost"]:
+                    drawn_from["growth"] = {"cost"}
         found |= {f"figures/{name}/{kind}.svg" for kind in drawn_from if drawn_from[kind] & tables}
     return found
 
@@ -154,8 +156,7 @@ CHANGES = {
     "one width of a student": (
         setting("datasets.metal.families.students.model.width", [4, 16]),
         trained("metal/students", W16)
-        | evaluated("metal/students", model=W16)
-        | {"metal/cost.csv"}
+        | {f"metal/students/{W16}/errors.csv", "metal/cost.csv"}  # no control of this width
         | tables("errors", "learning", "cost"),
     ),
     "recipe of the teachers": (
@@ -207,7 +208,9 @@ CHANGES = {
         lambda config: config["datasets"]["metal"]["families"]["controls"].update(
             recipe="first", learns_from="teachers"
         ),
-        METAL_CONTROLS | {"metal/cost.csv"} | tables("errors", "learning", "cost"),
+        METAL_CONTROLS - {f"metal/controls/{W8}/learning.csv"}  # which no family has untaught
+        | {"metal/cost.csv"}
+        | tables("errors", "learning", "cost"),
     ),
     "setting of comp6": (
         setting("datasets.water.evaluations.comp6.ceiling", 50),
@@ -215,6 +218,10 @@ CHANGES = {
     ),
     "setting of cost": (
         setting("datasets.metal.evaluations.cost.steps", 20),
+        {"metal/cost.csv"} | tables("cost"),
+    ),
+    "costs of several sizes": (
+        setting("datasets.metal.evaluations.cost.growth", [100, 1000]),
         {"metal/cost.csv"} | tables("cost"),
     ),
     "an evaluation more": (
@@ -235,7 +242,7 @@ CHANGES = {
         {"metal2/dataset.h5"}
         | trained("metal2/teachers", seeds=[0])
         | evaluated("metal2/teachers")
-        | tables("errors", "learning"),
+        | tables("errors"),
     ),
     "a dataset less": (without("datasets.water"), tables("errors", "learning")),
 }

@@ -113,7 +113,9 @@ def figures_of(dataset):
         figures["capacity"] = ["comp6" if section.evaluations.comp6 else "errors"]
     models = {model for d, _, model in TRAINED if d == dataset}
     if f"results/{dataset}/cost.csv" in ROWS["cost"] and len(models) > 1:
-        figures["pareto"] = ["errors", "cost"]
+        figures["pareto"] = figures["weights"] = ["errors", "cost"]
+    if f"results/{dataset}/cost.csv" in ROWS["cost"] and section.evaluations.cost.growth:
+        figures["growth"] = ["cost"]
     return figures
 
 

@@ -1,7 +1,8 @@
 """Figures: the tables as pictures, each of one dataset.
 
-A family has the same colour in all of them. Dots are members, a bar their mean, a diamond the
-ensemble, the mean of the members' predictions (compare Matin et al., arXiv 2503.14293, Figs. 2-6).
+A family has the same colour in all of them but ``rdf``. Dots are members, a bar their mean, a
+diamond the ensemble, the mean of the members' predictions (compare Matin et al., arXiv 2503.14293,
+Figs. 2-6).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,8 +13,10 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import Row
 from mlipkd.results.figures.capacity import capacity
 from mlipkd.results.figures.errors import comp6, errors
+from mlipkd.results.figures.growth import growth
 from mlipkd.results.figures.learning import learning
-from mlipkd.results.figures.pareto import pareto
+from mlipkd.results.figures.pareto import pareto, weights
+from mlipkd.results.figures.rdf import rdf
 from mlipkd.results.figures.stability import stability
 
 FIGURES: dict[str, Callable[[Sequence[Row]], Figure]] = {
@@ -23,6 +26,9 @@ FIGURES: dict[str, Callable[[Sequence[Row]], Figure]] = {
     "learning": learning,
     "stability": stability,
     "pareto": pareto,
+    "weights": weights,
+    "growth": growth,
+    "rdf": rdf,
 }
 
 

@@ -21,6 +21,7 @@ SUBJECTS = {
     "energy_per_atom": "E per atom",
     "conformer_energy": "ΔE",
     "forces": "F",
+    "": "g(r)",  # of a metric that says no subject, tae
 }
 
 
