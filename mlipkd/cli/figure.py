@@ -17,8 +17,8 @@ def figure(
     dataset: Annotated[str, Option(help="The dataset whose rows are drawn.")],
     output: Annotated[Path, Option(help="Figure to write, SVG.")],
 ) -> None:
-    """Draw a table, or several: ``pareto`` takes errors and cost; ``weights`` these, and tae if
-    there is one; ``rdf`` takes rdf, and recommended if there is one.
+    """Draw a table, or several: ``pareto`` takes errors and cost; ``weights`` these, and structure
+    if there is one; ``rdf`` takes rdf, and recommended if there is one.
 
     Example: mlipkd figure --kind comp6 --dataset chno --output comp6.svg results/tables/comp6.csv
     """

@@ -116,6 +116,10 @@ def figures_of(dataset):
         figures["pareto"] = figures["weights"] = ["errors", "cost"]
     if f"results/{dataset}/cost.csv" in ROWS["cost"] and section.evaluations.cost.growth:
         figures["growth"] = ["cost"]
+    if section.evaluations.rdf:
+        figures["rdf"] = ["rdf", *(["recommended"] if section.evaluations.recommended else [])]
+        if "weights" in figures:
+            figures["weights"] = ["errors", "cost", "structure"]
     return figures
 
 

@@ -67,7 +67,7 @@ def test_bars_are_standard_deviations() -> None:
 
 
 def test_weights_has_a_panel_for_each_error_that_is_known() -> None:
-    figure = draw("weights", rows_of("forces_rmse", "tae"), "al")
+    figure = draw("weights", rows_of("forces_rmse", "rdf/tae"), "al")
     assert [axes.get_ylabel() for axes in figure.axes] == ["F RMSE, eV/Å", "g(r) TAE, Å"]
     assert {axes.get_xlabel() for axes in figure.axes} == {"number of weights"}
     (axes,) = draw("weights", rows_of("forces_rmse"), "al").axes
