@@ -6,7 +6,7 @@
 #   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5, augmented.h5
 #                results/{dataset}/{family}/{model}/augmented.h5, which students train on
 #   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv,
-#                stability.csv, rdf.csv, structure.csv
+#                learning.csv, stability.csv, rdf.csv, structure.csv
 #                results/{dataset}/{family}/{model}/seed{seed}/liquid.h5, liquid.csv
 #                results/{dataset}/cost.csv, recommended.csv
 #   results      results/tables/{table}.csv
@@ -39,6 +39,7 @@ wildcard_constraints:
 localrules:
     all,
     fetch,
+    learning,
     structure,
     recommend,
     collect,

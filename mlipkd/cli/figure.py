@@ -8,11 +8,17 @@ from typer import Argument, Option
 
 def figure(
     tables: Annotated[list[Path], Argument(help="Tables that mlipkd collect wrote.")],
-    kind: Annotated[str, Option(help="errors, comp6, capacity, stability or pareto.")],
+    kind: Annotated[
+        str,
+        Option(
+            help="errors, comp6, capacity, learning, stability, pareto, weights, growth or rdf."
+        ),
+    ],
     dataset: Annotated[str, Option(help="The dataset whose rows are drawn.")],
     output: Annotated[Path, Option(help="Figure to write, SVG.")],
 ) -> None:
-    """Draw a table; ``pareto`` takes two, errors and cost.
+    """Draw a table, or several: ``pareto`` takes errors and cost; ``weights`` these, and structure
+    if there is one; ``rdf`` takes rdf, and recommended if there is one.
 
     Example: mlipkd figure --kind comp6 --dataset chno --output comp6.svg results/tables/comp6.csv
     """

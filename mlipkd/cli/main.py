@@ -11,6 +11,7 @@ from mlipkd.cli.dataset import dataset
 from mlipkd.cli.evaluate_comp6 import evaluate_comp6
 from mlipkd.cli.evaluate_cost import evaluate_cost
 from mlipkd.cli.evaluate_errors import evaluate_errors
+from mlipkd.cli.evaluate_learning import evaluate_learning
 from mlipkd.cli.evaluate_liquid import evaluate_liquid
 from mlipkd.cli.evaluate_rdf import evaluate_rdf
 from mlipkd.cli.evaluate_stability import evaluate_stability
@@ -44,6 +45,7 @@ VERBS = (
     evaluate_errors,
     evaluate_comp6,
     evaluate_cost,
+    evaluate_learning,
     evaluate_stability,
     evaluate_liquid,
     evaluate_rdf,

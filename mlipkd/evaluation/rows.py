@@ -39,6 +39,12 @@ UNITS = {
         "memory": "kB/atom",
         "most_atoms": "1",
     },
+    "learning": {  # as epoch<number>/<training or validation>_<metric>, and weights
+        "weights": "1",
+        "energy_rmse": "eV",
+        "energy_per_atom_rmse": "eV/atom",
+        "forces_rmse": "eV/Å",
+    },
     "recommended": {  # as <teacher, smallest, fastest or leanest>/<metric>
         "weights": "1",
         "time": "µs/atom/step",

@@ -32,3 +32,13 @@ class History:
         """Make the lines the artefact."""
         artefacts.write_text(self.path, self.partial.read_text())
         self.partial.unlink()
+
+
+def read_history(path: Path) -> tuple[list[dict], str]:
+    """The lines of a training that has ended, and the file's SHA-256.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    digest = artefacts.verify(path)
+    return [json.loads(line) for line in path.read_text().splitlines()], digest

@@ -168,9 +168,16 @@ def test_tables_are_complete(folder: Path) -> None:
         assert (own["family"], own["model"]) == (chosen["family"], chosen["model"])
         assert own["family"] in {"students", "students2", "pupils"}
     figures = {path.stem for path in (folder / "results" / "figures" / "metal").glob("*.svg")}
-    assert figures == {"errors", "comp6", "stability", "pareto"}
+    assert figures == {"errors", "comp6", "learning", "stability", "pareto", "weights"}
+    learning = rows(folder, "learning")
+    assert {(row["family"], row["model"]) for row in learning} == seeds.keys() - {
+        ("teachers", LARGE),
+        ("emt", "calculator"),
+    }
+    assert "epoch3/validation_forces_rmse" in {row["metric"] for row in learning}
     summary = (folder / "results" / "summary.md").read_text()
     assert "students2 (1)" in summary
+    assert "learning" not in summary
     assert "Warning" not in summary
 
 

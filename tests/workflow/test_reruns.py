@@ -37,8 +37,13 @@ def labelled(family: str, model: str = W4, seeds=(0, 1)) -> set[str]:
 
 
 def evaluated(*families: str, model: str = W4) -> set[str]:
-    """The rows of families: errors, and comp6 where the dataset asks for it."""
-    kinds = {"water": ("errors", "comp6"), "metal": ("errors",), "metal2": ("errors",)}
+    """The rows of families: errors, learning where students have controls, and comp6 where the
+    dataset asks for it."""
+    kinds = {
+        "water": ("errors", "learning", "comp6"),
+        "metal": ("errors", "learning"),
+        "metal2": ("errors",),
+    }
     return {
         f"{family}/{model}/{kind}.csv"
         for family in families
@@ -58,11 +63,15 @@ def figures(config: dict, wanted: set[str]) -> set[str]:
         evaluations = section.get("evaluations", {})
         drawn_from = {kind: {kind} for kind in ("comp6", "stability") if kind in evaluations}
         drawn_from["errors"] = {"errors"}
+        if "students" in section["families"]:
+            drawn_from["learning"] = {"learning"}
         # The dataset with a grid has no comp6.
         if any("width" in family.get("model", {}) for family in section["families"].values()):
             drawn_from["capacity"] = {"errors"}
             if "cost" in evaluations:
-                drawn_from["pareto"] = {"errors", "cost"}
+                drawn_from["pareto"] = drawn_from["weights"] = {"errors", "cost"}
+                if "growth" in evaluations["cost"]:
+                    drawn_from["growth"] = {"cost"}
         found |= {f"figures/{name}/{kind}.svg" for kind in drawn_from if drawn_from[kind] & tables}
     return found
 
@@ -72,7 +81,7 @@ WATER_FROM_STUDENTS = (
     | labelled("water/students")
     | trained("water/students2", seeds=[0])
     | evaluated("water/students", "water/students2")
-    | tables("errors", "comp6")
+    | tables("errors", "learning", "comp6")
 )
 WATER_FROM_TEACHERS = (
     trained("water/teachers")
@@ -92,7 +101,7 @@ METAL_FROM_TEACHERS = (
     | evaluated("metal/teachers")
     | METAL_STUDENTS
     | {"metal/cost.csv"}
-    | tables("errors", "cost")
+    | tables("errors", "learning", "cost")
 )
 COMP6 = {f"water/{family}/{W4}/comp6.csv" for family in ("teachers", "students", "students2")}
 
@@ -147,9 +156,8 @@ CHANGES = {
     "one width of a student": (
         setting("datasets.metal.families.students.model.width", [4, 16]),
         trained("metal/students", W16)
-        | evaluated("metal/students", model=W16)
-        | {"metal/cost.csv"}
-        | tables("errors", "cost"),
+        | {f"metal/students/{W16}/errors.csv", "metal/cost.csv"}  # no control of this width
+        | tables("errors", "learning", "cost"),
     ),
     "recipe of the teachers": (
         setting("recipes.teaching.optimiser.epochs", 5),
@@ -157,7 +165,10 @@ CHANGES = {
     ),
     "recipe of the first students": (
         setting("recipes.first.optimiser.epochs", 5),
-        WATER_FROM_STUDENTS | METAL_STUDENTS | {"metal/cost.csv"} | tables("errors", "cost"),
+        WATER_FROM_STUDENTS
+        | METAL_STUDENTS
+        | {"metal/cost.csv"}
+        | tables("errors", "learning", "cost"),
     ),
     "schedule in the recipe of the last in a chain": (
         setting(
@@ -166,7 +177,7 @@ CHANGES = {
         ),
         trained("water/students2", seeds=[0])
         | evaluated("water/students2")
-        | tables("errors", "comp6"),
+        | tables("errors", "learning", "comp6"),
     ),
     "source of a dataset": (
         setting("datasets.metal.source.seed", 1),
@@ -182,7 +193,7 @@ CHANGES = {
         | trained("metal/controls", W8, [2])
         | evaluated("metal/controls", model=W4)
         | evaluated("metal/controls", model=W8)
-        | tables("errors"),
+        | tables("errors", "learning"),
     ),
     "one teacher more": (
         setting("datasets.metal.families.teachers.seeds", 3),
@@ -191,13 +202,15 @@ CHANGES = {
         | evaluated("metal/teachers")
         | METAL_STUDENTS
         | {"metal/cost.csv"}
-        | tables("errors", "cost"),
+        | tables("errors", "learning", "cost"),
     ),
     "a teacher for the controls": (
         lambda config: config["datasets"]["metal"]["families"]["controls"].update(
             recipe="first", learns_from="teachers"
         ),
-        METAL_CONTROLS | {"metal/cost.csv"} | tables("errors", "cost"),
+        METAL_CONTROLS - {f"metal/controls/{W8}/learning.csv"}  # which no family has untaught
+        | {"metal/cost.csv"}
+        | tables("errors", "learning", "cost"),
     ),
     "setting of comp6": (
         setting("datasets.water.evaluations.comp6.ceiling", 50),
@@ -205,6 +218,10 @@ CHANGES = {
     ),
     "setting of cost": (
         setting("datasets.metal.evaluations.cost.steps", 20),
+        {"metal/cost.csv"} | tables("cost"),
+    ),
+    "costs of several sizes": (
+        setting("datasets.metal.evaluations.cost.growth", [100, 1000]),
         {"metal/cost.csv"} | tables("cost"),
     ),
     "an evaluation more": (
@@ -218,7 +235,7 @@ CHANGES = {
     "an evaluation less": (without("datasets.metal.evaluations.cost"), {"summary.md"}),
     "a family less": (
         without("datasets.metal.families.controls"),
-        {"metal/cost.csv"} | tables("errors", "cost"),
+        {"metal/cost.csv"} | tables("errors", "learning", "cost"),
     ),
     "a dataset more": (
         add_dataset,
@@ -227,7 +244,7 @@ CHANGES = {
         | evaluated("metal2/teachers")
         | tables("errors"),
     ),
-    "a dataset less": (without("datasets.water"), tables("errors")),
+    "a dataset less": (without("datasets.water"), tables("errors", "learning")),
 }
 
 
@@ -274,7 +291,7 @@ def test_nothing_without_logs(workspace):
 def test_a_lost_model_is_made_again_with_what_stands_on_it(workspace):
     (workspace.folder / f"results/metal/controls/{W8}/seed1/model.safetensors").unlink()
     wanted = trained("metal/controls", W8, [1]) | evaluated("metal/controls", model=W8)
-    wanted |= tables("errors")
+    wanted |= tables("errors", "learning")
     assert workspace.planned() == wanted | figures(workspace.config, wanted)
 
 

@@ -60,6 +60,16 @@ CALCULATORS = {
 #: The models whose seeds train together.
 TOGETHER = [(d, f, m) for d, f, m in TRAINED if campaign.datasets[d].families[f].together]
 
+
+def compared(dataset):
+    """The architectures that are trained with a teacher and without one."""
+    families = campaign.datasets[dataset].families
+    own = [(m, families[f].learns_from is not None) for d, f, m in TRAINED if d == dataset]
+    return {m for m, taught in own if taught} & {m for m, taught in own if not taught}
+
+
+COMPARED = {dataset: compared(dataset) for dataset in campaign.datasets}
+
 #: The rows that each table is made of.
 ROWS = {
     "errors": [f"results/{d}/{f}/{m}/errors.csv" for d, f, m in MODELS],
@@ -93,16 +103,15 @@ ROWS = {
         for d, section in campaign.datasets.items()
         if section.evaluations.cost and any(dataset == d for dataset, _, _ in TRAINED)
     ],
+    "learning": [f"results/{d}/{f}/{m}/learning.csv" for d, f, m in TRAINED if m in COMPARED[d]],
     "recommended": [
         f"results/{d}/recommended.csv"
         for d, section in campaign.datasets.items()
         if section.evaluations.recommended
     ],
 }
-
-
-#: Tables of curves, which are drawn and not printed.
-CURVES = ["rdf"]
+#: Tables of curves: thousands of rows, which are drawn and of which no summary is made.
+CURVES = {"learning", "rdf"}
 
 
 def figures_of(dataset):
@@ -113,11 +122,19 @@ def figures_of(dataset):
         figures["comp6"] = ["comp6"]
     if section.evaluations.stability:
         figures["stability"] = ["stability"]
+    if COMPARED[dataset]:
+        figures["learning"] = ["learning"]
     if any(len(section.models(family)) > 1 for family in section.families):
         figures["capacity"] = ["comp6" if section.evaluations.comp6 else "errors"]
     models = {model for d, _, model in TRAINED if d == dataset}
     if f"results/{dataset}/cost.csv" in ROWS["cost"] and len(models) > 1:
-        figures["pareto"] = ["errors", "cost"]
+        figures["pareto"] = figures["weights"] = ["errors", "cost"]
+    if f"results/{dataset}/cost.csv" in ROWS["cost"] and section.evaluations.cost.growth:
+        figures["growth"] = ["cost"]
+    if section.evaluations.rdf:
+        figures["rdf"] = ["rdf", *(["recommended"] if section.evaluations.recommended else [])]
+        if "weights" in figures:
+            figures["weights"] = ["errors", "cost", "structure"]
     return figures
 
 

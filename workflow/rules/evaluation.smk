@@ -51,6 +51,25 @@ rule comp6:
         " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
 
 
+rule learning:
+    input:
+        models=every_seed(f"results/{MEMBER}/model.safetensors"),
+        histories=every_seed(f"results/{MEMBER}/history.jsonl"),
+    output:
+        rows=f"results/{MODEL}/learning.csv",
+    log:
+        f"logs/{MODEL}/learning.log",
+    benchmark:
+        f"logs/{MODEL}/learning.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    resources:
+        mem_mb=rising(1000),
+        runtime=rising(10),
+    shell:
+        "mlipkd evaluate-learning --output {output.rows:q} {input.models:q} > {log:q} 2>&1"
+
+
 rule stability:
     input:
         settings=f"results/{DATASET}/stability.settings.yaml",

@@ -49,7 +49,11 @@ rule collect:
 
 rule summary:
     input:
-        tables=[f"results/tables/{table}.csv" for table, rows in ROWS.items() if rows and table not in CURVES],
+        tables=[
+            f"results/tables/{table}.csv"
+            for table, rows in ROWS.items()
+            if rows and table not in CURVES
+        ],
     output:
         summary="results/summary.md",
     log:

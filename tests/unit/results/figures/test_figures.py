@@ -8,7 +8,7 @@ import pytest
 
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row, write_rows
-from mlipkd.results.figures import FIGURES, draw
+from mlipkd.results.figures import draw
 
 SMALL, LARGE = "n1-l0-a3-w8-s4", "n2-l1-a3-w8-s4"
 
@@ -105,23 +105,6 @@ def test_stability_is_that_of_all_seeds() -> None:
     assert bars.get_segments()[0][:, 1] == pytest.approx([2 - 2**0.5, 2 + 2**0.5])
 
 
-def test_pareto_is_error_against_cost_in_its_order() -> None:
-    sizes = {SMALL: 100.0, LARGE: 900.0}
-    costs = [
-        Row("chno", family, model, 0, metric, sizes[model], unit)
-        for family, models in SEVERAL.items()
-        for model in models
-        for metric, unit in (("time", "µs/atom/step"), ("memory", "kB/atom"), ("weights", "1"))
-    ]
-    figure = draw("pareto", rows_of(ERRORS, SEVERAL) + costs, "chno")
-    labels = ["time, µs/atom/step", "memory, kB/atom", "number of weights"]
-    assert [axes.get_xlabel() for axes in figure.axes] == labels
-    assert {axes.get_ylabel() for axes in figure.axes} == {"F RMSE, eV/Å"}
-    students = figure.axes[0].containers[1][0]
-    assert list(students.get_xdata()) == [100.0, 900.0]
-    assert list(students.get_ydata()) == [1.5, 1.5]
-
-
 def test_a_family_has_one_colour() -> None:
     figure = draw("capacity", rows_of(ERRORS, SEVERAL), "chno")
     again = draw("errors", rows_of(ERRORS, SEVERAL), "chno")
@@ -144,7 +127,3 @@ def test_the_verb_writes_the_same_file_twice(tmp_path) -> None:
         written.append((tmp_path / name).read_text())
     assert ET.fromstring(written[0]).tag.endswith("svg")
     assert written[0] == written[1]
-
-
-def test_every_figure_is_tested() -> None:
-    assert set(FIGURES) == {"errors", "comp6", "capacity", "stability", "pareto"}

@@ -1,0 +1,50 @@
+"""Figures: the tables as pictures, each of one dataset.
+
+A family has the same colour in all of them but ``rdf``. Dots are members, a bar their mean, a
+diamond the ensemble, the mean of the members' predictions (compare Matin et al., arXiv 2503.14293,
+Figs. 2-6).
+"""
+
+from collections.abc import Callable, Sequence
+
+from matplotlib.figure import Figure
+
+from mlipkd.errors import InputError
+from mlipkd.evaluation.rows import Row
+from mlipkd.results.figures.capacity import capacity
+from mlipkd.results.figures.errors import comp6, errors
+from mlipkd.results.figures.growth import growth
+from mlipkd.results.figures.learning import learning
+from mlipkd.results.figures.pareto import pareto, weights
+from mlipkd.results.figures.rdf import rdf
+from mlipkd.results.figures.stability import stability
+
+FIGURES: dict[str, Callable[[Sequence[Row]], Figure]] = {
+    "errors": errors,
+    "comp6": comp6,
+    "capacity": capacity,
+    "learning": learning,
+    "stability": stability,
+    "pareto": pareto,
+    "weights": weights,
+    "growth": growth,
+    "rdf": rdf,
+}
+
+
+def draw(kind: str, rows: Sequence[Row], dataset: str) -> Figure:
+    """A figure of one dataset.
+
+    Args:
+        kind: one of FIGURES.
+        rows: of a table; those of other datasets are left out.
+        dataset: its name.
+
+    Raises:
+        InputError: the table has no rows of the dataset.
+    """
+    own = [row for row in rows if row.dataset == dataset]
+    if not own:
+        known = ", ".join(dict.fromkeys(row.dataset for row in rows)) or "nothing"
+        raise InputError(f"wanted rows of the dataset {dataset!r}, got {known}; name one of these")
+    return FIGURES[kind](own)

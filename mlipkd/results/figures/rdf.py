@@ -1,0 +1,70 @@
+"""RDF: the structure of a liquid, of the teachers and of those that came after them."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mlipkd.evaluation.rows import Row
+from mlipkd.results.figures.axes import COLOURS, band, panels_of
+from mlipkd.results.figures.selection import three_of
+
+#: Of a family and model: g(r) of each member, by r in Å.
+Functions = dict[tuple[str, str], dict[int | str, dict[float, float]]]
+
+
+def rdf(rows: Sequence[Row]) -> Figure:
+    """Radial distribution functions, and how they differ from the mean of the teachers'.
+
+    Means over members, in bands of their standard deviations. The teachers are the first family of
+    the table, of several models the largest. Beside them stand the recommended models where the
+    table names any; or else all others, and if there are more than three, the smallest, the middle
+    and the largest of the next family. Each has a colour of its own.
+    """
+    functions = _functions(rows)
+    teachers = next(iter(functions))[0]
+    largest = three_of(rows, [model for family, model in functions if family == teachers])[-1]
+    drawn = [(teachers, largest), *_others(rows, functions, teachers)]
+    reference = _values(functions[drawn[0]])
+    distances = sorted(next(iter(functions[drawn[0]].values())))
+
+    figure, ((absolute, relative),) = panels_of(1, 2)
+    for colour, (family, model) in zip(COLOURS, drawn, strict=False):
+        values = _values(functions[family, model])
+        band(absolute, distances, values, color=colour, label=f"{family} {model}")
+        band(relative, distances, values - reference.mean(0), color=colour)
+    absolute.set_ylabel("g(r)")
+    relative.set_ylabel(f"Δg(r) from {teachers}")
+    for axes in (absolute, relative):
+        axes.set_xlabel("r, Å")
+    figure.legend(handles=absolute.lines, loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def _others(rows: Sequence[Row], functions: Functions, teachers: str) -> list[tuple[str, str]]:
+    """The families and models that are drawn beside the teachers."""
+    chosen = {
+        (row.family, row.model): None for row in rows if re.fullmatch(r"\w+/weights", row.metric)
+    }
+    if chosen:
+        return [who for who in chosen if who in functions]
+    others = [who for who in functions if who[0] != teachers]
+    if len(others) <= 3:
+        return others
+    family = others[0][0]
+    return [(family, model) for model in three_of(rows, [m for f, m in others if f == family])]
+
+
+def _functions(rows: Sequence[Row]) -> Functions:
+    functions: Functions = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        if isinstance(row.seed, int) and (found := re.fullmatch(r"g(\d+\.\d+)", row.metric)):
+            functions[row.family, row.model][row.seed][float(found[1])] = row.value
+    return functions
+
+
+def _values(members: dict[int | str, dict[float, float]]) -> np.ndarray:
+    """(members, distances)"""
+    return np.array([[own[r] for r in sorted(own)] for own in members.values()])

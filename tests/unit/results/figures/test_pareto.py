@@ -1,0 +1,80 @@
+"""Errors against costs: what is drawn against what, and who is on the front."""
+
+import pytest
+from matplotlib.colors import to_hex
+
+from mlipkd.evaluation.rows import Row
+from mlipkd.results.figures import draw
+from mlipkd.results.figures.pareto import front
+
+UNITS = {"time": "µs/atom/step", "memory": "kB/atom", "weights": "1", "forces_rmse": "eV/Å"}
+#: Cost and error of each model. Of the students, b is beaten by a; controls by students.
+MODELS = {
+    ("teachers", "d"): (9.0, 1.0),
+    ("students", "a"): (2.0, 3.0),
+    ("students", "b"): (4.0, 4.0),
+    ("students", "c"): (6.0, 2.0),
+    ("controls", "a"): (2.0, 5.0),
+    ("controls", "c"): (6.0, 2.5),
+}
+
+
+def rows_of(*errors: str) -> list[Row]:
+    """Two members of each model, whose errors are 0.5 below and above the mean."""
+    rows = []
+    for (family, model), (cost, error) in MODELS.items():
+        for seed, shift in ((0, -0.5), (1, 0.5)):
+            rows += [
+                Row("al", family, model, seed, metric, error + shift, UNITS.get(metric, "Å"))
+                for metric in errors
+            ]
+        rows += [
+            Row("al", family, model, 0, metric, cost, UNITS[metric])
+            for metric in ("time", "memory", "weights")
+        ]
+    return rows
+
+
+def test_the_front() -> None:
+    assert front([(2, 2), (1, 3), (3, 2), (1, 4), (2, 3)]) == [(1, 3), (2, 2)]
+    assert front([(1, 1), (1, 1)]) == [(1, 1)]
+    assert front([]) == []
+
+
+def test_pareto_is_error_against_time_and_memory() -> None:
+    figure = draw("pareto", rows_of("forces_rmse"), "al")
+    labels = ["time, µs/atom/step", "memory, kB/atom"]
+    assert [axes.get_xlabel() for axes in figure.axes] == labels
+    assert {axes.get_ylabel() for axes in figure.axes} == {"F RMSE, eV/Å"}
+
+
+def test_lines_are_fronts_and_what_no_other_beats_is_filled() -> None:
+    axes, _ = draw("pareto", rows_of("forces_rmse"), "al").axes
+    lines = [list(line.get_xydata().ravel()) for line in axes.lines if len(line.get_xdata()) > 1]
+    assert lines == [[2, 3, 6, 2], [2, 5, 6, 2.5]]
+    markers = [container[0] for container in axes.containers]
+    filled = {
+        tuple(marker.get_xydata()[0]) for marker in markers if to_hex(marker.get_mfc()) != "#ffffff"
+    }
+    assert filled == {(9, 1), (2, 3), (6, 2)}
+    assert len(markers) == len(MODELS)
+
+
+def test_bars_are_standard_deviations() -> None:
+    axes, _ = draw("pareto", rows_of("forces_rmse"), "al").axes
+    _, _, (bar,) = axes.containers[0]
+    assert bar.get_segments()[0][:, 1] == pytest.approx([1 - 0.5**0.5, 1 + 0.5**0.5])
+
+
+def test_weights_has_a_panel_for_each_error_that_is_known() -> None:
+    figure = draw("weights", rows_of("forces_rmse", "rdf/tae"), "al")
+    assert [axes.get_ylabel() for axes in figure.axes] == ["F RMSE, eV/Å", "g(r) TAE, Å"]
+    assert {axes.get_xlabel() for axes in figure.axes} == {"number of weights"}
+    (axes,) = draw("weights", rows_of("forces_rmse"), "al").axes
+    assert axes.get_xscale() == "log"
+
+
+def test_a_model_without_a_cost_is_left_out() -> None:
+    rows = [row for row in rows_of("forces_rmse") if (row.metric, row.model) != ("time", "d")]
+    time, memory = draw("pareto", rows, "al").axes
+    assert len(time.containers) == len(memory.containers) - 1
