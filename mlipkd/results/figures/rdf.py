@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import Row
 from mlipkd.results.figures.axes import COLOURS, band, panels_of
 from mlipkd.results.figures.selection import three_of
@@ -22,8 +23,16 @@ def rdf(rows: Sequence[Row]) -> Figure:
     the table, of several models the largest. Beside them stand the recommended models where the
     table names any; or else all others, and if there are more than three, the smallest, the middle
     and the largest of the next family. Each has a colour of its own.
+
+    Raises:
+        InputError: there is none.
     """
     functions = _functions(rows)
+    if not functions:
+        raise InputError(
+            "wanted radial distribution functions, got none: all runs failed; look into "
+            "results/tables/liquid.csv, and train longer or melt at a lower temperature"
+        )
     teachers = next(iter(functions))[0]
     largest = three_of(rows, [model for family, model in functions if family == teachers])[-1]
     drawn = [(teachers, largest), *_others(rows, functions, teachers)]
@@ -48,8 +57,8 @@ def _others(rows: Sequence[Row], functions: Functions, teachers: str) -> list[tu
     chosen = {
         (row.family, row.model): None for row in rows if re.fullmatch(r"\w+/weights", row.metric)
     }
-    if chosen:
-        return [who for who in chosen if who in functions]
+    if chosen:  # and the teacher beside them
+        return [who for who in chosen if who in functions and who[0] != teachers]
     others = [who for who in functions if who[0] != teachers]
     if len(others) <= 3:
         return others

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import POOLED, Row
 from mlipkd.results.figures import draw
 
@@ -58,5 +59,12 @@ def test_the_recommended_are_drawn_instead() -> None:
         for name, model in (("smallest", "w8"), ("fastest", "w16"), ("leanest", "w8"))
         for metric in ("weights", "time")
     ]
+    recommended.insert(0, Row("al", "teachers", "d", 1, "teacher/weights", 9.0, "1"))
     figure = draw("rdf", rows_of(MODELS) + recommended, "al")
     assert labels(figure) == ["teachers d", "students w8", "students w16"]
+
+
+def test_nothing_to_draw() -> None:
+    failed = [Row("al", "teachers", "d", 0, "teacher/weights", 9.0, "1")]
+    with pytest.raises(InputError, match="got none: all runs failed"):
+        draw("rdf", failed, "al")
