@@ -35,10 +35,10 @@ its example ``MLIAPUnifiedLJ``. A. P. Thompson et al., Comput. Phys. Commun. 271
 from it.
 """
 
-import pickle
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import dumps
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def export(
             f"{output}: wanted a name that does not end in {' or '.join(TORCH)}, which LAMMPS "
             "reads with PyTorch; call it model.mliap, say"
         )
-    content = pickle.dumps(MLIAP(path, elements))
+    content = dumps(MLIAP(path, elements))
     with artefacts.writing(Path(output)) as temporary:
         temporary.write_bytes(content)
 

@@ -32,6 +32,8 @@ def test_modules(path: Path) -> None:
         for name in (
             [ast.alias(node.module or "")] if isinstance(node, ast.ImportFrom) else node.names
         )
+        # LAMMPS wants a pickle, which may be written; what would read one is not at hand then.
+        if ast.unparse(node) != "from pickle import dumps"
     }
     assert not imported & {
         "pickle",
