@@ -100,11 +100,16 @@ def _seeds(rows: Sequence[Row], family: str) -> str:
 
 
 def _measured(values: Sequence[float]) -> str:
-    """Mean ± standard deviation with two digits of the latter, or four of a value by itself."""
+    """Mean ± standard deviation with two digits of the latter, or four of a value by itself.
+
+    What is less than a thousandth has two digits and its power of ten.
+    """
     if not values:
         return ""
     mean = statistics.fmean(values)
     spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    if 0 < abs(mean) < 1e-3:
+        return f"{mean:.1e} ± {spread:.1e}" if spread else f"{mean:.1e}"
     decimals = max(0, 3 - _magnitude(mean))
     if spread:
         decimals = min(decimals, max(0, 1 - _magnitude(spread)))

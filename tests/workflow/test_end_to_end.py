@@ -168,7 +168,15 @@ def test_tables_are_complete(folder: Path) -> None:
         assert (own["family"], own["model"]) == (chosen["family"], chosen["model"])
         assert own["family"] in {"students", "students2", "pupils"}
     figures = {path.stem for path in (folder / "results" / "figures" / "metal").glob("*.svg")}
-    assert figures == {"errors", "comp6", "learning", "stability", "pareto", "weights"}
+    assert figures == {
+        "errors",
+        "comp6",
+        "learning",
+        "stability",
+        "rdf",
+        "pareto",
+        "weights",
+    }
     learning = rows(folder, "learning")
     assert {(row["family"], row["model"]) for row in learning} == seeds.keys() - {
         ("teachers", LARGE),

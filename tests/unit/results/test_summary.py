@@ -85,3 +85,9 @@ def test_recommendations_stand_with_their_price_beside_the_teacher(tmp_path) -> 
         ["teacher", "teachers/m seed 3", "9.000", "1.000"],
         ["fastest", "s/m seed 3", "3.000", "1.100"],
     ]
+
+
+def test_small_numbers_have_a_power_of_ten() -> None:
+    drifts = [("a", 0, 1e-6), ("a", 1, 3e-6), ("b", 0, 4e-8), ("c", 0, 0.001)]
+    rows = [Row("al", f, "m", seed, "drift", value, "eV/atom/ps") for f, seed, value in drifts]
+    assert cells(pivot(rows))[2][2:] == ["2.0e-06 ± 1.4e-06", "4.0e-08", "0.001000"]
