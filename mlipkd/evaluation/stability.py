@@ -13,7 +13,6 @@ liquid, which is part of what is asked of it. The velocities of run r of seed s 
 models and time steps, so that students and controls are compared pair by pair.
 """
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -77,26 +76,6 @@ def evaluate_stability(
                 pooled += runs
             rows += [Row(*own, POOLED, *found) for found in _metrics(timestep, pooled)]
     return rows
-
-
-def choose_engine(name: str) -> str:
-    """``ase`` or ``torch-sim``, for ``auto`` the faster one that is installed.
-
-    Raises:
-        InputError: torch-sim is wanted and not installed.
-    """
-    installed = importlib.util.find_spec("torch_sim") is not None
-    if name == "torch-sim" and not installed:
-        raise InputError(
-            "stability.engine: wanted torch-sim, which is not installed; "
-            "run pip install 'mlipkd[torch-sim]', or take engine: auto"
-        )
-    # On one core (float32, width 32, one interaction layer) a step of 8 runs of 16 molecules takes
-    # ASE 35 ms and torch-sim 12 ms, a step of one run of 448 molecules both 30 to 34 ms, of four of
-    # them 145 and 130 ms: there is no size at which ASE is faster.
-    if name == "auto":
-        return "torch-sim" if installed else "ase"
-    return name
 
 
 def _run(

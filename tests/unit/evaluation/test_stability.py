@@ -9,7 +9,7 @@ from mlipkd.dynamics.trajectory import Trajectory
 from mlipkd.errors import InputError
 from mlipkd.evaluation import stability
 from mlipkd.evaluation.ensembles import Ensemble, load_ensembles
-from mlipkd.evaluation.stability import choose_engine, evaluate_stability
+from mlipkd.evaluation.stability import evaluate_stability
 
 SETTINGS = StabilityEvaluation(runs=10, timesteps=[0.5, 2], duration=0.1, temperature=500)
 
@@ -101,12 +101,3 @@ def test_unknown_elements_are_refused(box) -> None:
 def test_calculators_are_refused(box) -> None:
     with pytest.raises(InputError, match="wanted members that were trained here, got xtb"):
         evaluate_stability(box, SETTINGS, "ase", [Ensemble("d", "xtb", "calculator", None)])
-
-
-def test_engines(monkeypatch) -> None:
-    monkeypatch.setattr(stability.importlib.util, "find_spec", lambda name: object())
-    assert [choose_engine(name) for name in ("auto", "ase")] == ["torch-sim", "ase"]
-    monkeypatch.setattr(stability.importlib.util, "find_spec", lambda name: None)
-    assert [choose_engine(name) for name in ("auto", "ase")] == ["ase", "ase"]
-    with pytest.raises(InputError, match=r"pip install 'mlipkd\[torch-sim\]'"):
-        choose_engine("torch-sim")
