@@ -3,6 +3,7 @@
 torch-sim: https://github.com/radical-ai/torch-sim, doi 10.5281/zenodo.15127004.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from mlipkd.dynamics.evaluation import chunks
 from mlipkd.dynamics.verlet_batch import VerletBatch
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.kernels.verlet import Sums
+from mlipkd.hipnn.network import HIPNN
 
 
 class MLIPKD(ModelInterface):
@@ -21,30 +23,33 @@ class MLIPKD(ModelInterface):
 
     Energy eV, forces eV/Å and, on demand, stress eV/Å^3. Its ``dtype``, which torch-sim gives to
     positions and momenta, is float64 whatever the precision of the weights: wrapping positions into
-    the cell after each step would round them in float32.
+    the cell after each step would round them in float32. Of several files, the members of an
+    ensemble, it gives the mean.
     """
 
     def __init__(
         self,
-        source: str | Path | Potential,
+        path: str | Path | Potential | Sequence[str | Path | Potential],
         device: torch.device | str = "cpu",
         skin: float = 1.0,
         compute_stress: bool = False,
     ) -> None:
-        """Load a model file, or take a potential that is loaded.
+        """Load a model file, or several of one architecture.
 
         Args:
-            source: a model.safetensors, or what was read from one.
+            path: a model.safetensors, those of the members of an ensemble, or what was read from
+                them.
             device: where to compute.
             skin: of the Verlet lists, Å: larger ones are made anew less often, but hold more pairs.
             compute_stress: whether the results hold the stress.
 
         Raises:
-            InputError: missing, damaged, or not a model file.
+            InputError: missing, damaged, not a model file, or of another architecture.
         """
         super().__init__()
-        potential = source if isinstance(source, Potential) else load_potential(source)
-        self.network = potential.model.to(device)
+        paths = [path] if isinstance(path, str | Path | Potential) else path
+        members = [one if isinstance(one, Potential) else load_potential(one) for one in paths]
+        self.network = HIPNN.ensemble([one.model for one in members]).to(device)
         self._device, self._dtype = torch.device(device), torch.float64
         self._compute_stress, self._compute_forces = compute_stress, True
         cutoff = self.network.architecture.hard_max
@@ -63,10 +68,11 @@ class MLIPKD(ModelInterface):
         virial = torch.zeros(state.n_systems, 3, 3, dtype=torch.float64, device=self.device)
         sums = Sums(neighbours.rows)
         for chunk, pairs, energies, gradients in chunks(self.network, neighbours):
-            energy.index_add_(0, systems[chunk], energies[0])
-            sums.add(chunk, pairs, gradients[0])
+            gradient = gradients.mean(0)  # (atoms, neighbours, 3)
+            energy.index_add_(0, systems[chunk], energies.mean(0))
+            sums.add(chunk, pairs, gradient)
             if self.compute_stress:
-                per_atom = torch.einsum("ija,ijb->iab", pairs.vectors, gradients[0])
+                per_atom = torch.einsum("ija,ijb->iab", pairs.vectors, gradient)
                 virial.index_add_(0, systems[chunk], per_atom.double())
         found = {"energy": energy, "forces": sums.forces()}
         if self.compute_stress:

@@ -23,18 +23,19 @@ def test_keeps_the_interface(model_file) -> None:
     validate_model_outputs(model, model.device, model.dtype)
 
 
-@pytest.mark.parametrize("n_interactions", [1, 2])
-def test_says_what_the_calculator_says(write_model, n_interactions) -> None:
-    file = write_model("m.safetensors", species=(13, 14), n_interactions=n_interactions)
+@pytest.mark.parametrize(("n_interactions", "members"), [(1, 1), (2, 1), (1, 3)])
+def test_says_what_the_calculator_says(write_model, n_interactions, members) -> None:
+    shape = {"species": (13, 14), "n_interactions": n_interactions}
+    files = [write_model(f"{seed}.safetensors", seed=seed, **shape) for seed in range(members)]
     systems = [bulk("Al", cubic=True) * (2, 1, 1), bulk("Si"), bulk("Al", a=3.9)]
     for number, system in enumerate(systems):
         system.rattle(0.1, seed=number)
         strain = np.random.default_rng(number).normal(0, 0.03, (3, 3))
         system.set_cell(system.cell @ (np.eye(3) + strain), scale_atoms=True)
-    model = MLIPKD(file, compute_stress=True)
+    model = MLIPKD(files, compute_stress=True)
     state = torch_sim.initialize_state(systems, model.device, torch.float64)
     found = model(state)
-    calculator, first = deploy_ase.MLIPKD(file), 0
+    calculator, first = deploy_ase.MLIPKD(files), 0
     for number, system in enumerate(systems):
         system.calc = calculator
         last = first + len(system)
