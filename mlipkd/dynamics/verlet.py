@@ -3,6 +3,11 @@
 L. Verlet, Phys. Rev. 159, 98 (1967). While no atom has moved by half the skin since the list was
 made, no pair can have come from outside the list to inside the cut-off, and only the vectors of its
 pairs are computed anew.
+
+A barostat strains the cell at every step, and the atoms with it. Let the strain F (row vectors: new
+lattice = old lattice · F) take a pair from d to d F + Δ, where Δ is how the two atoms have moved
+besides, by m each at most. A pair that is now within the cut-off was then within (cut-off + 2 m) /
+σ, σ the least singular value of F; while that is within the list's reach, the list still holds.
 """
 
 import math
@@ -86,6 +91,8 @@ class VerletList(PairList):
 
     made_of: Atoms | None = None
     times_made = 0
+    times_changed = 0
+    """Made, or strained with the cell."""
 
     def update(self, atoms: Atoms) -> None:
         """Let it be the list of this structure.
@@ -106,21 +113,44 @@ class VerletList(PairList):
         """The positions (atoms, 3) while the list holds for them.
 
         A program may have put atoms back into the cell since: taken are the images that are nearest
-        to where the atoms were when the list was made.
+        to where the atoms were when the list was made, strained like the cell.
         """
+        old, strain = self.made_of, self._strain(atoms)
+        if old is None or strain is None:
+            return None
+        expected = old.positions @ strain
+        moved = atoms.positions - expected
+        moved -= np.rint(moved @ np.linalg.inv(strain) @ self._inverse) @ self._lattice @ strain
+        farthest = math.sqrt((moved**2).sum(1).max(initial=0))
+        least = np.linalg.svd(strain, compute_uv=False)[-1]
+        if (self.cutoff + 2 * farthest) / least >= self.cutoff + self.skin:
+            return None
+        if not np.array_equal(atoms.cell.array, self._cell):
+            self._deform(atoms.cell.array, strain)
+        return expected + moved
+
+    def _strain(self, atoms: Atoms) -> np.ndarray | None:
+        """What has become of the cell since the list was made: (3, 3); none if it is of other
+        atoms."""
         old = self.made_of
         if (
             old is None
             or not np.array_equal(old.numbers, atoms.numbers)
-            or not np.array_equal(old.cell.array, atoms.cell.array)
             or not np.array_equal(old.pbc, atoms.pbc)
         ):
             return None
-        moved = atoms.positions - old.positions
-        moved -= np.rint(moved @ self._inverse) @ self._lattice
-        if (moved**2).sum(1).max(initial=0) < (self.skin / 2) ** 2:
-            return old.positions + moved
-        return None
+        if np.array_equal(old.cell.array, atoms.cell.array):
+            return np.eye(3)
+        return np.linalg.solve(old.cell.array, atoms.cell.array) if old.pbc.all() else None
+
+    def _deform(self, cell: np.ndarray, strain: np.ndarray) -> None:
+        self.rows.shifts = self._shifts @ torch.from_numpy(strain).to(self.device)
+        self._follow_cell(cell)
+
+    def _follow_cell(self, cell: np.ndarray) -> None:
+        self._cell = cell.copy()
+        self.volume = torch.tensor(abs(np.linalg.det(cell)), device=self.device)  # Å^3
+        self.times_changed += 1
 
     def _make(self, atoms: Atoms) -> None:
         elements = elements_of(one_configuration(atoms), self.species)
@@ -149,7 +179,8 @@ class VerletList(PairList):
             len(self.species),
         ).to(self.device)
         self.elements = torch.from_numpy(elements).to(self.device)  # (atoms,)
-        self.volume = torch.tensor(abs(np.linalg.det(cell)), device=self.device)  # Å^3
+        self._shifts = self.rows.shifts
+        self._follow_cell(cell)
         self.__dict__.pop("reverse", None)
         self._lattice = cell * atoms.pbc[:, None]  # (3, 3), no vector where it is not periodic
         self._inverse = np.linalg.pinv(self._lattice)

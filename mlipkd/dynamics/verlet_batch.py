@@ -24,7 +24,7 @@ class VerletBatch(PairList):
         """An empty list; arguments are those of ``PairList``."""
         super().__init__(*options, **more)
         self.lists: list[VerletList] = []
-        self._made: list[int] = []
+        self._joined: list[int] = []
 
     def update(self, structures: Sequence[Atoms]) -> None:
         """Let it be the list of these structures.
@@ -38,10 +38,10 @@ class VerletBatch(PairList):
         own = self.lists[: len(structures)]
         for one, atoms in zip(own, structures, strict=True):
             one.update(atoms)
-        made = [one.times_made for one in own]
-        if made != self._made:
+        changed = [one.times_changed for one in own]
+        if changed != self._joined:
             self._join(own)
-            self._made = made
+            self._joined = changed
         self.positions = torch.cat([one.positions for one in own])  # (atoms, 3)
 
     @cached_property

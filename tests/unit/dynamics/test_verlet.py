@@ -63,7 +63,7 @@ def test_another_structure_gets_its_own_list(model_file, crystal, change) -> Non
     crystal.calc = calculator
     crystal.get_potential_energy()
     if change == "cell":
-        crystal.set_cell(crystal.cell * 1.03, scale_atoms=False)
+        crystal.set_cell(crystal.cell * 1.2, scale_atoms=False)
     elif change == "numbers":
         crystal.numbers[0] = 13
     elif change == "pbc":
@@ -72,5 +72,43 @@ def test_another_structure_gets_its_own_list(model_file, crystal, change) -> Non
         crystal.positions[3] += [0.3, 0, 0]
     found = crystal.get_potential_energy()
     assert calculator.neighbours.times_made == 2
+    crystal.calc = MLIPKD(model_file, skin=0.0)
+    assert found == pytest.approx(crystal.get_potential_energy(), abs=1e-10)
+
+
+@pytest.mark.parametrize("scale", [0.99, 1.01])
+def test_a_strained_cell_keeps_its_list(model_file, crystal, scale) -> None:
+    """Volume and shear, atoms that move besides and are put back into the cell."""
+    calculator = MLIPKD(model_file, skin=1.0)
+    crystal.calc = calculator
+    crystal.get_potential_energy()
+    generator = np.random.default_rng(0)
+    for step in range(4):
+        strain = scale * np.eye(3) + generator.normal(0, 0.003, (3, 3))
+        crystal.set_cell(crystal.cell.array @ strain, scale_atoms=True)
+        crystal.rattle(0.01, seed=step)
+        crystal.positions[step] += crystal.cell[0]
+        found = {
+            "energy": crystal.get_potential_energy(),
+            "forces": crystal.get_forces(),
+            "stress": crystal.get_stress(),
+        }
+        new = crystal.copy()
+        new.calc = MLIPKD(model_file, skin=0.0)
+        assert found["energy"] == pytest.approx(new.get_potential_energy(), abs=1e-10)
+        np.testing.assert_allclose(found["forces"], new.get_forces(), atol=1e-10)
+        np.testing.assert_allclose(found["stress"], new.get_stress(), atol=1e-12)
+    assert calculator.neighbours.times_made == 1
+
+
+@pytest.mark.parametrize(("scale", "times"), [(0.91, 1), (0.89, 2)])
+def test_a_list_holds_as_far_as_its_skin(model_file, crystal, scale, times) -> None:
+    """A reach of 5.5 Å covers a cut-off of 5 Å while the cell shrinks to 0.909 of its size."""
+    calculator = MLIPKD(model_file, skin=0.5)
+    crystal.calc = calculator
+    crystal.get_potential_energy()
+    crystal.set_cell(crystal.cell * scale, scale_atoms=True)
+    found = crystal.get_potential_energy()
+    assert calculator.neighbours.times_made == times
     crystal.calc = MLIPKD(model_file, skin=0.0)
     assert found == pytest.approx(crystal.get_potential_energy(), abs=1e-10)

@@ -36,6 +36,7 @@ def test_same_as_alone(structures, n_interactions, compiled, monkeypatch) -> Non
     for number, atoms in enumerate(structures):
         atoms.rattle(0.01, seed=number)
     structures[0].rattle(0.3, seed=4)  # one list is made anew, the others hold
+    structures[2].set_cell(structures[2].cell * 1.01, scale_atoms=True)
     batch.update(structures)
     assert [one.times_made for one in batch.lists] == [2, 1, 1]
     forces = np.concatenate([alone(model, atoms) for atoms in structures], axis=1)
