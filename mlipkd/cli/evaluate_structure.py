@@ -15,8 +15,8 @@ def evaluate_structure(
 
     Example: mlipkd evaluate-structure --teacher teachers/rdf.csv --output structure.csv rdf.csv
     """
-    from mlipkd.evaluation.rdf import evaluate_structure
     from mlipkd.evaluation.rows import read_rows, write_rows
+    from mlipkd.evaluation.structure import evaluate_structure
 
     rows, source = read_rows(rdf)
     reference, of_teacher = read_rows(teacher)

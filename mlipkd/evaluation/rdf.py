@@ -1,11 +1,5 @@
-"""The radial distribution function g(r) of a trajectory, and how far two of them are apart.
-
-g(r) is the mean density of atoms at a distance r from an atom, over that of an ideal gas. The total
-absolute error of g against a reference is TAE = Σ |g(r) − g_ref(r)| Δr (Matin et al., Digital
-Discovery 4, 2502 (2025)).
-"""
-
-from collections.abc import Sequence
+"""The radial distribution function g(r) of a trajectory: the mean density of atoms at a distance r
+from an atom, over that of an ideal gas."""
 
 import numpy as np
 from vesin import NeighborList
@@ -14,9 +8,6 @@ from mlipkd.config.evaluation import RdfEvaluation
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import UNITS, Row, Source, made_by
-
-#: How much of the far end of g(r) is asked whether it has come to 1, Å.
-TAIL = 1.0
 
 
 def radial_distribution(trajectory: DatasetFile, cutoff: float, width: float) -> dict[float, float]:
@@ -72,43 +63,3 @@ def evaluate_rdf(
     found = radial_distribution(trajectory, settings.cutoff, settings.bin)
     who = trajectory.name, by["family"], by["model"], by["seed"]
     return [Row(*who, f"g{r:.3f}", g, UNITS["rdf"]["g"]) for r, g in found.items()], [], source
-
-
-def evaluate_structure(rows: Sequence[Row], reference: Sequence[Row]) -> list[Row]:
-    """How far each member's g(r) is from a reference family's.
-
-    - ``rdf/tae``: the total absolute error against the mean over the reference's members. A member
-      of the reference itself is measured by the others: what seeds and time alone make.
-    - ``rdf/peak``: where the first and highest maximum is.
-    - ``rdf/tail``: mean of |g − 1| over the last Å.
-
-    Args:
-        rows: of ``evaluate_rdf``, of members of one model.
-        reference: the same, of the teacher's model.
-    """
-    curves, references = _curves(rows), _curves(reference)
-    found = []
-    for who, (r, g) in curves.items():
-        others = [curve for name, (_, curve) in references.items() if name != who]
-        values = {
-            "peak": r[g.argmax()],
-            "tail": np.abs(g - 1)[r > r[-1] - TAIL].mean(),
-        }
-        if others:
-            width = r[1] - r[0]
-            values = {"tae": np.abs(g - np.mean(others, axis=0)).sum() * width, **values}
-        found += [
-            Row(*who, f"rdf/{metric}", float(value), UNITS["structure"][metric])
-            for metric, value in values.items()
-        ]
-    return found
-
-
-def _curves(
-    rows: Sequence[Row],
-) -> dict[tuple[str, str, str, int | str], tuple[np.ndarray, np.ndarray]]:
-    """r and g of each member by dataset, family, model and seed: (bins,) each."""
-    points: dict[tuple[str, str, str, int | str], list[tuple[float, float]]] = {}
-    for row in rows:
-        points.setdefault(row[:4], []).append((float(row.metric.removeprefix("g")), row.value))
-    return {who: tuple(np.array(sorted(curve)).T) for who, curve in points.items()}

@@ -1,0 +1,31 @@
+"""How far radial distribution functions are apart: by hand, from four bins."""
+
+import pytest
+
+from mlipkd.evaluation.rows import Row
+from mlipkd.evaluation.structure import evaluate_structure
+
+
+def curve(family: str, seed: int, *values: float) -> list[Row]:
+    points = zip((0.25, 0.75, 1.25, 1.75), values, strict=True)
+    return [Row("al", family, "m", seed, f"g{r:.3f}", g, "1") for r, g in points]
+
+
+def test_distance_from_the_teachers_mean() -> None:
+    teachers = [*curve("teachers", 0, 0, 2, 1, 1), *curve("teachers", 1, 0, 4, 1, 1)]
+    found = evaluate_structure(curve("students", 5, 0, 2, 2, 0.5), teachers)
+    values = {row.metric: (row.value, row.unit) for row in found}
+    assert values["rdf/tae"] == (pytest.approx((1 + 1 + 0.5) * 0.5), "Å")
+    assert values["rdf/peak"] == (0.75, "Å")
+    assert values["rdf/tail"] == (pytest.approx((1 + 0.5) / 2), "1")
+
+
+def test_a_teacher_is_measured_by_the_others() -> None:
+    teachers = [*curve("teachers", 0, 0, 2, 1, 1), *curve("teachers", 1, 0, 4, 1, 1)]
+    found = evaluate_structure(teachers, teachers)
+    assert [row.value for row in found if row.metric == "rdf/tae"] == [1.0, 1.0]
+
+
+def test_a_single_teacher_has_none_to_be_measured_by() -> None:
+    teacher = curve("teachers", 0, 0, 2, 1, 1)
+    assert "rdf/tae" not in {row.metric for row in evaluate_structure(teacher, teacher)}
