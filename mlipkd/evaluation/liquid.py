@@ -129,12 +129,15 @@ def melt_and_sample(advance: Advance, settings: LiquidEvaluation, name: str) -> 
     """Melt, equilibrate and sample; ``name`` is for the bar that shows how far it is."""
     every = settings.steps(settings.duration) // settings.frames
     run = Run(interval=every * settings.timestep * 1e-3)
-    before = max(1, settings.steps(settings.equilibration) // every)
-    stages = ["melting", *["equilibration"] * before, *["sampling"] * settings.frames]
+    melting, before = (
+        max(1, settings.steps(time) // every)
+        for time in (settings.melting.duration, settings.equilibration)
+    )
+    stages = ["melting"] * melting + ["equilibration"] * before + ["sampling"] * settings.frames
     try:
         for stage in progress(stages, len(stages), name):
             if stage == "melting":
-                advance(settings.melting.temperature, settings.steps(settings.melting.duration))
+                advance(settings.melting.temperature, every)
             elif stage == "equilibration":
                 run.equilibration.append(advance(settings.temperature, every))
             else:

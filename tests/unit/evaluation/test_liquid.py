@@ -62,13 +62,13 @@ class Engine:
 def test_stages() -> None:
     engine = Engine()
     run = melt_and_sample(engine, SETTINGS, "name")
-    assert engine.calls == [(2000, 30)] + 2 * [(1200, 10)] + 4 * [(1200, 10)]
+    assert engine.calls == 3 * [(2000, 10)] + 2 * [(1200, 10)] + 4 * [(1200, 10)]
     assert (len(run.equilibration), len(run.sample), run.failed) == (2, 4, None)
     assert run.interval == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
-    ("call", "stage", "frames"), [(1, "melting", 0), (3, "equilibration", 0), (6, "sampling", 2)]
+    ("call", "stage", "frames"), [(1, "melting", 0), (5, "equilibration", 0), (8, "sampling", 2)]
 )
 def test_failure(call, stage, frames) -> None:
     run = melt_and_sample(Engine(fails_at=call), SETTINGS, "name")
@@ -79,14 +79,14 @@ def test_a_run_that_had_not_come_to_rest_is_told() -> None:
     longer = SETTINGS.model_copy(update={"duration": 1.0, "frames": 100, "equilibration": 0.1})
     runs = {
         falls: melt_and_sample(Engine(falls_for=falls), longer, "students/m seed 0")
-        for falls in (6, 60)
+        for falls in (9, 63)
     }
     rest = {falls: liquid._rest(run) for falls, run in runs.items()}
-    assert 3 <= rest[6] <= 10
-    assert 50 <= rest[60] <= 70
-    assert list(liquid._notes(runs[6], longer, "m")) == ["m: atoms collided or flew away without"
+    assert 3 <= rest[9] <= 10
+    assert 50 <= rest[63] <= 70
+    assert list(liquid._notes(runs[9], longer, "m")) == ["m: atoms collided or flew away without"
                                                         " a thermostat"]  # fmt: skip
-    assert "came to rest" in next(liquid._notes(runs[60], longer, "m"))
+    assert "came to rest" in next(liquid._notes(runs[63], longer, "m"))
 
 
 def test_a_member(potential, monkeypatch) -> None:
