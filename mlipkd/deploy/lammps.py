@@ -8,8 +8,7 @@ Neighbours come from our own Verlet list, so that LAMMPS needs no pair style; on
 all the same, such as a repulsion at short distances, adds to the potential. At 18,634 atoms of
 aluminium, on one core, LAMMPS's own part of a step is 0.5 ms beside a force call of 120 ms (32
 features) or 350 ms (128); with its share of the list a step is 1.0 to 1.3 force calls, as with ASE.
-A barostat changes the cell at every step, and the list with it: with 32 features that makes 3.6
-force calls, and 2.6 with ``skin=0``.
+A barostat changes the cell at every step; the list follows it while the strain is small.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -32,7 +32,13 @@ def evaluate_structure(rows: Sequence[Row], reference: Sequence[Row]) -> list[Ro
     curves, references = _curves(rows), _curves(reference)
     found = []
     for who, (r, g) in curves.items():
-        others = [curve for name, (_, curve) in references.items() if name != who]
+        # The same member may have been run again, by another engine say: that is no comparison
+        # with itself.
+        others = [
+            curve
+            for name, (_, curve) in references.items()
+            if name != who or not np.array_equal(curve, g)
+        ]
         values = {
             "peak": r[g.argmax()],
             "tail": np.abs(g - 1)[r > r[-1] - TAIL].mean(),

@@ -29,3 +29,9 @@ def test_a_teacher_is_measured_by_the_others() -> None:
 def test_a_single_teacher_has_none_to_be_measured_by() -> None:
     teacher = curve("teachers", 0, 0, 2, 1, 1)
     assert "rdf/tae" not in {row.metric for row in evaluate_structure(teacher, teacher)}
+
+
+def test_another_run_of_the_same_member_is_compared() -> None:
+    once, again = curve("teachers", 0, 0, 2, 1, 1), curve("teachers", 0, 0, 3, 1, 1)
+    (tae,) = (row.value for row in evaluate_structure(once, again) if row.metric == "rdf/tae")
+    assert tae == 0.5
