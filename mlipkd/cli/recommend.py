@@ -29,6 +29,7 @@ def recommend(
     if section is None:
         raise InputError(f"{settings}: wanted the section recommended, found none; add it")
     costs, source = read_rows(cost)
-    rows, notes = recommend(section, models, costs, folder)
-    sources = [source, *(source_of(path, load_potential(path)) for path in models)]
+    potentials = {path: load_potential(path) for path in models}
+    rows, notes = recommend(section, potentials, costs, folder)
+    sources = [source, *(source_of(path, one) for path, one in potentials.items())]
     write_rows(output, rows, sources, notes)

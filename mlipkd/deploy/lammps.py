@@ -8,7 +8,8 @@ Neighbours come from our own Verlet list, so that LAMMPS needs no pair style; on
 all the same, such as a repulsion at short distances, adds to the potential. At 18,634 atoms of
 aluminium, on one core, LAMMPS's own part of a step is 0.5 ms beside a force call of 120 ms (32
 features) or 350 ms (128); with its share of the list a step is 1.0 to 1.3 force calls, as with ASE.
-A barostat changes the cell at every step; the list follows it while the strain is small.
+A barostat changes the cell at every step; the list follows it while the strain is small, so that a
+step takes as long as with a thermostat (36 ms both: 6,912 atoms at 600 K, 12 features, one core).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -8,14 +8,14 @@ the model that is chosen, the member of the lowest validation loss is handed out
 import shutil
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlipkd import artefacts
 from mlipkd.config.evaluation import Recommendation
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import UNITS, Row
-from mlipkd.hipnn.file import Potential, load_potential
+from mlipkd.hipnn.file import Potential
 
 #: What is recommended for which cost.
 LEAST = {"smallest": "weights", "fastest": "time", "leanest": "memory"}
@@ -25,7 +25,10 @@ Model = tuple[str, str]
 
 
 def recommend(
-    settings: Recommendation, models: Sequence[Path], costs: Sequence[Row], output: Path
+    settings: Recommendation,
+    models: Mapping[Path, Potential],
+    costs: Sequence[Row],
+    output: Path,
 ) -> tuple[list[Row], list[str]]:
     """Copy the recommended model files into a folder and say what each costs.
 
@@ -33,7 +36,7 @@ def recommend(
 
     Args:
         settings: the teacher, the label that counts and how much worse a student may be.
-        models: model files of the teacher's family and of all candidates, of one dataset.
+        models: those of the teacher's family and all candidates, of one dataset, by file.
         costs: rows of the evaluation ``cost`` of that dataset.
         output: folder to write ``smallest.safetensors`` and so on into.
 
@@ -42,12 +45,10 @@ def recommend(
         and that as a fraction of the teacher's (``of_teacher``); and notes for the reader.
 
     Raises:
-        InputError: a file is damaged, a recipe has no reference term of the label, or a cost is
-            missing.
+        InputError: a recipe has no reference term of the label, or a cost is missing.
     """
     members: dict[Model, list[tuple[Path, Potential]]] = defaultdict(list)
-    for path in models:
-        potential = load_potential(path)
+    for path, potential in models.items():
         members[potential.metadata["family"], potential.metadata["model"]].append((path, potential))
     errors = {
         model: statistics.fmean(_error(path, one, settings.by) for path, one in own)

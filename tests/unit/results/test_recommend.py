@@ -23,7 +23,7 @@ COSTS = [
 
 
 @pytest.fixture
-def files(write_model, tmp_path) -> list:
+def files(write_model, tmp_path) -> dict:
     """Model files of all members; the second of each has the lower validation loss."""
     plain = load_potential(write_model(tmp_path / "plain.safetensors"))
     paths = []
@@ -35,7 +35,7 @@ def files(write_model, tmp_path) -> list:
             paths.append(tmp_path / f"{family}-{model}-{seed}.safetensors")
             metadata = {**plain.metadata, **own, "training": training}
             save_potential(Potential(plain.model, metadata), paths[-1])
-    return paths
+    return {path: load_potential(path) for path in paths}
 
 
 def test_the_cheapest_of_the_good(files, tmp_path) -> None:
@@ -64,7 +64,11 @@ def test_the_cheapest_of_the_good(files, tmp_path) -> None:
 
 
 def test_nothing_is_recommended_that_is_not_good_enough(files, tmp_path) -> None:
-    bad = [path for path in files if "students-c" in path.name or "teachers" in path.name]
+    bad = {
+        path: one
+        for path, one in files.items()
+        if "students-c" in path.name or "teachers" in path.name
+    }
     rows, (note,) = recommend(
         Recommendation(teacher="teachers"), bad, COSTS, tmp_path / "recommended"
     )
