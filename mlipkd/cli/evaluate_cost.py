@@ -22,22 +22,22 @@ def evaluate_cost(
     """
     import numpy as np
 
-    from mlipkd.config.settings import EvaluationSettings
+    from mlipkd.config.evaluation import CostEvaluation
+    from mlipkd.config.settings import read_evaluation
     from mlipkd.datasets.dataset import TEST
     from mlipkd.datasets.file import DatasetFile
     from mlipkd.device import choose_device
-    from mlipkd.errors import InputError
     from mlipkd.evaluation.cost import evaluate_cost
     from mlipkd.evaluation.ensembles import source_of
     from mlipkd.evaluation.rows import Source, made_by, write_rows
     from mlipkd.hipnn.file import load_potential
 
-    section = EvaluationSettings.read(str(settings)).cost
-    if section is None:
-        raise InputError(f"{settings}: wanted the section cost, found none; add it")
+    section = read_evaluation(settings, CostEvaluation)
     with DatasetFile(dataset) as file:
         test = file.read(np.flatnonzero(file.splits == TEST)[:1])
         sources = [Source(str(dataset), file.sha256, [made_by(file.provenance)])]
-    rows, notes = evaluate_cost(test, models, section, threads, choose_device(device, threads))
-    sources += [source_of(model, load_potential(model)) for model in models]
+    where = choose_device(device, threads)
+    potentials = {model: load_potential(model, where) for model in models}
+    rows, notes = evaluate_cost(test, potentials, section, threads, where)
+    sources += [source_of(model, one) for model, one in potentials.items()]
     write_rows(output, rows, sources, notes)

@@ -19,19 +19,17 @@ def evaluate_liquid(
     Example: mlipkd evaluate-liquid --settings liquid.yaml --trajectory liquid.h5 --output
     liquid.csv seed0/model.safetensors
     """
-    from mlipkd.config.settings import EvaluationSettings
+    from mlipkd.config.evaluation import LiquidEvaluation
+    from mlipkd.config.settings import read_evaluation
     from mlipkd.datasets.file import write
     from mlipkd.device import choose_device
     from mlipkd.dynamics.engines import choose_engine
-    from mlipkd.errors import InputError
     from mlipkd.evaluation.ensembles import source_of
     from mlipkd.evaluation.liquid import evaluate_liquid
     from mlipkd.evaluation.rows import write_rows
     from mlipkd.hipnn.file import load_potential
 
-    section = EvaluationSettings.read(str(settings)).liquid
-    if section is None:
-        raise InputError(f"{settings}: wanted the section liquid, found none; add it")
+    section = read_evaluation(settings, LiquidEvaluation)
     engine = choose_engine(section.engine, "lammps", "liquid")
     potential = load_potential(model, choose_device(device, threads))
     frames, rows, notes = evaluate_liquid(potential, section, engine)

@@ -15,15 +15,13 @@ def evaluate_rdf(
 
     Example: mlipkd evaluate-rdf --settings rdf.yaml --output rdf.csv seed*/liquid.h5
     """
-    from mlipkd.config.settings import EvaluationSettings
+    from mlipkd.config.evaluation import RdfEvaluation
+    from mlipkd.config.settings import read_evaluation
     from mlipkd.datasets.file import DatasetFile
-    from mlipkd.errors import InputError
     from mlipkd.evaluation.rdf import evaluate_rdf
     from mlipkd.evaluation.rows import write_rows
 
-    section = EvaluationSettings.read(str(settings)).rdf
-    if section is None:
-        raise InputError(f"{settings}: wanted the section rdf, found none; add it")
+    section = read_evaluation(settings, RdfEvaluation)
     rows, notes, sources = [], [], []
     for path in trajectories:
         with DatasetFile(path) as trajectory:

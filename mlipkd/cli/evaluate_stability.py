@@ -18,18 +18,16 @@ def evaluate_stability(
     Example: mlipkd evaluate-stability --settings stability.yaml --output stability.csv
     seed*/model.safetensors
     """
-    from mlipkd.config.settings import EvaluationSettings
+    from mlipkd.config.evaluation import StabilityEvaluation
+    from mlipkd.config.settings import read_evaluation
     from mlipkd.device import choose_device
     from mlipkd.dynamics.engines import choose_engine
     from mlipkd.dynamics.liquid import liquid
-    from mlipkd.errors import InputError
     from mlipkd.evaluation.ensembles import load_ensembles
     from mlipkd.evaluation.rows import write_rows
     from mlipkd.evaluation.stability import evaluate_stability
 
-    section = EvaluationSettings.read(str(settings)).stability
-    if section is None:
-        raise InputError(f"{settings}: wanted the section stability, found none; add it")
+    section = read_evaluation(settings, StabilityEvaluation)
     engine = choose_engine(section.engine, "torch-sim", "stability")
     ensembles, sources = load_ensembles(models, choose_device(device, threads))
     box = liquid(section.molecule, section.molecules, section.density, section.seed)

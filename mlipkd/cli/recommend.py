@@ -18,16 +18,14 @@ def recommend(
     Example: mlipkd recommend --settings recommended.yaml --cost cost.csv --output recommended.csv
     --folder recommended */*/seed*/model.safetensors
     """
-    from mlipkd.config.settings import EvaluationSettings
-    from mlipkd.errors import InputError
+    from mlipkd.config.evaluation import Recommendation
+    from mlipkd.config.settings import read_evaluation
     from mlipkd.evaluation.ensembles import source_of
     from mlipkd.evaluation.rows import read_rows, write_rows
     from mlipkd.hipnn.file import load_potential
     from mlipkd.results.recommend import recommend
 
-    section = EvaluationSettings.read(str(settings)).recommended
-    if section is None:
-        raise InputError(f"{settings}: wanted the section recommended, found none; add it")
+    section = read_evaluation(settings, Recommendation)
     costs, source = read_rows(cost)
     potentials = {path: load_potential(path) for path in models}
     rows, notes = recommend(section, potentials, costs, folder)

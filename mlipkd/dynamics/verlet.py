@@ -120,7 +120,8 @@ class VerletList(PairList):
             return None
         expected = old.positions @ strain
         moved = atoms.positions - expected
-        moved -= np.rint(moved @ np.linalg.inv(strain) @ self._inverse) @ self._lattice @ strain
+        inverse, lattice = np.linalg.inv(strain) @ self._inverse, self._lattice @ strain  # (3, 3)
+        moved -= np.rint(moved @ inverse) @ lattice
         farthest = math.sqrt((moved**2).sum(1).max(initial=0))
         least = np.linalg.svd(strain, compute_uv=False)[-1]
         if (self.cutoff + 2 * farthest) / least >= self.cutoff + self.skin:

@@ -7,7 +7,7 @@ timed is what a user runs: NVE dynamics through the ASE calculator, neighbour li
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -19,7 +19,7 @@ from mlipkd.evaluation.alone import measure, seconds_per_step
 from mlipkd.evaluation.growth import measure_growth
 from mlipkd.evaluation.rows import UNITS, Row
 from mlipkd.evaluation.systems import system_of
-from mlipkd.hipnn.file import Potential, load_potential
+from mlipkd.hipnn.file import Potential
 from mlipkd.progress import progress
 
 #: How often every model takes its turn.
@@ -28,7 +28,7 @@ TURNS = 5
 
 def evaluate_cost(
     dataset: Dataset,
-    models: Sequence[Path],
+    models: Mapping[Path, Potential],
     settings: CostEvaluation,
     threads: int,
     device: torch.device,
@@ -39,7 +39,7 @@ def evaluate_cost(
 
     Args:
         dataset: its first configuration is what the systems to run are made of.
-        models: model files.
+        models: what was read from model files, by file.
         settings: sizes of the systems and length of the runs.
         threads: of the subprocesses; the caller's own are the caller's to set.
         device: where to run.
@@ -48,10 +48,9 @@ def evaluate_cost(
         The rows, sizes in ascending order; and notes for the reader.
 
     Raises:
-        InputError: a file is damaged, or a run failed, for want of memory perhaps.
+        InputError: a run failed, for want of memory perhaps.
     """
-    potentials = {path: load_potential(path, device) for path in models}
-    shapes = {path: _shape(potential) for path, potential in potentials.items()}
+    shapes = {path: _shape(potential) for path, potential in models.items()}
     distinct = {shapes[path]: path for path in models}
     system = system_of(dataset, settings.atoms)
 
@@ -64,11 +63,11 @@ def evaluate_cost(
     times: dict[str, list[float]] = {shape: [] for shape in distinct}
     turns = [(shape, path) for _ in range(TURNS) for shape, path in distinct.items()]
     for shape, path in progress(turns, len(turns), "runs timed"):
-        calculator = MLIPKD(potentials[path], device)  # anew, or all of them would keep their lists
+        calculator = MLIPKD(models[path], device)  # anew, or all of them would keep their lists
         times[shape].append(seconds_per_step(system, calculator, settings.steps, settings.timestep))
     found = {
         shape: {
-            "weights": weights(potentials[path]),
+            "weights": weights(models[path]),
             "time": statistics.median(times[shape]) / len(system) * 1e6,
             "memory": memory[shape] / 1e3,
             **grown[shape],
@@ -77,7 +76,7 @@ def evaluate_cost(
     }
 
     first_members: dict[tuple[str, str, str], tuple[int, str]] = {}
-    for path, potential in potentials.items():
+    for path, potential in models.items():
         own = potential.metadata
         key = own["dataset"], own["family"], own["model"]
         first_members.setdefault(key, (own["seed"], shapes[path]))

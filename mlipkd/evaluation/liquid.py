@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 
 import numpy as np
@@ -48,6 +49,16 @@ class Run:
     """The stage in which atoms collided or flew away, if they did."""
     drift: float | None = None
     """|slope of the total energy| without a thermostat, eV/atom/ps."""
+
+    @cached_property
+    def rest(self) -> int:
+        """The number of the frame at which the potential energy had come to rest."""
+        # On import it says at length what is not installed.
+        logging.getLogger("pymbar").setLevel(logging.ERROR)
+        from pymbar.timeseries import detect_equilibration
+
+        frames = [*self.equilibration, *self.sample]
+        return int(detect_equilibration(np.array([frame.energy for frame in frames]))[0])
 
 
 def evaluate_liquid(
@@ -161,27 +172,17 @@ def _metrics(run: Run) -> Iterator[tuple[str, float]]:
         return
     yield "temperature", fmean(frame.atoms.get_temperature() for frame in run.sample)
     yield "pressure", fmean(frame.pressure for frame in run.sample) / GPa
-    yield "equilibrated", _rest(run) * run.interval
+    yield "equilibrated", run.rest * run.interval
     if run.drift is not None:
         yield "drift", run.drift
-
-
-def _rest(run: Run) -> int:
-    """The number of the frame at which the potential energy had come to rest."""
-    # On import it says at length what is not installed.
-    logging.getLogger("pymbar").setLevel(logging.ERROR)
-    from pymbar.timeseries import detect_equilibration
-
-    energies = np.array([frame.energy for frame in (*run.equilibration, *run.sample)])  # (frames,)
-    return int(detect_equilibration(energies)[0])
 
 
 def _notes(run: Run, settings: LiquidEvaluation, name: str) -> Iterator[str]:
     if run.failed:
         yield f"{name}: atoms collided or flew away in the {run.failed}"
-    elif _rest(run) > len(run.equilibration):
+    elif run.rest > len(run.equilibration):
         yield (
-            f"{name}: the potential energy came to rest {_rest(run) * run.interval:.2f} ps after "
+            f"{name}: the potential energy came to rest {run.rest * run.interval:.2f} ps after "
             f"melting, later than the first frame; make liquid.equilibration longer"
         )
     if run.failed is None and run.drift is None:

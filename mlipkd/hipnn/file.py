@@ -7,6 +7,7 @@ be carried alone: the header also holds the hash of record and weights, so damag
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,19 @@ def load_potential(path: Path | str, device: torch.device | str = "cpu") -> Pote
     model.to(weights["w"].dtype)
     model.load_state_dict({key: value[None] for key, value in weights.items()})
     return Potential(model.to(device).requires_grad_(False), record)
+
+
+def load_members(
+    sources: str | Path | Potential | Sequence[str | Path | Potential],
+    device: torch.device | str = "cpu",
+) -> list[Potential]:
+    """Read a model file, or several; what is read already will do, too.
+
+    Raises:
+        InputError: as ``load_potential``.
+    """
+    members = [sources] if isinstance(sources, str | Path | Potential) else sources
+    return [one if isinstance(one, Potential) else load_potential(one, device) for one in members]
 
 
 def _digest(record: str, weights: dict[str, torch.Tensor]) -> str:

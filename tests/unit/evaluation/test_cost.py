@@ -33,6 +33,10 @@ def test_weights(write_model, species, shape, expected) -> None:
     assert weights(potential) == expected
 
 
+def read(models: list) -> dict:
+    return {model: load_potential(model) for model in models}
+
+
 def test_equal_shapes_are_measured_once(write_model) -> None:
     models = [
         write_model("teacher.safetensors", "teachers", width=24),
@@ -41,7 +45,7 @@ def test_equal_shapes_are_measured_once(write_model) -> None:
     ]
     dataset = dataset_of([random_crystal(np.random.default_rng(0), 4)])
     rows, notes = evaluate_cost(
-        dataset, models, CostEvaluation(atoms=100, steps=2), 1, torch.device("cpu")
+        dataset, read(models), CostEvaluation(atoms=100, steps=2), 1, torch.device("cpu")
     )
     assert not notes
     found = {(row.family, row.metric): row.value for row in rows}
@@ -64,7 +68,7 @@ def crystal():
 def test_growth_is_measured(write_model) -> None:
     model = write_model("model.safetensors")
     settings = CostEvaluation(atoms=100, steps=2, growth=(500,))
-    rows, notes = evaluate_cost(crystal(), [model], settings, 1, torch.device("cpu"))
+    rows, notes = evaluate_cost(crystal(), read([model]), settings, 1, torch.device("cpu"))
     found = {(row.metric, row.unit): row.value for row in rows}
     assert list(found) == [
         *[("weights", "1"), ("time", "µs/atom/step"), ("memory", "kB/atom"), ("most_atoms", "1")],
@@ -96,7 +100,7 @@ def test_sizes_without_room_are_left_out(write_model, measured) -> None:
     models = [write_model(f"n{n}.safetensors", n_interactions=n) for n in (2, 1)]
     # Of 4 atoms, 2 x 2 x 1 copies are the first of at least 16, 3 x 3 x 2 of at least 64 and 70.
     settings = CostEvaluation(atoms=32, steps=8, growth=(16, 64, 70, 128, 1000))
-    rows, notes = evaluate_cost(crystal(), models, settings, 1, torch.device("cpu"))
+    rows, notes = evaluate_cost(crystal(), read(models), settings, 1, torch.device("cpu"))
     assert measured[2:] == [  # as many steps of one atom, but at most 8
         *[("n2", 16, 8), ("n1", 16, 8)],
         *[("n2", 72, 4), ("n1", 72, 4)],

@@ -81,7 +81,7 @@ def test_a_run_that_had_not_come_to_rest_is_told() -> None:
         falls: melt_and_sample(Engine(falls_for=falls), longer, "students/m seed 0")
         for falls in (9, 63)
     }
-    rest = {falls: liquid._rest(run) for falls, run in runs.items()}
+    rest = {falls: run.rest for falls, run in runs.items()}
     assert 3 <= rest[9] <= 10
     assert 50 <= rest[63] <= 70
     assert list(liquid._notes(runs[9], longer, "m")) == ["m: atoms collided or flew away without"
