@@ -1,13 +1,23 @@
-"""Where a result came from: version, commit, host and time, recorded in every artefact."""
+"""Where a result came from: version, commit, host and time, recorded in every artefact.
+
+A campaign's jobs run later than it was submitted, and on other machines. They are told in their
+environment what code they were submitted with, and refuse to run another.
+"""
 
 import datetime
 import functools
+import hashlib
+import os
 import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
 
 from mlipkd import __version__
+from mlipkd.errors import InputError
+
+#: The environment variable that holds ``code()`` as it was when the campaign was started.
+SUBMITTED = "MLIPKD_CODE"
 
 
 @functools.cache
@@ -23,6 +33,32 @@ def commit() -> str:
 
     changed = "+" if git("status", "--porcelain", "--untracked-files=no") else ""
     return (git("rev-parse", "--short=12", "HEAD") or "unknown") + changed
+
+
+@functools.cache
+def code() -> str:
+    """SHA-256 of the modules of this package and of PyTorch's version, hexadecimal."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256(metadata.version("torch").encode())
+    for module in sorted(root.rglob("*.py")):
+        digest.update(str(module.relative_to(root)).encode() + b"\0" + module.read_bytes())
+    return digest.hexdigest()
+
+
+def refuse_other_code() -> None:
+    """Check a job's code against the code that it was submitted with, if it was.
+
+    Raises:
+        InputError: they differ.
+    """
+    wanted = os.environ.get(SUBMITTED, code())
+    if wanted != code():
+        raise InputError(
+            f"{Path(__file__).parent} on {platform.node()}: wanted the code that the campaign was "
+            f"started with ({wanted[:12]}…), got other code or another PyTorch ({code()[:12]}…); "
+            "give compute nodes the environment of the login node, or, after a change, start "
+            "snakemake again"
+        )
 
 
 def record(**more: object) -> dict:

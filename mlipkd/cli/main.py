@@ -1,10 +1,14 @@
-"""``mlipkd``: the verbs, and what becomes of an error that the user is meant to read."""
+"""``mlipkd``: the verbs, what all of them do, and what becomes of errors meant to be read."""
 
+import functools
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import typer
 
+from mlipkd import provenance
 from mlipkd.cli.check import check
 from mlipkd.cli.collect import collect
 from mlipkd.cli.dataset import dataset
@@ -23,7 +27,8 @@ from mlipkd.cli.predict import predict
 from mlipkd.cli.recommend import recommend
 from mlipkd.cli.summary import summary
 from mlipkd.cli.train import train
-from mlipkd.errors import InputError
+from mlipkd.errors import InputError, TryAgainError
+from mlipkd.lock import sole_maker
 
 # Read once, when the first library with OpenMP is loaded: none of them takes threads by itself.
 # Verbs with --threads give that many to PyTorch and to our kernels.
@@ -55,15 +60,33 @@ VERBS = (
     summary,
     figure,
 )
+
+
+def _alone(verb: Callable) -> Callable:
+    """The verb, which holds the lock of its output while it runs."""
+
+    @functools.wraps(verb)
+    def run(**options) -> None:
+        output: Path | list[Path] = options.get("output", [])
+        with sole_maker([output] if isinstance(output, Path) else output):
+            verb(**options)
+
+    return run
+
+
 for verb in VERBS:
-    app.command(verb.__name__.replace("_", "-"))(verb)
+    app.command(verb.__name__.replace("_", "-"))(_alone(verb))
 
 
 def main() -> None:
     """Run a verb; what the user can mend is printed as one line a fault, with exit status 2."""
     try:
+        provenance.refuse_other_code()
         app()
     except InputError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
+    except TryAgainError as error:
+        print(f"not done yet: {error}", file=sys.stderr)
+        sys.exit(error.status)

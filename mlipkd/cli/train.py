@@ -20,8 +20,14 @@ def train(
     ] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
     checkpoint_every: Annotated[float, Option(help="Seconds between checkpoints.")] = 10.0,
+    runtime: Annotated[
+        float | None, Option(help="Minutes that SLURM gives the job; it stops in time.")
+    ] = None,
 ) -> None:
-    """Train a member of a family, or several at once; resume if it was interrupted.
+    """Train a member of a family, or several at once; go on if it was interrupted.
+
+    Before its time is over, and on SIGTERM or SIGUSR1, it stops with exit status 75; the same
+    command goes on from there to the same bits.
 
     Members that differ by the seed alone may train together, in one pass over the data: give each
     its --settings, --output and --history. Small models train up to twice as fast so.
@@ -32,6 +38,7 @@ def train(
     from mlipkd.config.settings import TrainSettings
     from mlipkd.device import choose_device
     from mlipkd.errors import InputError
+    from mlipkd.interruption import listen
     from mlipkd.training.loop import Job
     from mlipkd.training.loop import train as train_members
 
@@ -48,4 +55,5 @@ def train(
         dataset,
         device=choose_device(device, threads),
         checkpoint_every=checkpoint_every,
+        stop=listen(runtime),
     )

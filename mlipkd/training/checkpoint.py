@@ -2,13 +2,18 @@
 
 They are safetensors files beside the output, not among Snakemake's outputs, which it deletes before
 a retry. The one before is kept: a checkpoint damaged by a crash or a full disk falls back to it.
+
+The last one stays when training is done. Snakemake deletes the model of a job that it believes has
+failed, right or wrong; the next run then makes it again in seconds.
 """
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +21,7 @@ from safetensors.torch import save_file
 
 from mlipkd import artefacts
 from mlipkd.errors import InputError
+from mlipkd.training.loss import Errors
 
 
 @dataclass
@@ -34,11 +40,41 @@ class Progress:
     """Why it is over; none while it goes on."""
 
 
+@dataclass
+class Underway:
+    """How far the epoch has come that is being gone through, by all members together."""
+
+    batches: int = 0
+    seconds: float = 0.0
+    errors: list[Errors] = field(default_factory=list)
+    """Of each term, over those batches."""
+
+
+@dataclass
+class State:
+    """All that training goes on from but for the optimiser."""
+
+    progress: list[Progress]
+    """Of each member."""
+    weights: Sequence[Mapping[str, torch.Tensor]]
+    """Of each member, by name."""
+    best: list[dict[str, torch.Tensor]]
+    """The best weights of each member so far."""
+    underway: Underway = field(default_factory=Underway)
+    halvings: list[int] = field(default_factory=list)
+    """The epochs in which memory ran out and the parts of mini-batches were halved."""
+
+    @property
+    def epoch(self) -> int:
+        """The last one that is over for the member that trains longest."""
+        return max(member.epoch for member in self.progress)
+
+
 class Checkpoint:
     """The checkpoint beside one output."""
 
     def __init__(self, output: Path, identity: str) -> None:
-        """Say where, and what is trained: settings, dataset and version, as a hash of them.
+        """Say where, and what is trained: settings, dataset and code, as a hash of them.
 
         The checkpoint of another training is never gone on from.
         """
@@ -46,25 +82,13 @@ class Checkpoint:
         self.path = output.with_name(output.name + ".checkpoint")
         self.previous = output.with_name(output.name + ".checkpoint.previous")
 
-    def save(
-        self,
-        progress: list[Progress],
-        weights: Sequence[Mapping[str, torch.Tensor]],
-        best: Sequence[Mapping[str, torch.Tensor]],
-        adam: torch.optim.Adam,
-    ) -> None:
-        """Write a new checkpoint and keep the one before.
-
-        Args:
-            progress: of each member.
-            weights: of each member, by name.
-            best: the best weights of each member so far.
-            adam: the optimiser of all.
-        """
+    def save(self, state: State, adam: torch.optim.Adam) -> None:
+        """Write a new checkpoint and keep the one before."""
         kinds: dict[str, Mapping] = {
-            "weights": dict(enumerate(weights)),
-            "best": dict(enumerate(best)),
+            "weights": dict(enumerate(state.weights)),
+            "best": dict(enumerate(state.best)),
             "adam": adam.state_dict()["state"],
+            "errors": {number: vars(term) for number, term in enumerate(state.underway.errors)},
         }
         tensors = {
             f"{kind}.{number}.{key}": value.contiguous()
@@ -79,48 +103,88 @@ class Checkpoint:
             ):
                 if old.exists():
                     os.replace(old, kept)
-        record = {"identity": self.identity, "members": [asdict(one) for one in progress]}
+        record = {
+            "identity": self.identity,
+            "members": [asdict(one) for one in state.progress],
+            "batches": state.underway.batches,
+            "seconds": state.underway.seconds,
+            "halvings": state.halvings,
+        }
         with artefacts.writing(self.path) as temporary:
             save_file(tensors, temporary, metadata={"progress": json.dumps(record)})
 
-    def load(
-        self, weights: list[dict[str, torch.nn.Parameter]], adam: torch.optim.Adam
-    ) -> tuple[list[Progress], list[dict[str, torch.Tensor]]] | None:
-        """Set weights and optimiser to the newest sound checkpoint of this training, if any.
+    def load(self, state: State, adam: torch.optim.Adam) -> bool:
+        """Set state and optimiser to the newest sound checkpoint of this training, if any.
 
         Returns:
-            How far each member had come, and its best weights so far; or none.
+            Whether there was one.
         """
         for path in (self.path, self.previous):
-            try:
-                artefacts.verify(path)
-                with safe_open(path, framework="pt") as file:
-                    record = json.loads(file.metadata()["progress"])
-                    tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            except (InputError, SafetensorError):
+            found = _Read.of(path)
+            if found is None:
                 continue
-            if record["identity"] != self.identity:
+            if found.record["identity"] != self.identity:
+                print(
+                    f"{path} is of other settings, data or code: training begins anew",
+                    file=sys.stderr,
+                )
                 continue
-            for number, own in enumerate(weights):
-                for key, value in _under(f"weights.{number}.", tensors).items():
-                    own[key].data.copy_(value)
+            found.restore(state)
             groups = adam.state_dict()["param_groups"]
             numbers = [number for group in groups for number in group["params"]]
-            states = {number: _under(f"adam.{number}.", tensors) for number in numbers}
-            known = {number: state for number, state in states.items() if state}
+            moments = {number: found.under(f"adam.{number}.") for number in numbers}
+            known = {number: moment for number, moment in moments.items() if moment}
             adam.load_state_dict({"state": known, "param_groups": groups})
-            best = [_under(f"best.{number}.", tensors) for number in range(len(weights))]
-            return [Progress(**one) for one in record["members"]], best
-        return None
+            return True
+        return False
 
-    def remove(self) -> None:
-        """Delete the checkpoint once training is done."""
-        for path in (self.path, self.previous):
-            path.unlink(missing_ok=True)
-            artefacts.sidecar(path).unlink(missing_ok=True)
+    def finish(self) -> None:
+        """Delete the checkpoint before the last."""
+        self.previous.unlink(missing_ok=True)
+        artefacts.sidecar(self.previous).unlink(missing_ok=True)
 
 
-def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {
-        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
-    }
+@dataclass(frozen=True)
+class _Read:
+    """What a checkpoint file holds."""
+
+    record: dict
+    tensors: dict[str, torch.Tensor]
+
+    @classmethod
+    def of(cls, path: Path) -> Self | None:
+        """None if there is no file, or it is damaged."""
+        try:
+            artefacts.verify(path)
+            with safe_open(path, framework="pt") as file:
+                record = json.loads(file.metadata()["progress"])
+                return cls(record, {key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+        except (InputError, SafetensorError):
+            return None
+
+    def under(self, prefix: str) -> dict[str, torch.Tensor]:
+        return {
+            key.removeprefix(prefix): value
+            for key, value in self.tensors.items()
+            if key.startswith(prefix)
+        }
+
+    def restore(self, state: State) -> None:
+        for number, own in enumerate(state.weights):
+            device = next(iter(own.values())).device
+            for key, value in self.under(f"weights.{number}.").items():
+                own[key].data.copy_(value)
+            state.best[number] = {
+                key: value.to(device) for key, value in self.under(f"best.{number}.").items()
+            }
+        state.progress = [Progress(**one) for one in self.record["members"]]
+        terms = sum(key.startswith("errors.") and key.endswith(".count") for key in self.tensors)
+        state.underway = Underway(
+            self.record["batches"],
+            self.record["seconds"],
+            [
+                Errors(**{k: v.to(device) for k, v in self.under(f"errors.{number}.").items()})
+                for number in range(terms)
+            ],
+        )
+        state.halvings = self.record["halvings"]

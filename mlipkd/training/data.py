@@ -5,6 +5,7 @@ fits is one block, which is kept, so its neighbours are found once in all.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -26,6 +27,35 @@ SAMPLE = 64
 Labels = dict[tuple[str, str], torch.Tensor]
 #: Quantities that every atom has; the others, every configuration.
 PER_ATOM = ("forces", "atomic_energies")
+
+
+@dataclass(frozen=True)
+class MiniBatch:
+    """Some configurations of a block."""
+
+    batcher: Batcher
+    labels: Labels
+    """Of the whole block."""
+    chosen: torch.Tensor
+    """(configurations,), which they are in the block."""
+    numbers: torch.Tensor
+    """(configurations,), which they are in the file."""
+
+    def __len__(self) -> int:
+        """How many configurations."""
+        return len(self.chosen)
+
+    def parts(self, number: int = 1) -> Iterator[tuple[Batch, Labels, torch.Tensor]]:
+        """Parts of about the same size: the batch, its labels, and its configurations' numbers."""
+        for chosen, numbers in zip(
+            self.chosen.tensor_split(number), self.numbers.tensor_split(number), strict=True
+        ):
+            atoms = self.batcher.atoms(chosen)
+            labels = {
+                key: values[atoms if key[1] in PER_ATOM else chosen]
+                for key, values in self.labels.items()
+            }
+            yield self.batcher.batch(chosen), labels, numbers
 
 
 class TrainingData:
@@ -87,11 +117,8 @@ class TrainingData:
 
     def batches(
         self, batch_size: int, generator: torch.Generator | None = None
-    ) -> Iterator[tuple[Batch, Labels, torch.Tensor]]:
-        """All configurations in mini-batches; shuffled, if there is a generator.
-
-        Yields the batch, its labels, and which of the file's configurations they are.
-        """
+    ) -> Iterator[MiniBatch]:
+        """All configurations in mini-batches; shuffled, if there is a generator."""
         order = torch.arange(len(self._blocks))
         if generator is not None:
             order = torch.randperm(len(order), generator=generator)
@@ -103,16 +130,7 @@ class TrainingData:
                 rows = torch.randperm(size, generator=generator)
             in_file = torch.from_numpy(self._blocks[number])
             for chosen in rows.split(batch_size):
-                numbers, chosen = in_file[chosen], chosen.to(self._device)
-                atoms = batcher.atoms(chosen)
-                yield (
-                    batcher.batch(chosen),
-                    {
-                        key: values[atoms if key[1] in PER_ATOM else chosen]
-                        for key, values in labels.items()
-                    },
-                    numbers,
-                )
+                yield MiniBatch(batcher, labels, chosen.to(self._device), in_file[chosen])
 
     def _load(self, configurations: np.ndarray) -> tuple[Batcher, Labels]:
         dataset = self._file.read(configurations)

@@ -2,6 +2,7 @@
 
 While training runs the lines grow in ``<history>.partial``; in the end they become the artefact. On
 resuming, lines later than the checkpoint are dropped, because those epochs are gone through again.
+Like the last checkpoint, the partial file stays.
 """
 
 import json
@@ -31,7 +32,6 @@ class History:
     def finish(self) -> None:
         """Make the lines the artefact."""
         artefacts.write_text(self.path, self.partial.read_text())
-        self.partial.unlink()
 
 
 def read_history(path: Path) -> tuple[list[dict], str]:

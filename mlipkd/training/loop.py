@@ -8,14 +8,19 @@ The seed decides everything that is drawn: initial weights, the split where the 
 the order of every epoch, which is drawn anew from (seed of the first member, epoch) so that a
 resumed run repeats it. Weights are selected by the validation loss with the schedule's final
 weights: a measure that means the same in every epoch.
+
+Training can be stopped, or killed, between any two mini-batches and gone on with to the same bits.
+Where the memory does not hold a mini-batch, it is gone through in parts, of which the derivatives
+add up to those of the whole.
 """
 
 import hashlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,16 +31,20 @@ from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.splits import per_seed
-from mlipkd.errors import InputError
+from mlipkd.errors import InputError, TryAgainError
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import fit_element_energies, initialise
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.progress import progress as show_progress
-from mlipkd.training.checkpoint import Checkpoint, Progress
-from mlipkd.training.data import TrainingData, stored
+from mlipkd.interruption import Stop, never
+from mlipkd.progress import progress
+from mlipkd.training.checkpoint import Checkpoint, Progress, State, Underway
+from mlipkd.training.data import MiniBatch, TrainingData, stored
 from mlipkd.training.history import History
-from mlipkd.training.loss import Errors, gradients, loss, residuals
+from mlipkd.training.loss import Errors
 from mlipkd.training.members import Members
+from mlipkd.training.parts import Part, compare, derive
+
+Result = TypeVar("Result")
 
 PRECISION = {"float32": torch.float32, "float64": torch.float64}
 
@@ -56,6 +65,7 @@ def train(
     dataset: Path,
     device: torch.device | str = "cpu",
     checkpoint_every: float = 10.0,
+    stop: Stop = never,
 ) -> None:
     """Train members of a family together and write their model files and histories.
 
@@ -63,11 +73,14 @@ def train(
         jobs: the members; they differ by nothing but the seed.
         dataset: canonical file, with teacher labels if the recipe asks for them.
         device: where to train.
-        checkpoint_every: seconds between checkpoints; they are written at the end of an epoch.
+        checkpoint_every: seconds between checkpoints.
+        stop: asked after every mini-batch.
 
     Raises:
         InputError: the members differ by more than the seed, the dataset lacks labels or
-            configurations, or training diverged at once.
+            configurations, a single configuration does not fit into memory, or training diverged
+            at once.
+        TryAgainError: training was stopped; the same call goes on.
     """
     first, *others = (job.settings for job in jobs)
     for other in others:
@@ -79,7 +92,7 @@ def train(
             )
     with DatasetFile(dataset) as file:
         training = _Training(jobs, file, device)
-        training.run(checkpoint_every)
+        training.run(checkpoint_every, stop)
         for job, potential in zip(jobs, training.results(), strict=True):
             save_potential(potential, job.output)
     training.finish()
@@ -121,21 +134,25 @@ class _Training:
             models.append(model.to(device))
         self.members = Members(models, self.recipe)
         rate = self.recipe.optimiser.learning_rate
-        self.progress = [Progress(learning_rate=rate) for _ in jobs]
-        self.best: list[dict[str, torch.Tensor]] = [{} for _ in jobs]
-        identity = "".join(own.to_yaml() for own in settings)
-        identity += file.sha256 + provenance.__version__
+        self.state = State(
+            [Progress(learning_rate=rate) for _ in jobs],
+            self.members.weights,
+            [{} for _ in jobs],
+        )
+        identity = "".join(own.to_yaml() for own in settings) + file.sha256 + provenance.code()
         self.checkpoint = Checkpoint(jobs[0].output, hashlib.sha256(identity.encode()).hexdigest())
         self.histories = [History(job.history) for job in jobs]
 
-    def run(self, checkpoint_every: float) -> None:
+    def run(self, checkpoint_every: float, stop: Stop) -> None:
         """Train to the end, from the checkpoint if there is one."""
-        resumed = self.checkpoint.load(self.members.weights, self.members.adam)
-        if resumed is not None:
-            self.progress, self.best = resumed
-            print(f"resuming after epoch {self._epoch}", file=sys.stderr)
-        for history, state in zip(self.histories, self.progress, strict=True):
-            history.start(state.epoch)
+        if self.checkpoint.load(self.state, self.members.adam):
+            print(
+                f"resuming after epoch {self.state.epoch} and {self.state.underway.batches} "
+                "mini-batches",
+                file=sys.stderr,
+            )
+        for history, member in zip(self.histories, self.state.progress, strict=True):
+            history.start(member.epoch)
         sizes = {name: int(theirs.any(0).sum()) for name, theirs in self.theirs.items()}
         print(
             f"{sizes['training']} configurations to train on, {sizes['validation']} to validate "
@@ -143,47 +160,56 @@ class _Training:
             f"{self.device}",
             file=sys.stderr,
         )
-        saved = time.monotonic()
-        epochs = range(self._epoch + 1, self.recipe.optimiser.epochs + 1)
+        self.saved, self.checkpoint_every, self.stop = time.monotonic(), checkpoint_every, stop
+        epochs = range(self.state.epoch + 1, self.recipe.optimiser.epochs + 1)
         family = self.jobs[0].settings.family
-        for epoch in show_progress(epochs, len(epochs), f"training {family}"):
+        for epoch in progress(epochs, len(epochs), f"training {family}"):
             self._stop_the_patient()
             if not self._keep_going():
                 break
             self._run_epoch(epoch)
-            if time.monotonic() - saved >= checkpoint_every:
-                self.checkpoint.save(
-                    self.progress, self.members.weights, self.best, self.members.adam
-                )
-                saved = time.monotonic()
+        self._save()
 
-    @property
-    def _epoch(self) -> int:
-        """How far the member that trains longest has come."""
-        return max(state.epoch for state in self.progress)
+    def _save(self) -> None:
+        self.checkpoint.save(self.state, self.members.adam)
+        self.saved = time.monotonic()
+
+    def _save_or_stop(self) -> None:
+        """Keep the state if it is time to; leave if there is a reason."""
+        reason = self.stop()
+        if reason or time.monotonic() - self.saved >= self.checkpoint_every:
+            self._save()
+        if reason:
+            raise TryAgainError(
+                f"{self.jobs[0].output}: stopped after epoch {self.state.epoch} and "
+                f"{self.state.underway.batches} mini-batches because {reason}; the same command "
+                "goes on from there"
+            )
 
     def _keep_going(self) -> bool:
         """Leave the members that have stopped behind; whether there are others."""
-        going = [number for number, state in enumerate(self.progress) if state.stopped is None]
+        going = [
+            number for number, state in enumerate(self.state.progress) if state.stopped is None
+        ]
         if going:
             self.members.keep(going)
         return bool(going)
 
     def _stop_the_patient(self) -> None:
-        for state in self.progress:
+        for state in self.state.progress:
             waited = state.epoch - state.best_epoch
             if state.stopped is None and waited >= self.recipe.optimiser.stop_after:
                 state.stopped = "no progress"
 
     def _run_epoch(self, epoch: int) -> None:
-        began = time.monotonic()
+        began = time.monotonic() - self.state.underway.seconds
         active = self.members.active
-        rates = [state.learning_rate for state in self.progress]
-        trained = self._train_epoch(epoch, rates)
-        validated = self._validate()
+        trained = self._train_epoch(epoch, began)
+        validated = self._validate(epoch)
         seconds = time.monotonic() - began
+        self.state.underway = Underway()
         for place, number in enumerate(active):
-            state = self.progress[number]
+            state = self.state.progress[number]
             errors = _of_member(validated, place)
             found = sum(
                 term.final_weight * sum(errors[_name(term)].values()) for term in self.terms
@@ -196,7 +222,7 @@ class _Training:
             if found < state.best_loss:
                 state.best_loss, state.best_epoch, state.best_validation = found, epoch, errors
                 weights = self.members.weights[number]
-                self.best[number] = {k: v.detach().clone() for k, v in weights.items()}
+                self.state.best[number] = {k: v.detach().clone() for k, v in weights.items()}
             self.histories[number].add(
                 epoch=epoch,
                 learning_rate=state.learning_rate,
@@ -212,50 +238,86 @@ class _Training:
 
     def _diverged(self, number: int, epoch: int) -> None:
         settings = self.jobs[number].settings
-        if not self.best[number]:
+        if not self.state.best[number]:
             raise InputError(
                 f"{settings.family} seed {settings.seed}: the loss was not finite in epoch "
                 f"{epoch}; lower the recipe's learning_rate"
             )
-        self.progress[number].stopped = f"diverged in epoch {epoch}"
+        self.state.progress[number].stopped = f"diverged in epoch {epoch}"
         print(
-            f"warning: seed {settings.seed} {self.progress[number].stopped}; the best weights "
+            f"warning: seed {settings.seed} diverged in epoch {epoch}; the best weights "
             "before are kept",
             file=sys.stderr,
         )
 
-    def _train_epoch(self, epoch: int, rates: list[float]) -> dict[str, dict[str, list[float]]]:
-        self.members.set_rates(rates)
+    def _train_epoch(self, epoch: int, began: float) -> dict[str, dict[str, list[float]]]:
+        self.members.set_rates([member.learning_rate for member in self.state.progress])
         order = _generator(self.jobs[0].settings.seed, epoch)
         # Terms of weight zero are not computed: it spares derivatives where a schedule ends so.
         terms = [term for term in self.terms if term.weight_at(epoch) > 0]
         weights = [term.weight_at(epoch) for term in terms]
-        sums = [Errors() for _ in terms]
-        model = self.members.model
-        for batch, labels, numbers in self.data.batches(self.batch_size, order):
-            theirs = self._theirs("training", numbers)
-            found, orders = residuals(model, batch, labels, terms, training=True, theirs=theirs)
-            losses = loss(
-                self.recipe.regularisation.hierarchicality,
-                list(zip(weights, found, strict=True)),
-                orders,
-                None if theirs is None else theirs[:, batch.systems],
+        underway = self.state.underway
+        underway.errors = underway.errors or self._no_errors(terms)
+        model, hierarchicality = self.members.model, self.recipe.regularisation.hierarchicality
+        for number, mini_batch in enumerate(self.data.batches(self.batch_size, order)):
+            if number < underway.batches:
+                continue  # it was gone through before training was interrupted
+            derivatives, found = self._in_parts(
+                "training",
+                epoch,
+                mini_batch,
+                lambda parts: derive(model, parts, terms, weights, hierarchicality),
             )
-            self.members.step(gradients(losses, list(model.parameters())))
-            for total, one in zip(sums, found, strict=True):
+            self.members.step(derivatives)
+            for total, one in zip(underway.errors, found, strict=True):
                 total.add(one)
-        return self._report("training", terms, sums)
+            underway.batches, underway.seconds = number + 1, time.monotonic() - began
+            self._save_or_stop()
+        return self._report("training", terms, underway.errors)
 
-    def _validate(self) -> dict[str, dict[str, list[float]]]:
-        sums = [Errors() for _ in self.terms]
-        for batch, labels, numbers in self.validation.batches(self.batch_size):
-            theirs = self._theirs("validation", numbers)
-            found, _ = residuals(
-                self.members.model, batch, labels, self.terms, training=False, theirs=theirs
+    def _validate(self, epoch: int) -> dict[str, dict[str, list[float]]]:
+        errors, model = self._no_errors(self.terms), self.members.model
+        for mini_batch in self.validation.batches(self.batch_size):
+            found = self._in_parts(
+                "validation", epoch, mini_batch, lambda parts: compare(model, parts, self.terms)
             )
-            for total, one in zip(sums, found, strict=True):
+            for total, one in zip(errors, found, strict=True):
                 total.add(one)
-        return self._report("validation", self.terms, sums)
+        return self._report("validation", self.terms, errors)
+
+    def _no_errors(self, terms: list[LossTerm]) -> list[Errors]:
+        return [Errors.none(len(self.members.active), self.device) for _ in terms]
+
+    def _in_parts(
+        self,
+        split: str,
+        epoch: int,
+        mini_batch: MiniBatch,
+        work: Callable[[list[Part]], Result],
+    ) -> Result:
+        """The result of work on a mini-batch, in as many parts as the memory asks for."""
+        while True:
+            number = min(2 ** len(self.state.halvings), len(mini_batch))
+            try:
+                return work(
+                    [
+                        Part(batch, labels, self._theirs(split, numbers))
+                        for batch, labels, numbers in mini_batch.parts(number)
+                    ]
+                )
+            except torch.OutOfMemoryError as error:
+                if number == len(mini_batch):
+                    raise InputError(
+                        f"{self.file.path}: one configuration alone does not fit into the memory "
+                        f"of {self.device} for training; take a smaller model, smaller "
+                        "configurations or a device with more memory"
+                    ) from error
+                self.state.halvings.append(epoch)
+                print(
+                    f"out of memory in epoch {epoch}: mini-batches are gone through in "
+                    f"{2 * number} parts from now on; the steps stay the same",
+                    file=sys.stderr,
+                )
 
     def _report(
         self, split: str, terms: list[LossTerm], sums: list[Errors]
@@ -280,8 +342,8 @@ class _Training:
         return [self._result(number) for number in range(len(self.jobs))]
 
     def _result(self, number: int) -> Potential:
-        state, settings = self.progress[number], self.jobs[number].settings
-        model = self.members.single(number, self.best[number])
+        state, settings = self.state.progress[number], self.jobs[number].settings
+        model = self.members.single(number, self.state.best[number])
         metadata = {
             "dataset": settings.dataset,
             "dataset_sha256": self.file.sha256,
@@ -301,6 +363,7 @@ class _Training:
                 "best_loss": state.best_loss,
                 "validation": state.best_validation,
                 "stopped": state.stopped or "epochs",
+                "out_of_memory_in_epochs": self.state.halvings,
                 "seconds": round(state.seconds, 1),
             },
         }
@@ -310,7 +373,7 @@ class _Training:
         """What remains to be done when the models are written."""
         for history in self.histories:
             history.finish()
-        self.checkpoint.remove()
+        self.checkpoint.finish()
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:

@@ -10,6 +10,7 @@ The sum of their losses has, by the weights of one, the derivative of that one's
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 
@@ -39,13 +40,18 @@ class Residuals:
         return rmse + (self.values.abs() * self.counts).sum(1) / total
 
 
+@dataclass
 class Errors:
-    """RMSE and MAE of one term over many batches, of each member."""
+    """RMSE and MAE of one term over many batches, of each member: (members,) each, float64."""
 
-    def __init__(self) -> None:
-        self.squared: torch.Tensor | float = 0.0
-        self.absolute: torch.Tensor | float = 0.0
-        self.count: torch.Tensor | float = 0.0
+    squared: torch.Tensor
+    absolute: torch.Tensor
+    count: torch.Tensor
+
+    @classmethod
+    def none(cls, members: int, device: torch.device | str = "cpu") -> Self:
+        """Those of no batch."""
+        return cls(*torch.zeros(3, members, dtype=torch.float64, device=device))
 
     def add(self, found: Residuals) -> None:
         """Add those of a batch."""
@@ -56,7 +62,6 @@ class Errors:
 
     def result(self) -> dict[str, list[float]]:
         """``rmse`` and ``mae``, a number for each member."""
-        assert isinstance(self.squared, torch.Tensor) and isinstance(self.absolute, torch.Tensor)
         rmse = (self.squared / self.count).sqrt()
         return {"rmse": rmse.tolist(), "mae": (self.absolute / self.count).tolist()}
 

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+from mlipkd import provenance
 from mlipkd.config import load_campaign
 from mlipkd.config.section import NAME_PATTERN
 from mlipkd.config.settings import (
@@ -170,9 +171,11 @@ def keep(path, settings):
     os.replace(temporary, path)
 
 
-# Not within a job on a cluster: it keeps to the settings that were there when it was submitted.
+# Not within a job on a cluster: it keeps to the settings and the code that were there when it was
+# submitted.
 if workflow.is_main_process:
     write_settings()
+    os.environ[provenance.SUBMITTED] = provenance.code()
 
 
 def every_seed(path):

@@ -23,7 +23,7 @@ rule train:
     shell:
         "mlipkd train --settings {input.settings:q} --dataset {input.dataset:q}"
         " --output {output.model:q} --history {output.history:q}"
-        " --threads {threads} --device auto > {log:q} 2>&1"
+        " --runtime {resources.runtime} --threads {threads} --device auto > {log:q} 2>&1"
 
 
 # Where a family says so, the seeds of a model train together.
@@ -59,7 +59,7 @@ for dataset, family, model in TOGETHER:
             runtime=rising(1440),
         shell:
             "mlipkd train --dataset {input.dataset:q} {params.members:q}"
-            " --threads {threads} --device auto > {log:q} 2>&1"
+            " --runtime {resources.runtime} --threads {threads} --device auto > {log:q} 2>&1"
 
 
 # Both could make what they make; it is the job of these.

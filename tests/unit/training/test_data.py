@@ -29,7 +29,8 @@ def test_an_epoch_shows_every_configuration_once(training, tiny_dataset) -> None
         wanted = file.read(np.arange(0, 40, 2)).labels["reference"]
     for generator in (None, torch.Generator().manual_seed(3)):
         energies, forces, sizes = [], [], []
-        for batch, labels, _ in training.batches(3, generator):
+        for mini_batch in training.batches(3, generator):
+            ((batch, labels, _),) = mini_batch.parts()
             assert len(batch.sizes) <= 3
             assert len(labels["reference", "forces"]) == batch.sizes.sum() == len(batch.elements)
             energies.append(labels["reference", "energy"])
@@ -49,7 +50,8 @@ def test_an_order_is_repeated_by_its_seed(training) -> None:
         torch.cat(
             [
                 labels["reference", "energy"]
-                for _, labels, _ in training.batches(4, torch.Generator().manual_seed(seed))
+                for mini_batch in training.batches(4, torch.Generator().manual_seed(seed))
+                for _, labels, _ in mini_batch.parts()
             ]
         )
         for seed in (1, 1, 2)
@@ -58,9 +60,23 @@ def test_an_order_is_repeated_by_its_seed(training) -> None:
     assert not torch.equal(orders[0], orders[2])
 
 
+def test_parts_are_the_whole(training) -> None:
+    for mini_batch in training.batches(8, torch.Generator().manual_seed(0)):
+        ((_, labels, numbers),) = mini_batch.parts()
+        parts = list(mini_batch.parts(3))
+        assert max(len(part) for _, _, part in parts) <= -(-len(mini_batch) // 3)
+        torch.testing.assert_close(torch.cat([part for _, _, part in parts]), numbers)
+        for key, values in labels.items():
+            assert torch.equal(torch.cat([part[key] for _, part, _ in parts]), values)
+
+
 def test_batches_by_pairs_have_that_many_on_average(training) -> None:
     size = training.batch_size(Batch(pairs=100))
-    pairs = sum(int(batch.bounds[:, -1].sum()) for batch, _, _ in training.batches(size))
+    pairs = sum(
+        int(batch.bounds[:, -1].sum())
+        for mini_batch in training.batches(size)
+        for batch, _, _ in mini_batch.parts()
+    )
     assert size * pairs / 20 == pytest.approx(100, rel=0.3)
     assert training.batch_size(Batch(configurations=7)) == 7
 

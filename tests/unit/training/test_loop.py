@@ -29,15 +29,18 @@ def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in pairs)
 
 
-def test_training_learns_and_leaves_nothing_behind(settings, tiny_dataset, tmp_path) -> None:
+def test_training_learns_and_leaves_its_last_state_behind(settings, tiny_dataset, tmp_path) -> None:
     potential, history = run(settings(epochs=40), tiny_dataset, tmp_path)
     assert history[-1]["validation_loss"] < 0.5 * history[0]["validation_loss"]
     assert [line["epoch"] for line in history] == list(range(1, 41))
     assert potential.metadata["training"]["configurations"] == {"training": 24, "validation": 8}
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "history.jsonl",
+        "history.jsonl.partial",
         "history.jsonl.sha256",
         "model.safetensors",
+        "model.safetensors.checkpoint",
+        "model.safetensors.checkpoint.sha256",
         "model.safetensors.sha256",
     ]
 

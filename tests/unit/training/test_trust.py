@@ -58,7 +58,8 @@ def test_configurations_may_share_their_trust(augmented) -> None:
 
 def test_what_labels_count_goes_with_them(augmented) -> None:
     data = TrainingData(augmented, np.array([0, 1]), [term()], 3.0, torch.float64)
-    ((_, labels, _),) = data.batches(2)
+    (mini_batch,) = data.batches(2)
+    ((_, labels, _),) = mini_batch.parts()
     found = labels["trust", "forces"]
     np.testing.assert_allclose(found, 1 / (1 + (SPREAD[:4] / 2.0) ** 2))
 
@@ -67,7 +68,7 @@ def test_weighted_errors_are_weighted_means() -> None:
     found = Residuals(torch.tensor([[3.0, 5.0, 7.0]]), torch.tensor([[0.5, 0.25, 0.0]]))
     rmse, mae = ((9 * 0.5 + 25 * 0.25) / 0.75) ** 0.5, (3 * 0.5 + 5 * 0.25) / 0.75
     assert found.errors().tolist() == pytest.approx([rmse + mae])
-    errors = Errors()
+    errors = Errors.none(1)
     errors.add(found)
     errors.add(found)
     assert errors.result() == {"rmse": pytest.approx([rmse]), "mae": pytest.approx([mae])}

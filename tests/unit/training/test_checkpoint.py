@@ -1,0 +1,79 @@
+"""Stopping between mini-batches, and going on from what was kept."""
+
+import json
+
+import pytest
+import torch
+
+from mlipkd import provenance
+from mlipkd.errors import TryAgainError
+from mlipkd.hipnn.file import load_potential
+from mlipkd.training.loop import Job, train
+
+
+def jobs(settings, folder, seeds=(0, 1)):
+    return [
+        Job(
+            settings(seed=seed, epochs=3),
+            folder / f"{seed}.safetensors",
+            folder / f"{seed}.jsonl",
+        )
+        for seed in seeds
+    ]
+
+
+def after(mini_batches: int):
+    """Stops training after so many mini-batches."""
+    left = iter(range(mini_batches - 1))
+    return lambda: None if next(left, None) is not None else "the test says so"
+
+
+def weights_and_history(job):
+    state = load_potential(job.output).model.state_dict()
+    lines = [json.loads(line) for line in job.history.read_text().splitlines()]
+    return state, [line | {"seconds": None} for line in lines]
+
+
+@pytest.mark.parametrize("mini_batches", [1, 3, 4])
+def test_stopped_again_and_again(settings, tiny_dataset, tmp_path, mini_batches):
+    """An epoch has four mini-batches: stops in the middle and at the end of epochs."""
+    whole = jobs(settings, tmp_path / "whole")
+    train(whole, tiny_dataset)
+    parts, stops = jobs(settings, tmp_path / "parts"), 0
+    while True:
+        try:
+            train(parts, tiny_dataset, stop=after(mini_batches))
+            break
+        except TryAgainError as error:
+            stops += 1
+            assert "the test says so" in str(error) and not parts[0].output.exists()
+    assert stops == 12 // mini_batches
+    for one, other in zip(whole, parts, strict=True):
+        (wanted, lines), (found, others) = weights_and_history(one), weights_and_history(other)
+        assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+        assert lines == others and len(lines) == 3
+
+
+def test_a_deleted_model_is_made_again_without_training(settings, tiny_dataset, tmp_path, capfd):
+    own = jobs(settings, tmp_path)
+    train(own, tiny_dataset)
+    wanted = [weights_and_history(job) for job in own]
+    for job in own:
+        job.output.unlink()
+        job.history.unlink()
+    train(own, tiny_dataset)
+    assert "resuming after epoch 3" in capfd.readouterr().err
+    for job, (state, lines) in zip(own, wanted, strict=True):
+        found, others = weights_and_history(job)
+        assert all(torch.equal(state[name], found[name]) for name in state)
+        assert lines == others
+
+
+def test_other_code_begins_anew(settings, tiny_dataset, tmp_path, capfd, monkeypatch):
+    own = jobs(settings, tmp_path)
+    train(own, tiny_dataset)
+    monkeypatch.setattr(provenance, "code", lambda: "other")
+    train(own, tiny_dataset)
+    said = capfd.readouterr().err
+    assert "of other settings, data or code: training begins anew" in said
+    assert "resuming" not in said
