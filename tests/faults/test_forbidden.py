@@ -58,7 +58,8 @@ def test_rules(path: Path) -> None:
     assert not re.search(r"^\s*(run|script|retries):", text, flags=re.MULTILINE)
     for command in re.findall(r'shell:\n((?:\s+".*"\n?)+)', text):
         for word in re.findall(r"\{[^{}]*\}", command):
-            assert word.endswith(":q}") or word == "{threads}", f"{word} is not quoted"
+            number = word in ("{threads}", "{resources.runtime}")
+            assert number or word.endswith(":q}"), f"{word} is not quoted"
 
 
 def test_the_test_sees_commands() -> None:

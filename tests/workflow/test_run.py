@@ -1,5 +1,6 @@
 """A campaign runs to its end, with the commands that the verbs of mlipkd understand."""
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -69,6 +70,9 @@ def test_commands(workspace):
         "summary --output results/summary.md results/tables/errors.csv results/tables/comp6.csv"
         " results/tables/cost.csv",
     } <= set(workspace.commands)
+    minutes = re.findall(r"--runtime (\d+)", (workspace.folder / "commands.log").read_text())
+    assert len(minutes) == sum(line.startswith("train") for line in workspace.commands)
+    assert all(int(runtime) >= 10 for runtime in minutes)
     labelled = {line.split()[2] for line in workspace.commands if line.startswith("predict")}
     assert not any("students2" in path or "metal/students" in path for path in labelled)
 
