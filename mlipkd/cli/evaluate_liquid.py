@@ -13,8 +13,14 @@ def evaluate_liquid(
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    runtime: Annotated[
+        float | None, Option(help="Minutes that SLURM gives the job; it stops in time.")
+    ] = None,
 ) -> None:
     """Melt a crystal, equilibrate and sample the liquid; then measure the drift of its energy.
+
+    Before its time is over, and on SIGTERM or SIGUSR1, it stops with exit status 75; the same
+    command goes on from there to the same bits.
 
     Example: mlipkd evaluate-liquid --settings liquid.yaml --trajectory liquid.h5 --output
     liquid.csv seed0/model.safetensors
@@ -28,11 +34,17 @@ def evaluate_liquid(
     from mlipkd.evaluation.liquid import evaluate_liquid
     from mlipkd.evaluation.rows import write_rows
     from mlipkd.hipnn.file import load_potential
+    from mlipkd.interruption import listen
+    from mlipkd.resumable import Resumable
 
     section = read_evaluation(settings, LiquidEvaluation)
     engine = choose_engine(section.engine, "lammps", "liquid")
     potential = load_potential(model, choose_device(device, threads))
-    frames, rows, notes = evaluate_liquid(potential, section, engine)
+    source = source_of(model, potential)
+    identity = f"{section.model_dump_json()} {source.sha256} {engine}"
+    resumable = Resumable(trajectory, identity, listen(runtime))
+    frames, rows, notes = evaluate_liquid(potential, section, engine, resumable)
     write(frames, trajectory)
     how = f"{frames.sizes[0]} atoms; dynamics by {engine}"
-    write_rows(output, rows, [source_of(model, potential)], [how, *notes])
+    write_rows(output, rows, [source], [how, *notes])
+    resumable.finish()

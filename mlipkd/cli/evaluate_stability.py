@@ -12,8 +12,14 @@ def evaluate_stability(
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    runtime: Annotated[
+        float | None, Option(help="Minutes that SLURM gives the job; it stops in time.")
+    ] = None,
 ) -> None:
     """Failures, times to failure and energy drift of NVE dynamics of a liquid, for each time step.
+
+    After any member and time step it stops, if its time is nearly over or SIGTERM or SIGUSR1 came,
+    with exit status 75; the same command goes on with the others.
 
     Example: mlipkd evaluate-stability --settings stability.yaml --output stability.csv
     seed*/model.safetensors
@@ -26,11 +32,16 @@ def evaluate_stability(
     from mlipkd.evaluation.ensembles import load_ensembles
     from mlipkd.evaluation.rows import write_rows
     from mlipkd.evaluation.stability import evaluate_stability
+    from mlipkd.interruption import listen
+    from mlipkd.resumable import Resumable
 
     section = read_evaluation(settings, StabilityEvaluation)
     engine = choose_engine(section.engine, "torch-sim", "stability")
     ensembles, sources = load_ensembles(models, choose_device(device, threads))
     box = liquid(section.molecule, section.molecules, section.density, section.seed)
-    rows = evaluate_stability(box, section, engine, ensembles)
+    identity = " ".join([section.model_dump_json(), engine, *(one.sha256 for one in sources)])
+    resumable = Resumable(output, identity, listen(runtime))
+    rows = evaluate_stability(box, section, engine, ensembles, resumable)
     how = f"{len(box)} atoms, packed by {box.info['packed']}; dynamics by {engine}"
     write_rows(output, rows, sources, [how])
+    resumable.finish()

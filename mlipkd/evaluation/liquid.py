@@ -5,11 +5,14 @@ the liquid's density is melted far above its melting point, brought to the tempe
 wanted and kept there; then frames are taken, at constant volume throughout. All members begin with
 the same positions and velocities. Last, from the final frame, the thermostat is taken off for a
 while, and the total energy should stay what it is.
+
+A run is made in pieces, and each begins with what the one before has come to and with a thermostat
+at rest, so that a run which was interrupted between two of them ends with the same bits.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
@@ -31,17 +34,24 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import UNITS, Row
 from mlipkd.hipnn.file import Potential
 from mlipkd.progress import progress
+from mlipkd.resumable import Resumable
 from mlipkd.units import GRAM_PER_CM3
 
 #: Two atoms that are closer have collided, Å.
 CLOSEST = 0.5
+#: Pieces of each stage.
+PIECES = 8
+
+#: Opens an engine on a structure with momenta.
+Open = Callable[[Atoms], AbstractContextManager[Advance]]
 
 
 @dataclass
 class Run:
     """One run, as far as it went."""
 
-    equilibration: list[Frame] = field(default_factory=list)
+    equilibration: list[float] = field(default_factory=list)
+    """Potential energies, eV."""
     sample: list[Frame] = field(default_factory=list)
     interval: float = 0.0
     """From one frame to the next, ps."""
@@ -57,12 +67,15 @@ class Run:
         logging.getLogger("pymbar").setLevel(logging.ERROR)
         from pymbar.timeseries import detect_equilibration
 
-        frames = [*self.equilibration, *self.sample]
-        return int(detect_equilibration(np.array([frame.energy for frame in frames]))[0])
+        energies = [*self.equilibration, *(frame.energy for frame in self.sample)]
+        return int(detect_equilibration(np.array(energies))[0])
 
 
 def evaluate_liquid(
-    potential: Potential, settings: LiquidEvaluation, engine: str
+    potential: Potential,
+    settings: LiquidEvaluation,
+    engine: str,
+    resumable: Resumable | None = None,
 ) -> tuple[Dataset, list[Row], list[str]]:
     """What one member makes of the liquid.
 
@@ -76,6 +89,7 @@ def evaluate_liquid(
         potential: the member.
         settings: what to do.
         engine: ``ase`` or ``lammps``.
+        resumable: where to keep what is done.
 
     Returns:
         The frames as a dataset with the member's energies, of a failed run those before; rows; and
@@ -83,12 +97,16 @@ def evaluate_liquid(
 
     Raises:
         InputError: the model knows several elements.
+        TryAgainError: it was stopped.
     """
     own = potential.metadata
     start = crystal(own["species"], settings)
     name = f"{own['family']}/{own['model']} seed {own['seed']}"
-    with open_engine(engine, potential, start, settings.timestep) as advance:
-        run = melt_and_sample(advance, settings, name)
+
+    def opened(atoms: Atoms) -> AbstractContextManager[Advance]:
+        return open_engine(engine, potential, atoms, settings.timestep)
+
+    run = melt_and_sample(opened, start, settings, name, resumable or Resumable())
     if run.failed is None:
         run.drift = drift(potential, run.sample[-1], settings, f"{name}, without thermostat")
     notes = list(_notes(run, settings, name))
@@ -136,26 +154,76 @@ def open_engine(
     return lammps_nvt(potential, start, timestep, CLOSEST, potential.device)
 
 
-def melt_and_sample(advance: Advance, settings: LiquidEvaluation, name: str) -> Run:
+def melt_and_sample(
+    opened: Open, start: Atoms, settings: LiquidEvaluation, name: str, resumable: Resumable
+) -> Run:
     """Melt, equilibrate and sample; ``name`` is for the bar that shows how far it is."""
     every = settings.steps(settings.duration) // settings.frames
-    run = Run(interval=every * settings.timestep * 1e-3)
     melting, before = (
         max(1, settings.steps(time) // every)
         for time in (settings.melting.duration, settings.equilibration)
     )
-    stages = ["melting"] * melting + ["equilibration"] * before + ["sampling"] * settings.frames
-    try:
-        for stage in progress(stages, len(stages), name):
-            if stage == "melting":
-                advance(settings.melting.temperature, every)
-            elif stage == "equilibration":
-                run.equilibration.append(advance(settings.temperature, every))
-            else:
-                run.sample.append(advance(settings.temperature, every))
-    except RunawayError:
-        run.failed = stage
+    stages = {"melting": melting, "equilibration": before, "sampling": settings.frames}
+    plan = [
+        (f"{stage} {piece}", stage)
+        for stage, frames in stages.items()
+        for piece, part in enumerate(np.array_split(np.arange(frames), PIECES))
+        for _ in part
+    ]
+    run = Run(interval=every * settings.timestep * 1e-3)
+    done, last = _restore(run, start, resumable.pieces)
+    piece = None
+    with ExitStack() as engine:
+        try:
+            for own, stage in progress(plan[done:], len(plan) - done, name):
+                if own != piece:
+                    engine.close()
+                    if piece is not None:
+                        resumable.keep(_state(run, done, last))
+                    piece, advance = own, engine.enter_context(opened(last))
+                melts = stage == "melting"
+                frame = advance((settings.melting if melts else settings).temperature, every)
+                if stage == "equilibration":
+                    run.equilibration.append(frame.energy)
+                elif stage == "sampling":
+                    run.sample.append(frame)
+                done, last = done + 1, frame.atoms
+        except RunawayError:
+            run.failed = stage
     return run
+
+
+def _state(run: Run, done: int, last: Atoms) -> dict[str, np.ndarray]:
+    """A run as arrays: what was done, where it stands, and what was found."""
+    return {
+        "done": np.array(done),
+        "last": np.array([last.positions, last.get_momenta()]),
+        "equilibration": np.array(run.equilibration),
+        "sample": np.array([[f.atoms.positions, f.atoms.get_momenta()] for f in run.sample]),
+        "energies": np.array([frame.energy for frame in run.sample]),
+        "pressures": np.array([frame.pressure for frame in run.sample]),
+    }
+
+
+def _restore(run: Run, start: Atoms, state: dict[str, np.ndarray]) -> tuple[int, Atoms]:
+    """How many frames were done before, and the last; what was found goes into the run."""
+    if not state:
+        return 0, start
+
+    def atoms(positions: np.ndarray, momenta: np.ndarray) -> Atoms:
+        structure = start.copy()
+        structure.set_positions(positions)
+        structure.set_momenta(momenta)
+        return structure
+
+    run.equilibration = state["equilibration"].tolist()
+    run.sample = [
+        Frame(atoms(*frame), float(energy), float(pressure))
+        for frame, energy, pressure in zip(
+            state["sample"], state["energies"], state["pressures"], strict=True
+        )
+    ]
+    return int(state["done"]), atoms(*state["last"])
 
 
 def drift(potential: Potential, end: Frame, settings: LiquidEvaluation, name: str) -> float | None:

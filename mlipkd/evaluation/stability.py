@@ -28,13 +28,18 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.ensembles import Ensemble
 from mlipkd.evaluation.rows import POOLED, UNITS, Row
 from mlipkd.hipnn.file import Potential
+from mlipkd.resumable import Resumable
 
 #: Of the interval for the fraction that fails.
 CONFIDENCE = 0.95
 
 
 def evaluate_stability(
-    box: Atoms, settings: StabilityEvaluation, engine: str, ensembles: Sequence[Ensemble]
+    box: Atoms,
+    settings: StabilityEvaluation,
+    engine: str,
+    ensembles: Sequence[Ensemble],
+    resumable: Resumable | None = None,
 ) -> list[Row]:
     """Failures, times to failure and drifts of each member, and of all runs of all its seeds.
 
@@ -54,27 +59,34 @@ def evaluate_stability(
         settings: temperature, time steps and length of the runs.
         engine: ``ase`` or ``torch-sim``.
         ensembles: whom to ask.
+        resumable: where to keep the runs that are done.
 
     Raises:
         InputError: a member does not know an element of the box, or is a calculator.
+        TryAgainError: it was stopped.
     """
+    resumable = resumable or Resumable()
     for ensemble in ensembles:
         _refuse_unknown_elements(box, ensemble)
     rows = []
     for ensemble in ensembles:
         own = ensemble.dataset, ensemble.family, ensemble.model
         for timestep in settings.timesteps:
-            pooled: list[Trajectory] = []
+            pooled = []
             for seed, potential in ensemble.members.items():
-                starts = [
-                    with_velocities(box, settings.temperature, [settings.seed, seed, run])
-                    for run in range(settings.runs)
-                ]
                 name = f"{ensemble.family}/{ensemble.model} seed {seed}, {timestep:g} fs"
-                runs = _run(engine, potential, starts, timestep, settings, name)
-                rows += [Row(*own, seed, *found) for found in _metrics(timestep, runs)]
-                pooled += runs
-            rows += [Row(*own, POOLED, *found) for found in _metrics(timestep, pooled)]
+                if name not in resumable.pieces:
+                    starts = [
+                        with_velocities(box, settings.temperature, [settings.seed, seed, run])
+                        for run in range(settings.runs)
+                    ]
+                    runs = _run(engine, potential, starts, timestep, settings, name)
+                    found = np.array([[run.failed, run.duration, run.drift] for run in runs])
+                    resumable.keep(resumable.pieces | {name: found})
+                pooled.append(resumable.pieces[name])
+                rows += [Row(*own, seed, *found) for found in _metrics(timestep, pooled[-1])]
+            together = np.concatenate(pooled)
+            rows += [Row(*own, POOLED, *found) for found in _metrics(timestep, together)]
     return rows
 
 
@@ -97,21 +109,20 @@ def _run(
     return run_nve_batch(torch_sim.MLIPKD(potential, potential.device), *options)
 
 
-def _metrics(timestep: float, runs: Sequence[Trajectory]) -> Iterator[tuple[str, float, str]]:
-    """Metric, value and unit."""
-    failures = [run for run in runs if run.failed]
-    survivors = [run for run in runs if not run.failed]
-    test = binomtest(len(failures), len(runs))
+def _metrics(timestep: float, runs: np.ndarray) -> Iterator[tuple[str, float, str]]:
+    """Metric, value and unit, of (runs, 3): failed or not, duration in fs, drift in eV/atom/fs."""
+    failed = runs[:, 0] == 1
+    test = binomtest(int(failed.sum()), len(runs))
     interval = test.proportion_ci(CONFIDENCE, method="exact")
     values = {
-        "failed": len(failures) / len(runs),
+        "failed": failed.mean(),
         "failed_low": interval.low,
         "failed_high": interval.high,
     }
-    if failures:
-        values["time_to_failure"] = np.mean([run.duration for run in failures]) * 1e-3
-    if survivors:
-        values["drift"] = np.mean([abs(run.drift) for run in survivors]) * 1e3
+    if failed.any():
+        values["time_to_failure"] = runs[failed, 1].mean() * 1e-3
+    if not failed.all():
+        values["drift"] = np.abs(runs[~failed, 2]).mean() * 1e3
     for metric, value in values.items():
         yield f"dt{timestep}/{metric}", float(value), UNITS["stability"][metric]
 

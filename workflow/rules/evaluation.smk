@@ -89,7 +89,8 @@ rule stability:
         runtime=rising(1440),
     shell:
         "mlipkd evaluate-stability --settings {input.settings:q} --output {output.rows:q}"
-        " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
+        " --runtime {resources.runtime} --threads {threads} --device auto {input.models:q}"
+        " > {log:q} 2>&1"
 
 
 rule liquid:
@@ -112,8 +113,8 @@ rule liquid:
         runtime=rising(1440),
     shell:
         "mlipkd evaluate-liquid --settings {input.settings:q} --trajectory {output.trajectory:q}"
-        " --output {output.rows:q} --threads {threads} --device auto {input.model:q}"
-        " > {log:q} 2>&1"
+        " --output {output.rows:q} --runtime {resources.runtime} --threads {threads} --device auto"
+        " {input.model:q} > {log:q} 2>&1"
 
 
 rule rdf:

