@@ -4,8 +4,6 @@ import os
 import platform
 import sys
 
-import torch
-
 from mlipkd import provenance
 
 #: What stands for nothing.
@@ -15,6 +13,8 @@ SEEN = "GPUs that PyTorch sees"
 
 def whereabouts() -> str:
     """Host, SLURM job, GPUs, Python, and which mlipkd: one a line."""
+    import torch  # seconds, which asking about the answer does not need
+
     own = provenance.record()
     seen = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     facts = {
