@@ -1,5 +1,6 @@
 """One small job all the way: Snakemake, the profile, SLURM, a node, and back."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from mlipkd import provenance
 from mlipkd.cluster.commands import ask
 from mlipkd.errors import InputError
 
@@ -45,6 +47,7 @@ def run_trial(profile: Path, wait: float, tell: Callable[[str], None] = print) -
             ],
             stdout=said,
             stderr=subprocess.STDOUT,
+            env=os.environ | {provenance.SUBMITTED: provenance.code()},
             start_new_session=True,
         )
     try:

@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+from mlipkd import provenance
 from mlipkd.cluster.trial import run_trial
 from mlipkd.errors import InputError
 from tests.unit.cluster.clusters import SMALL
@@ -93,6 +94,13 @@ def test_a_job_that_is_refused(checkout):
     assert "slurm/config.yaml fits this cluster." in done.stdout
     assert "Invalid qos specification" in done.stderr
     assert "wanted a job that comes back" in done.stderr
+
+
+def test_the_job_is_told_the_code_that_it_was_submitted_with(checkout):
+    edit(**SUITED)
+    install(sbatch=f'echo "code ${provenance.SUBMITTED}" >&2; exit 1', squeue="")
+    with pytest.raises(InputError, match=f"code {provenance.code()}"):
+        run_trial(checkout.folder / "slurm", 1)
 
 
 def test_a_job_that_does_not_start_is_cancelled(checkout):
