@@ -48,25 +48,28 @@ def advise(offers: Offers, asked: Sequence[Asked], profile: dict) -> list[Advice
 
 
 def _on_accounts(offers: Offers, asked: Sequence[Asked]) -> Iterator[Advice]:
-    named = {job.account for job in asked} - {""}
-    line = {"default-resources": {"slurm_account": offers.default_account}}
+    named, default = {job.account for job in asked} - {""}, offers.default_account
     if not offers.accounting:
         if named:
-            reason = "there are no accounts here, and Snakemake fails to look them up"
-            yield Advice(reason, {"default-resources": {"slurm_account": None}})
+            yield Advice(
+                "there are no accounts, and Snakemake fails to look them up", _account(None)
+            )
     elif not offers.accounts:
         if offers.settings.get("AccountingStorageEnforce", "none") != "none":
             yield Advice("you have no account here: ask those who run the cluster", {})
     elif strange := sorted(named - set(offers.accounts)):
-        line["default-resources"]["slurm_account"] = offers.default_account or min(offers.accounts)
-        yield Advice(f"{', '.join(strange)} is no account of yours", line)
-    elif not named and not offers.default_account:
-        line["default-resources"]["slurm_account"] = min(offers.accounts)
-        yield Advice(f"you have no default account; yours: {', '.join(offers.accounts)}", line)
+        own = default or min(offers.accounts)
+        yield Advice(f"{', '.join(strange)} is no account of yours", _account(own))
+    elif not named and not default:
+        reason = f"you have no default account; yours: {', '.join(offers.accounts)}"
+        yield Advice(reason, _account(min(offers.accounts)))
     elif not named and len(offers.accounts) > 1:
-        default = offers.default_account
         others = ", ".join(account for account in offers.accounts if account != default)
         yield Advice(f"jobs go to your account {default}; slurm_account may say {others}", {})
+
+
+def _account(name: str | None) -> dict:
+    return {"default-resources": {"slurm_account": name}}
 
 
 def _on_status(offers: Offers, profile: dict) -> Iterator[Advice]:
