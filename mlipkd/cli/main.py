@@ -25,8 +25,10 @@ from mlipkd.cli.figure import figure
 from mlipkd.cli.merge import merge
 from mlipkd.cli.predict import predict
 from mlipkd.cli.recommend import recommend
+from mlipkd.cli.slurm_check import slurm_check
 from mlipkd.cli.summary import summary
 from mlipkd.cli.train import train
+from mlipkd.cli.whereabouts import whereabouts
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.lock import sole_maker
 
@@ -42,6 +44,8 @@ app = typer.Typer(
 )
 VERBS = (
     check,
+    slurm_check,
+    whereabouts,
     fetch,
     dataset,
     train,

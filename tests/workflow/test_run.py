@@ -115,6 +115,27 @@ def test_slurm_profile_plans_from_a_fresh_clone(workspace):
     assert "gpu=1" in train[: train.index("\n[")]
 
 
+def test_conda_is_asked_for_one_environment(workspace):
+    """A dry run with a stand-in for conda: which environment it would have to make."""
+    conda = workspace.folder / "bin/conda"
+    conda.write_text("""#!/bin/sh
+case "$1" in
+    info) echo '{"conda_prefix": "/conda", "root_prefix": "/conda", "platform": "linux-64"}' ;;
+    --version) echo conda 24.9.2 ;;
+    config) echo '{"get": {"channel_priority": "strict"}}' ;;
+esac
+""")
+    conda.chmod(0o755)
+    (workspace.folder / "profile").mkdir()
+    profile = (ROOT / "slurm/config.yaml").read_text() + "software-deployment-method: conda\n"
+    (workspace.folder / "profile/config.yaml").write_text(profile)
+    done = workspace.snakemake("--profile", "profile", "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = [line for line in (done.stdout + done.stderr).splitlines() if "will be created" in line]
+    (line,) = made
+    assert line.endswith("envs/mlipkd.yaml will be created.")
+
+
 def test_several_members_can_share_a_job(workspace):
     """The block that the SLURM profile offers as a comment."""
     text = (ROOT / "workflow/profiles/slurm/config.yaml").read_text()

@@ -1,0 +1,168 @@
+"""What a cluster offers: partitions, their nodes, the rules of the house and the user's accounts.
+
+Asked in formats that SLURM has had for long; its JSON is younger than many clusters.
+"""
+
+import getpass
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mlipkd.cluster.commands import ask
+
+PARTITIONS = ("scontrol", "show", "partition", "--oneliner")
+#: One line for each kind of node of a partition, in each state that such nodes are in.
+NODES = ("sinfo", "--noheader", "--exact", "--format=%R|%D|%c|%m|%G|%T")
+SETTINGS = ("scontrol", "show", "config")
+
+
+class Nodes(NamedTuple):
+    """Nodes of one kind and state."""
+
+    number: int
+    cpus: int
+    memory: int
+    """MB, of one node."""
+    gpus: dict[str, int]
+    """GPUs of one node by their type, which may be empty."""
+    state: str
+
+
+class Partition(NamedTuple):
+    """A queue and the nodes that it gives jobs to."""
+
+    name: str
+    default: bool
+    up: bool
+    limit: float
+    """Minutes that a job may take, infinite if it may take any."""
+    memory_limit: float
+    """MB that a job may take of a node, infinite if it may take all."""
+    priority: int
+    preemption: str
+    """What becomes of jobs that others displace: OFF, CANCEL, REQUEUE or SUSPEND."""
+    nodes: list[Nodes]
+
+    def gpus(self) -> int:
+        """The most GPUs on one node."""
+        return max((sum(nodes.gpus.values()) for nodes in self.nodes), default=0)
+
+    def with_gpus(self, number: int) -> list[Nodes]:
+        """The nodes that have so many GPUs."""
+        return [nodes for nodes in self.nodes if sum(nodes.gpus.values()) >= number]
+
+    def memory(self, gpus: int) -> float:
+        """MB that a job may take of a node with so many GPUs, at most."""
+        there = max((nodes.memory for nodes in self.with_gpus(gpus)), default=0)
+        return min(there, self.memory_limit)
+
+    def cpus(self, gpus: int) -> int:
+        """The most CPUs on a node with so many GPUs."""
+        return max((nodes.cpus for nodes in self.with_gpus(gpus)), default=0)
+
+
+class Offers(NamedTuple):
+    """All that a cluster tells of itself, as far as it concerns campaigns."""
+
+    partitions: dict[str, Partition]
+    settings: dict[str, str]
+    """What ``scontrol show config`` says."""
+    accounts: dict[str, str]
+    """The QoS of each of the user's accounts; empty without accounting."""
+    default_account: str
+    """Empty if the user has none."""
+
+    @property
+    def accounting(self) -> bool:
+        """Whether a database keeps the jobs that have ended, which sacct reads."""
+        return self.settings["AccountingStorageType"].endswith("slurmdbd")
+
+    @property
+    def default(self) -> Partition | None:
+        """The partition of jobs that name none."""
+        return next((p for p in self.partitions.values() if p.default), None)
+
+    def preempted(self, partition: Partition) -> str:
+        """What becomes of jobs of a partition that others displace; OFF if none can."""
+        kind = self.settings.get("PreemptType", "preempt/none")
+        highest = max(other.priority for other in self.partitions.values())
+        if kind.endswith("none") or (kind.endswith("prio") and partition.priority == highest):
+            return "OFF"
+        return partition.preemption
+
+
+def read_offers() -> Offers:
+    """Ask the cluster.
+
+    Raises:
+        InputError: there is no SLURM here, or it does not answer.
+    """
+    partitions = parse_partitions(ask(*PARTITIONS), ask(*NODES))
+    offers = Offers(partitions, parse_settings(ask(*SETTINGS)), {}, "")
+    if not offers.accounting:
+        return offers
+    associations = ask(
+        *("sacctmgr", "--noheader", "--parsable2", "show", "user", "withassoc", "where"),
+        *(f"name={getpass.getuser()}", f"cluster={offers.settings['ClusterName']}"),
+        "format=defaultaccount,account,qos",
+    )
+    default, accounts = parse_accounts(associations)
+    return offers._replace(accounts=accounts, default_account=default)
+
+
+def parse_settings(said: str) -> dict[str, str]:
+    """The settings that ``scontrol show config`` prints, a line each: ``JobRequeue = 1``."""
+    lines = [line.partition("=") for line in said.splitlines()]
+    return {key.strip(): value.strip() for key, is_setting, value in lines if is_setting}
+
+
+def parse_partitions(partitions: str, nodes: str) -> dict[str, Partition]:
+    """The partitions of ``PARTITIONS`` with the nodes of ``NODES``, by name."""
+    rows = [line.split("|") for line in nodes.splitlines() if line.strip()]
+    found = {}
+    for line in partitions.splitlines():
+        fields = dict(word.partition("=")[::2] for word in line.split())
+        if (name := fields.get("PartitionName")) is None:
+            continue  # SLURM says in words that there are none
+        found[name] = Partition(
+            name=name,
+            default=fields["Default"] == "YES",
+            up=fields["State"] == "UP",
+            limit=minutes(fields["MaxTime"]),
+            memory_limit=float(fields.get("MaxMemPerNode", "inf").replace("UNLIMITED", "inf")),
+            priority=int(fields["PriorityTier"]),
+            preemption=fields["PreemptMode"].replace("GANG", "").strip(",") or "OFF",
+            nodes=[
+                Nodes(int(number), int(cpus), int(memory), dict(gpus(gres)), state)
+                for partition, number, cpus, memory, gres, state in rows
+                if partition == name
+            ],
+        )
+    return found
+
+
+def gpus(gres: str) -> Iterator[tuple[str, int]]:
+    """The types and numbers of GPUs in a GRES such as ``gpu:a100:4(S:0,1),shard:8``."""
+    counted: Counter[str] = Counter()
+    for resource in re.sub(r"\([^)]*\)", "", gres).split(","):
+        name, *details = resource.split(":")
+        if name == "gpu":
+            number = details.pop() if details and details[-1].isdigit() else "1"
+            counted[details[0] if details else ""] += int(number)
+    yield from counted.items()
+
+
+def minutes(time: str) -> float:
+    """A time as scontrol prints it, ``1-12:00:00`` or ``UNLIMITED``, in minutes."""
+    if time in ("UNLIMITED", "INFINITE"):
+        return float("inf")
+    days, _, clock = time.rpartition("-")
+    hours, mins, seconds = map(int, clock.split(":"))
+    return int(days or 0) * 1440 + hours * 60 + mins + seconds / 60
+
+
+def parse_accounts(said: str) -> tuple[str, dict[str, str]]:
+    """The user's default account, and the QoS of every account: ``lab|lab|normal,long`` a line."""
+    rows = [line.split("|") for line in said.splitlines() if line.strip()]
+    return (rows[0][0] if rows else ""), {account: qos for _, account, qos in rows if account}

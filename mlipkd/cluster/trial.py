@@ -1,0 +1,98 @@
+"""One small job all the way: Snakemake, the profile, SLURM, a node, and back."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from mlipkd import provenance
+from mlipkd.cluster.commands import ask
+from mlipkd.errors import InputError
+
+SNAKEFILE = Path("workflow/check/Snakefile")
+FOLDER = Path("logs/slurm-check")
+TARGET = FOLDER / "any/any/whereabouts.txt"
+SAID = FOLDER / "snakemake.log"
+#: Seconds between two questions to squeue.
+INTERVAL = 5
+
+
+def run_trial(profile: Path, wait: float, tell: Callable[[str], None] = print) -> str:
+    """Submit a job as a campaign would, wait for it, and give what it says of the place it ran in.
+
+    Args:
+        profile: folder of the Snakemake profile.
+        wait: minutes, those in the queue included.
+        tell: what to do with news of the job: its state, and why it is in it.
+
+    Raises:
+        InputError: the job failed, or did not end in time and was cancelled.
+    """
+    if not SNAKEFILE.is_file():
+        raise InputError(f"{SNAKEFILE}: wanted a file, found none; run it in the checkout")
+    TARGET.unlink(missing_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    name = f"slurm-check-{uuid.uuid4().hex[:8]}"
+    with open(SAID, "w") as said:
+        # In a session of its own: Ctrl-C comes to us, and from us to Snakemake, once.
+        snakemake = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE)),
+                *("--profile", str(profile), "--retries", "0", "--show-failed-logs"),
+                *("--slurm-jobname-prefix", name, "--", str(TARGET)),
+            ],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {provenance.SUBMITTED: provenance.code()},
+            start_new_session=True,
+        )
+    try:
+        state = _watch(snakemake, name, wait, tell)
+    finally:
+        if snakemake.poll() is None:
+            snakemake.send_signal(signal.SIGINT)
+            snakemake.wait()  # it cancels what it has submitted
+    if state is not None:
+        raise InputError(
+            f"wanted the job to end within {wait:g} minutes, got {state}; it was cancelled. Give "
+            f"--wait more minutes, or another partition; {SAID} is what Snakemake said"
+        )
+    if snakemake.returncode:
+        raise InputError(
+            f"{SAID.read_text()}\nwanted a job that comes back, got the above; mend what it names"
+        )
+    return TARGET.read_text()
+
+
+def _watch(
+    snakemake: subprocess.Popen, name: str, wait: float, tell: Callable[[str], None]
+) -> str | None:
+    """Wait for Snakemake; the state of the job if the time is over before."""
+    end = time.monotonic() + 60 * wait
+    state = ""
+    while True:
+        try:
+            snakemake.wait(min(INTERVAL, max(end - time.monotonic(), 0)))
+            return None
+        except subprocess.TimeoutExpired:
+            new = _state(name)
+        if new != state:
+            tell(new)
+        state = new
+        if time.monotonic() >= end:
+            return state
+
+
+def _state(name: str) -> str:
+    """The number and state of the job whose name begins so, and why it is in it."""
+    jobs = ask("squeue", "--me", "--noheader", "--states=all", "--format=%j|%A|%T|%r|%N")
+    for line in jobs.splitlines():
+        job, number, state, reason, nodes = line.split("|")
+        if job.startswith(name):
+            because = {"None": f" on {nodes}"}.get(reason, f" ({reason})")
+            return f"job {number} {state.lower()}{because}"
+    return "no job in SLURM"

@@ -1,0 +1,25 @@
+import os
+import platform
+
+import torch
+
+from mlipkd import __version__, provenance
+from mlipkd.cluster.whereabouts import sees_gpus, whereabouts
+
+
+def test_whereabouts(monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "42")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    lines = dict(line.split(": ", 1) for line in whereabouts().splitlines())
+    assert (lines["SLURM job"], lines["GPUs given"]) == ("42", "3")
+    assert (lines["host"], lines["folder"]) == (platform.node(), os.getcwd())
+    assert lines["mlipkd"] == f"{__version__}, commit {provenance.commit()}"
+
+
+def test_gpus_that_are_seen(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: f"H{number}")
+    assert "GPUs that PyTorch sees: H0, H1\n" in whereabouts()
+    assert sees_gpus(whereabouts())
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert not sees_gpus(whereabouts())
