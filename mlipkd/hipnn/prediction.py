@@ -1,11 +1,13 @@
 """Prediction: what a model or an ensemble says of a dataset, in batches sized to memory."""
 
+import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch, Batcher
 from mlipkd.hipnn.derivatives import forces, orders_and_gradient, per_system, stress
 from mlipkd.hipnn.file import Potential
@@ -24,7 +26,8 @@ def predict(
     (configurations, 3, 3) of all configurations, those of ``quantities``: float64, eV, Å.
 
     Raises:
-        InputError: the dataset holds an element that the model does not know.
+        InputError: the dataset holds an element that the model does not know, or one configuration
+            alone does not fit into memory.
     """
     found = predict_members(potential.model, dataset, quantities)
     return {name: values[0] for name, values in found.items()}
@@ -36,7 +39,7 @@ def predict_members(
     """The same of all members of an ensemble, in one pass: with a leading dimension for them.
 
     Raises:
-        InputError: the dataset holds an element that the model does not know.
+        InputError: as ``predict``.
     """
     shapes = {
         "energy": (len(dataset),),
@@ -46,10 +49,17 @@ def predict_members(
     }
     results = {name: np.empty((model.members, *shapes[name])) for name in quantities}
     batcher = Batcher(dataset, model.species, model.architecture.hard_max, model.dtype)
-    for configurations in _chunks(batcher, model):
+    chunks = list(_chunks(batcher, model))[::-1]
+    while chunks:
+        configurations = chunks.pop()
+        try:
+            batch = batcher.batch(configurations).to(model.device)
+            found = evaluate(model, batch, quantities)
+        except torch.OutOfMemoryError as error:
+            chunks += _halves(configurations, model, error)
+            continue
         atoms = batcher.atoms(configurations)
-        batch = batcher.batch(configurations).to(model.device)
-        for name, values in evaluate(model, batch, quantities).items():
+        for name, values in found.items():
             rows = configurations if name in ("energy", "stress") else atoms
             results[name][:, rows.numpy()] = values.cpu().numpy()
     return results
@@ -70,6 +80,21 @@ def evaluate(model: HIPNN, batch: Batch, quantities: Sequence[str]) -> dict[str,
         if "stress" in quantities:
             results["stress"] = stress(gradient, batch)
     return {name: results[name] for name in quantities}
+
+
+def _halves(
+    configurations: torch.Tensor, model: HIPNN, error: torch.OutOfMemoryError
+) -> list[torch.Tensor]:
+    if len(configurations) == 1:
+        raise InputError(
+            f"prediction: one configuration alone does not fit into the memory of {model.device}; "
+            "take a device with more memory, or --device cpu"
+        ) from error
+    first, second = configurations.tensor_split(2)
+    print(
+        f"out of memory: {len(configurations)} configurations are divided in two", file=sys.stderr
+    )
+    return [second, first]
 
 
 def _chunks(batcher: Batcher, model: HIPNN) -> Iterator[torch.Tensor]:
