@@ -21,7 +21,7 @@ from mlipkd.config.faults import TAKEN
 from mlipkd.config.section import Section
 from mlipkd.config.settings import DatasetSettings, TrainSettings, read_evaluation
 from mlipkd.errors import InputError
-from mlipkd.sizing import work
+from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.size import Size
 from mlipkd.sizing.work import Work
 from mlipkd.training.history import read_history
@@ -174,18 +174,18 @@ def _comp6(job: Job) -> Work:
 def _stability(job: Job) -> Work:
     members = job.trained()
     section = job.evaluation("stability", StabilityEvaluation)
-    return work.stability(job.size(), section, members[0].architecture, len(members))
+    return dynamics.stability(job.size(), section, members[0].architecture, len(members))
 
 
 def _liquid(job: Job) -> Work:
     section = job.evaluation("liquid", LiquidEvaluation)
-    return work.liquid(job.size(), section, job.trained()[0].architecture)
+    return dynamics.liquid(job.size(), section, job.trained()[0].architecture)
 
 
 def _rdf(job: Job) -> Work:
     liquid = job.evaluation("liquid", LiquidEvaluation)
     section = job.evaluation("rdf", RdfEvaluation)
-    return work.rdf(job.size(), liquid, section, len(job.members()))
+    return dynamics.rdf(job.size(), liquid, section, len(job.members()))
 
 
 def _cost(job: Job) -> Work:
@@ -197,7 +197,7 @@ def _cost(job: Job) -> Work:
         TrainSettings.read(job.dataset / family / model / f"seed{seed}/settings.yaml").architecture
         for family, model, seed in timed
     }
-    return work.cost(job.size(), job.evaluation("cost", CostEvaluation), list(shapes))
+    return dynamics.cost(job.size(), job.evaluation("cost", CostEvaluation), list(shapes))
 
 
 #: What the jobs of each rule had to do.

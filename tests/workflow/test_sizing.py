@@ -9,7 +9,7 @@ import yaml
 
 from mlipkd.config import load_campaign
 from mlipkd.config.settings import train_settings
-from mlipkd.sizing import work
+from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.estimate import Sizing
 from tests.workflow.workspace import SIZE, Workspace
 
@@ -62,7 +62,7 @@ def test_all_ask_for_what_their_work_takes(sized):
         f"water/teachers/{MODEL}/errors.csv": work.errors(SIZE, section.split, shape, 2),
         f"water/students2/{MODEL}/errors.csv": work.errors(SIZE, section.split, shape, 1),
         f"water/teachers/{MODEL}/comp6.csv": work.comp6(SIZE, suite, shape, 2),
-        "metal/cost.csv": work.cost(
+        "metal/cost.csv": dynamics.cost(
             SIZE,
             campaign.datasets["metal"].evaluations.cost,
             list(campaign.datasets["metal"].architectures("students").values()),
@@ -87,13 +87,11 @@ def test_dynamics_ask_for_what_their_steps_take(sized):
     sized.config = config
     section = load_campaign(sized.folder / "config.yaml").datasets["metal"]
     (shape,) = section.architectures("teachers").values()
-    evaluations = section.evaluations
+    asks = section.evaluations
     expected = {
-        f"metal/teachers/{MODEL}/stability.csv": work.stability(
-            SIZE, evaluations.stability, shape, 2
-        ),
-        f"metal/teachers/{MODEL}/seed1/liquid.h5": work.liquid(SIZE, evaluations.liquid, shape),
-        f"metal/teachers/{MODEL}/rdf.csv": work.rdf(SIZE, evaluations.liquid, evaluations.rdf, 2),
+        f"metal/teachers/{MODEL}/stability.csv": dynamics.stability(SIZE, asks.stability, shape, 2),
+        f"metal/teachers/{MODEL}/seed1/liquid.h5": dynamics.liquid(SIZE, asks.liquid, shape),
+        f"metal/teachers/{MODEL}/rdf.csv": dynamics.rdf(SIZE, asks.liquid, asks.rdf, 2),
     }
     found = asked(sized)
     for output, wanted in expected.items():

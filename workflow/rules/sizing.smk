@@ -2,7 +2,7 @@
 # (workflow/sizing.yaml, which mlipkd fit-sizing writes). A dataset's size is known once it is made;
 # until then Snakemake shows <TBD>.
 
-from mlipkd.sizing import work
+from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.estimate import Sizing
 from mlipkd.sizing.size import Size
 
@@ -60,25 +60,25 @@ def comparing_comp6(wildcards, input):
 def moving_liquid(wildcards, input):
     section = campaign.datasets[wildcards.dataset].evaluations.stability
     shape, members = architecture(wildcards), len(as_list(input.models))
-    return work.stability(Size.read(input.dataset_size), section, shape, members)
+    return dynamics.stability(Size.read(input.dataset_size), section, shape, members)
 
 
 def sampling_liquid(wildcards, input):
     section = campaign.datasets[wildcards.dataset].evaluations.liquid
-    return work.liquid(Size.read(input.dataset_size), section, architecture(wildcards))
+    return dynamics.liquid(Size.read(input.dataset_size), section, architecture(wildcards))
 
 
 def counting_distances(wildcards, input):
     asked = campaign.datasets[wildcards.dataset].evaluations
     members = len(as_list(input.trajectories))
-    return work.rdf(Size.read(input.dataset_size), asked.liquid, asked.rdf, members)
+    return dynamics.rdf(Size.read(input.dataset_size), asked.liquid, asked.rdf, members)
 
 
 def timing(wildcards, input):
     settings = members_by(Path(model).with_name("settings.yaml") for model in input.models)
     shapes = list(dict.fromkeys(own.architecture for own in settings))
     section = campaign.datasets[wildcards.dataset].evaluations.cost
-    return work.cost(Size.read(input.dataset_size), section, shapes)
+    return dynamics.cost(Size.read(input.dataset_size), section, shapes)
 
 
 def architecture(wildcards):

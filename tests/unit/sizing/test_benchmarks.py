@@ -8,7 +8,7 @@ from mlipkd.cli.fit_sizing import fit_sizing
 from mlipkd.config.dataset import AseFile, Split
 from mlipkd.config.evaluation import LiquidEvaluation
 from mlipkd.errors import InputError
-from mlipkd.sizing import work
+from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.benchmarks import read_benchmarks
 from tests.unit.sizing.conftest import settings
 
@@ -94,7 +94,7 @@ def test_what_did_not_run_through_is_left_out(campaign, size):
     head = "dataset,family,model,seed,metric,value,unit\nmetal,teachers,m,0,failed,"
     rows.write_text(f"{head}0.0,\n")
     (found,) = read_benchmarks(campaign)
-    assert found.work == work.liquid(size, liquid, settings().architecture)
+    assert found.work == dynamics.liquid(size, liquid, settings().architecture)
     rows.write_text(f"{head}1.0,\n")
     with pytest.raises(InputError, match="found none below"):
         read_benchmarks(campaign)
