@@ -23,13 +23,12 @@ from mlipkd.sizing.estimate import SAFETY, Fit, KindOfJob, Sizing
 #: The least that a unit of memory takes: arrays take their own bytes. ``start`` is what every job
 #: of a kind takes, whatever it has to do.
 BYTES = {"start": 0.0, "file": 0.5, "kept": 1.0, "batch": 1.0, "side_by_side": 1.0}
-#: The least that a unit of time takes on one core, s: ten thousand million multiplications, ten
-#: million neighbours or distances, and the labels of a million atoms in a second; a millisecond for
-#: a call into the model.
+#: The least that a unit of time takes on one core, s: in a second 10¹⁰ multiplications, ten million
+#: neighbours or distances, and the labels of five million atoms; a millisecond for a batch or call.
 TIME = {
     "start": 0.0, "file": 0.0, "aluminium-emt": 0.0, "molecules-xtb": 0.0, "batches": 1e-3,
     "calls": 1e-3, "gathered": 1e-8, "listed": 1e-7, "pairs": 1e-7, "multiplied": 1e-10,
-    "labelled": 1e-6, "atoms": 1e-6,
+    "labelled": 2e-7, "atoms": 2e-7,
 }  # fmt: skip
 
 
