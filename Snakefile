@@ -1,7 +1,7 @@
 # Knowledge distillation, from a configuration file to tables:
 #
 #   datasets     downloads/{download}
-#                results/{dataset}/dataset.h5
+#                results/{dataset}/dataset.h5, size.json
 #   training     results/{dataset}/{family}/{model}/seed{seed}/model.safetensors
 #   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5, augmented.h5
 #                results/{dataset}/{family}/{model}/augmented.h5, which students train on
@@ -23,6 +23,7 @@ MEMBER = "{dataset}/{family}/{model}/seed{seed}"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/sizing.smk"
 
 
 wildcard_constraints:

@@ -9,10 +9,13 @@ from typer import Option
 def dataset(
     settings: Annotated[Path, Option(help="Name, source and split of the dataset, YAML.")],
     output: Annotated[Path, Option(help="Dataset to write, HDF5.")],
+    size: Annotated[
+        Path | None, Option(help="Its size to write, JSON: what its jobs take depends on it.")
+    ] = None,
 ) -> None:
     """Read or make a dataset, check it, split it and write it in eV and Å.
 
-    Example: mlipkd dataset --settings settings.yaml --output dataset.h5
+    Example: mlipkd dataset --settings settings.yaml --output dataset.h5 --size size.json
     """
     from dataclasses import replace
 
@@ -22,6 +25,7 @@ def dataset(
     from mlipkd.datasets.sources import read_source
     from mlipkd.datasets.splits import clusters, split
     from mlipkd.errors import InputError
+    from mlipkd.sizing.size import measure
 
     wanted = DatasetSettings.read(str(settings))
     found = read_source(wanted.name, wanted.source)
@@ -33,6 +37,8 @@ def dataset(
     notes = [*found.provenance["notes"], *report.remarks]
     provenance = {**found.provenance, "notes": notes, "split": wanted.split.model_dump()}
     write(replace(found, clusters=together, splits=splits, provenance=provenance), output)
+    if size:
+        measure(found, output).write(size)
     for note in notes:
         print(f"{wanted.name}: {note}")
     print(f"{output}: {len(found)} configurations, {found.offsets[-1]} atoms")

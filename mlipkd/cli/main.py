@@ -22,6 +22,7 @@ from mlipkd.cli.evaluate_stability import evaluate_stability
 from mlipkd.cli.evaluate_structure import evaluate_structure
 from mlipkd.cli.fetch import fetch
 from mlipkd.cli.figure import figure
+from mlipkd.cli.fit_sizing import fit_sizing
 from mlipkd.cli.merge import merge
 from mlipkd.cli.predict import predict
 from mlipkd.cli.recommend import recommend
@@ -63,6 +64,7 @@ VERBS = (
     collect,
     summary,
     figure,
+    fit_sizing,
 )
 
 

@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from mlipkd.cli.main import app
+from tests.workflow.workspace import SIZE
 
 ROOT = Path(__file__).parents[2]
 MODEL = "n1-l0-a1-w4-s2"
@@ -40,7 +41,8 @@ def test_commands(workspace):
     teachers = f"results/water/teachers/{MODEL}"
     students = f"results/water/students/{MODEL}"
     assert {
-        "dataset --settings results/water/settings.yaml --output results/water/dataset.h5",
+        "dataset --settings results/water/settings.yaml --output results/water/dataset.h5"
+        " --size results/water/size.json",
         f"train --settings {teachers}/seed1/settings.yaml --dataset results/water/dataset.h5"
         f" --output {teachers}/seed1/model.safetensors --history {teachers}/seed1/history.jsonl"
         " --threads 1 --device auto",
@@ -164,6 +166,8 @@ def test_a_thousand_jobs_are_planned_within_a_minute(workspace):
         families[name]["seeds"] = 20
     families["teachers"]["seeds"] = 100
     workspace.config = campaign
+    for dataset in campaign["datasets"]:  # so that all can be told what they take
+        SIZE.write(workspace.folder / f"results/{dataset}/size.json")
     begin = time.monotonic()
     planned = workspace.planned()
     assert len(planned) > 1000

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from mlipkd.sizing.size import Size
+
 ROOT = Path(__file__).parents[2]
 
 #: Writes one line to each file that a verb makes, and its own command line to commands.log.
@@ -18,10 +20,23 @@ echo "$*" >> commands.log
 while [ $# -gt 0 ]; do
     case "$1" in
         --output|--history|--manifest|--trajectory) echo "$1" > "$2"; shift ;;
+        --size) cp size.json "$2"; shift ;;
     esac
     shift
 done
 """
+
+#: A million atoms of one element in 10,000 configurations, with n³ neighbours within n Å.
+SIZE = Size(
+    configurations=10_000,
+    atoms=1_000_000,
+    largest=100,
+    elements=1,
+    mass=27.0,
+    periodic=True,
+    neighbours=tuple(float(radius**3) for radius in range(1, 13)),
+    bytes=10**8,
+)
 
 CAMPAIGN = """\
 recipes:
@@ -75,6 +90,7 @@ class Workspace:
         (folder / "bin").mkdir(parents=True)
         (folder / "bin" / "mlipkd").write_text(STAND_IN)
         (folder / "bin" / "mlipkd").chmod(0o755)
+        SIZE.write(folder / "size.json")
         (folder / "config.yaml").write_text(CAMPAIGN)
         (folder / "water.xyz").write_text("water\n")
         (folder / "small.h5").write_text("small\n")

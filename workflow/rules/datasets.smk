@@ -26,6 +26,7 @@ rule dataset:
         files=lambda w: getattr(campaign.datasets[w.dataset].source, "files", []),
     output:
         dataset=f"results/{DATASET}/dataset.h5",
+        dataset_size=f"results/{DATASET}/size.json",
     log:
         f"logs/{DATASET}/dataset.log",
     benchmark:
@@ -33,7 +34,8 @@ rule dataset:
     conda:
         "../../envs/mlipkd.yaml"
     resources:
-        mem_mb=rising(8000),
-        runtime=rising(240),
+        mem_mb=memory(making_dataset),
+        runtime=minutes(making_dataset),
     shell:
-        "mlipkd dataset --settings {input.settings:q} --output {output.dataset:q} > {log:q} 2>&1"
+        "mlipkd dataset --settings {input.settings:q} --output {output.dataset:q}"
+        " --size {output.dataset_size:q} > {log:q} 2>&1"

@@ -5,6 +5,7 @@
 rule errors:
     input:
         dataset=f"results/{DATASET}/dataset.h5",
+        dataset_size=f"results/{DATASET}/size.json",
         models=every_member,
     output:
         rows=f"results/{MODEL}/errors.csv",
@@ -16,9 +17,9 @@ rule errors:
         "../../envs/mlipkd.yaml"
     threads: 4
     resources:
-        gpu=1,
-        mem_mb=rising(8000),
-        runtime=rising(60),
+        gpu=one_gpu,
+        mem_mb=memory(comparing),
+        runtime=minutes(comparing),
     shell:
         "mlipkd evaluate-errors --dataset {input.dataset:q} --output {output.rows:q}"
         " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
@@ -27,6 +28,7 @@ rule errors:
 rule comp6:
     input:
         settings=f"results/{DATASET}/comp6.settings.yaml",
+        dataset_size=f"results/{DATASET}/size.json",
         suites=lambda w: [
             file
             for suite in campaign.datasets[w.dataset].evaluations.comp6.suites.values()
@@ -43,9 +45,9 @@ rule comp6:
         "../../envs/mlipkd.yaml"
     threads: 4
     resources:
-        gpu=1,
-        mem_mb=rising(8000),
-        runtime=rising(120),
+        gpu=one_gpu,
+        mem_mb=memory(comparing_comp6),
+        runtime=minutes(comparing_comp6),
     shell:
         "mlipkd evaluate-comp6 --settings {input.settings:q} --output {output.rows:q}"
         " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
@@ -73,6 +75,7 @@ rule learning:
 rule stability:
     input:
         settings=f"results/{DATASET}/stability.settings.yaml",
+        dataset_size=f"results/{DATASET}/size.json",
         models=every_seed(f"results/{MEMBER}/model.safetensors"),
     output:
         rows=f"results/{MODEL}/stability.csv",
@@ -85,8 +88,8 @@ rule stability:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=rising(8000),
-        runtime=rising(1440),
+        mem_mb=memory(moving_liquid),
+        runtime=minutes(moving_liquid),
     shell:
         "mlipkd evaluate-stability --settings {input.settings:q} --output {output.rows:q}"
         " --runtime {resources.runtime} --threads {threads} --device auto {input.models:q}"
@@ -96,6 +99,7 @@ rule stability:
 rule liquid:
     input:
         settings=f"results/{DATASET}/liquid.settings.yaml",
+        dataset_size=f"results/{DATASET}/size.json",
         model=f"results/{MEMBER}/model.safetensors",
     output:
         trajectory=f"results/{MEMBER}/liquid.h5",
@@ -109,8 +113,8 @@ rule liquid:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=rising(8000),
-        runtime=rising(1440),
+        mem_mb=memory(sampling_liquid),
+        runtime=minutes(sampling_liquid),
     shell:
         "mlipkd evaluate-liquid --settings {input.settings:q} --trajectory {output.trajectory:q}"
         " --output {output.rows:q} --runtime {resources.runtime} --threads {threads} --device auto"
@@ -120,6 +124,7 @@ rule liquid:
 rule rdf:
     input:
         settings=f"results/{DATASET}/rdf.settings.yaml",
+        dataset_size=f"results/{DATASET}/size.json",
         trajectories=every_seed(f"results/{MEMBER}/liquid.h5"),
     output:
         rows=f"results/{MODEL}/rdf.csv",
@@ -130,8 +135,8 @@ rule rdf:
     conda:
         "../../envs/mlipkd.yaml"
     resources:
-        mem_mb=rising(4000),
-        runtime=rising(60),
+        mem_mb=memory(counting_distances),
+        runtime=minutes(counting_distances),
     shell:
         "mlipkd evaluate-rdf --settings {input.settings:q} --output {output.rows:q}"
         " {input.trajectories:q} > {log:q} 2>&1"
@@ -160,6 +165,7 @@ rule structure:
 rule cost:
     input:
         settings=f"results/{DATASET}/cost.settings.yaml",
+        dataset_size=f"results/{DATASET}/size.json",
         dataset=f"results/{DATASET}/dataset.h5",
         models=first_seeds,
     output:
@@ -174,8 +180,8 @@ rule cost:
     threads: workflow.resource_settings.cores or 8
     resources:
         gpu=1,
-        mem_mb=rising(8000),
-        runtime=rising(240),
+        mem_mb=memory(timing),
+        runtime=minutes(timing),
     shell:
         "mlipkd evaluate-cost --settings {input.settings:q} --dataset {input.dataset:q}"
         " --output {output.rows:q} --threads {threads} --device auto {input.models:q}"

@@ -6,6 +6,7 @@ rule predict:
     input:
         model=member,
         dataset=f"results/{DATASET}/dataset.h5",
+        dataset_size=f"results/{DATASET}/size.json",
     output:
         predictions=f"results/{MEMBER}/predictions.h5",
     log:
@@ -16,9 +17,9 @@ rule predict:
         "../../envs/mlipkd.yaml"
     threads: 4
     resources:
-        gpu=1,
-        mem_mb=rising(8000),
-        runtime=rising(60),
+        gpu=one_gpu,
+        mem_mb=memory(predicting),
+        runtime=minutes(predicting),
     shell:
         "mlipkd predict --model {input.model:q} --dataset {input.dataset:q}"
         " --output {output.predictions:q} --threads {threads} --device auto > {log:q} 2>&1"
@@ -27,6 +28,7 @@ rule predict:
 rule merge:
     input:
         dataset=f"results/{DATASET}/dataset.h5",
+        dataset_size=f"results/{DATASET}/size.json",
         predictions=every_seed(f"results/{MEMBER}/predictions.h5"),
     output:
         dataset=f"results/{MODEL}/augmented.h5",
@@ -38,8 +40,8 @@ rule merge:
     conda:
         "../../envs/mlipkd.yaml"
     resources:
-        mem_mb=rising(8000),
-        runtime=rising(30),
+        mem_mb=memory(merging),
+        runtime=minutes(merging),
     shell:
         "mlipkd merge --dataset {input.dataset:q} --output {output.dataset:q}"
         " --manifest {output.manifest:q} {input.predictions:q} > {log:q} 2>&1"
@@ -48,6 +50,7 @@ rule merge:
 rule merge_single:
     input:
         dataset=f"results/{DATASET}/dataset.h5",
+        dataset_size=f"results/{DATASET}/size.json",
         predictions=f"results/{MEMBER}/predictions.h5",
     output:
         dataset=f"results/{MEMBER}/augmented.h5",
@@ -59,8 +62,8 @@ rule merge_single:
     conda:
         "../../envs/mlipkd.yaml"
     resources:
-        mem_mb=rising(8000),
-        runtime=rising(30),
+        mem_mb=memory(merging),
+        runtime=minutes(merging),
     shell:
         "mlipkd merge --dataset {input.dataset:q} --output {output.dataset:q}"
         " --manifest {output.manifest:q} {input.predictions:q} > {log:q} 2>&1"

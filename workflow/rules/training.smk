@@ -6,6 +6,7 @@ rule train:
     input:
         settings=f"results/{MEMBER}/settings.yaml",
         dataset=training_data,
+        dataset_size=f"results/{DATASET}/size.json",
     output:
         model=f"results/{MEMBER}/model.safetensors",
         history=f"results/{MEMBER}/history.jsonl",
@@ -18,8 +19,8 @@ rule train:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=rising(8000),
-        runtime=rising(720),
+        mem_mb=memory(training),
+        runtime=minutes(training),
     shell:
         "mlipkd train --settings {input.settings:q} --dataset {input.dataset:q}"
         " --output {output.model:q} --history {output.history:q}"
@@ -36,6 +37,7 @@ for dataset, family, model in TOGETHER:
         input:
             settings=[f"results/{member}/settings.yaml" for member in members],
             dataset=labelled(dataset, family, model),
+            dataset_size=f"results/{dataset}/size.json",
         output:
             models=[f"results/{member}/model.safetensors" for member in members],
             histories=[f"results/{member}/history.jsonl" for member in members],
@@ -55,8 +57,8 @@ for dataset, family, model in TOGETHER:
             ],
         resources:
             gpu=1,
-            mem_mb=rising(8000),
-            runtime=rising(1440),
+            mem_mb=memory(training),
+            runtime=minutes(training),
         shell:
             "mlipkd train --dataset {input.dataset:q} {params.members:q}"
             " --runtime {resources.runtime} --threads {threads} --device auto > {log:q} 2>&1"

@@ -1,0 +1,156 @@
+"""Work: what a job has to do, as a few numbers that its time and its memory are proportional to.
+
+Those of time count operations; what one of them takes is for benchmarks to say. Those of memory
+count the bytes, in MB, of arrays that are surely held at one time; benchmarks say what comes on top
+of them. Multiplications are counted as the kernels of one member carry them out: see
+``hipnn/interaction.py``.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mlipkd.config.dataset import AnySource, Split
+from mlipkd.config.model import Architecture
+from mlipkd.config.settings import TrainSettings
+from mlipkd.datasets.slabs import ATOMS as SLAB
+from mlipkd.sizing.counts import held, multiplications
+from mlipkd.sizing.size import Size
+
+#: The kinds of jobs.
+KINDS = (
+    "calculation",
+    "dataset",
+    "distribution",
+    "dynamics",
+    "inference",
+    "merging",
+    "training",
+)
+
+MB = 1e6
+#: Bytes of a number of the model, of a neighbour in a list (vector, sender, reverse), and of all
+#: labels of an atom by one member.
+NUMBER, PAIR, LABELS = 4, 20, 64
+#: Bytes that the neighbours of training data may take; see ``training/data.py``.
+BLOCK = 4 * 2**30
+#: Bytes of an atom in a file of the COMP6 layout: a position and a force in single precision.
+COMP6_ATOM = 24
+#: Readers that compute their labels.
+BUILT_IN = ("aluminium-emt", "molecules-xtb")
+#: Quantities that are no derivatives.
+ENERGIES = {"energy", "energy_per_atom", "atomic_energies"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one job has to do."""
+
+    kind: str
+    """Jobs of one kind are estimated alike."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """What its time is made of."""
+    megabytes: dict[str, float] = field(default_factory=dict)
+    """What its memory is made of."""
+
+
+def dataset(source: AnySource, file_bytes: int) -> Work:
+    """Making a dataset, of files of so many bytes if it is made of files."""
+    made = getattr(source, "configurations", 0)
+    counts = {reader: made * (source.reader == reader) for reader in BUILT_IN}
+    counts["file"] = file_bytes / MB
+    return Work("dataset", {"start": 1, **counts}, {"start": 1, "file": file_bytes / MB})
+
+
+def train(size: Size, members: Sequence[TrainSettings], epochs: int | None = None) -> Work:
+    """Training members together, for all the epochs that they may take if no number is given."""
+    settings = members[0]
+    recipe, shape = settings.recipe, settings.architecture
+    share = _share_trained(size, settings.split, len(members) if recipe.split != "shared" else 1)
+    configurations, atoms = size.configurations * share, size.atoms * share
+    pairs = atoms * size.within(shape.hard_max)
+    in_batch = recipe.batch.configurations or (recipe.batch.pairs or 1) / max(
+        1, pairs / configurations
+    )
+    # Derivatives of the forces take the way through the layers twice.
+    sweeps = 1 if {term.quantity for term in recipe.loss} <= ENERGIES else 2
+    epochs = recipe.optimiser.epochs if epochs is None else epochs
+    passes = epochs * sweeps * len(members)
+    batch_atoms = min(1, in_batch / configurations) * atoms
+    batch = batch_atoms * (held(shape) + 6 * size.within(shape.hard_max))
+    return Work(
+        "training",
+        {
+            "start": 1,
+            "batches": epochs * math.ceil(configurations / in_batch),
+            "gathered": epochs * pairs,
+            "multiplied": passes * multiplications(shape, size.elements, atoms, pairs),
+        },
+        {
+            "start": 1,
+            "kept": (min(pairs * PAIR, BLOCK) + size.bytes * share) / MB,
+            "batch": batch * sweeps * len(members) * NUMBER / MB,
+        },
+    )
+
+
+def _share_trained(size: Size, split: Split, draws: int) -> float:
+    """The part of a dataset that is trained on or validated with, in all of so many draws."""
+    share = 1 - split.test
+    if split.train is None:
+        return share
+    return min(share, draws * (split.train / size.configurations + split.validation))
+
+
+def predict(size: Size, shape: Architecture) -> Work:
+    """Labelling a dataset by one member."""
+    return _inference(size, shape, 1, size.atoms, min(size.atoms, SLAB))
+
+
+def errors(size: Size, split: Split, shape: Architecture, members: int) -> Work:
+    """Comparing members with the test split."""
+    atoms = size.atoms * split.test
+    return _inference(size, shape, members, atoms, min(atoms, SLAB))
+
+
+def comp6(size: Size, file_bytes: int, shape: Architecture, members: int) -> Work:
+    """Comparing members with suites in files of so many bytes; these are read whole."""
+    atoms = file_bytes / COMP6_ATOM
+    return _inference(size, shape, members, atoms, atoms)
+
+
+def _inference(
+    size: Size, shape: Architecture, members: int, atoms: float, atoms_at_once: float
+) -> Work:
+    neighbours = size.within(shape.hard_max)
+    return Work(
+        "inference",
+        {
+            "start": 1,
+            "listed": atoms * neighbours,
+            "labelled": atoms * members,
+            "multiplied": members
+            * multiplications(shape, size.elements, atoms, atoms * neighbours),
+        },
+        {
+            "start": 1,
+            "kept": atoms_at_once * (neighbours * PAIR + members * LABELS) / MB,
+            "batch": size.largest * members * held(shape) * NUMBER / MB,
+        },
+    )
+
+
+def calculate(atoms: float) -> Work:
+    """Asking a calculator for the labels of so many atoms."""
+    at_once = min(atoms, SLAB) * LABELS / MB
+    return Work("calculation", {"start": 1, "atoms": atoms}, {"start": 1, "kept": at_once})
+
+
+def merge(size: Size, members: int) -> Work:
+    """Merging the labels of members."""
+    at_once = min(size.atoms, SLAB) * members * LABELS / MB
+    return Work(
+        "merging",
+        {"start": 1, "labelled": size.atoms * members},
+        {"start": 1, "kept": at_once},
+    )
