@@ -44,7 +44,7 @@ def advise(offers: Offers, asked: Sequence[Asked], profile: dict) -> list[Advice
     if offers.default is None and not all(job.partition for job in asked):
         change = {"default-resources": {"slurm_partition": home.name}}
         advice.append(Advice("no partition is the default here", change))
-    return [*advice, *_on_rules(offers, asked, home)]
+    return [*advice, *_on_rules(offers, asked, home), *_on_the_unknown(asked)]
 
 
 def _on_accounts(offers: Offers, asked: Sequence[Asked]) -> Iterator[Advice]:
@@ -123,6 +123,15 @@ def _on_rules(offers: Offers, asked: Sequence[Asked], home: Partition) -> Iterat
                 "another partition"
             )
             yield Advice(reason, {})
+
+
+def _on_the_unknown(asked: Sequence[Asked]) -> Iterator[Advice]:
+    if rules := [job.rule for job in asked if not job.known]:
+        reason = (
+            f"what {', '.join(rules)} ask for is computed from data that are not there yet: make "
+            "them with --until dataset and check again, or see what fails"
+        )
+        yield Advice(reason, {})
 
 
 def _placed(offers: Offers, job: Asked, home: Partition) -> tuple[Partition, list[_Fault]]:

@@ -36,6 +36,8 @@ class Asked(NamedTuple):
     """The same."""
     by_gres: bool
     """Whether GPUs are asked for as ``gres``."""
+    known: bool = True
+    """Whether all of this is known already: what depends on data is once they are there."""
 
 
 def read_profile(folder: Path) -> dict:
@@ -103,5 +105,6 @@ def parse_asked(plan: str) -> list[Asked]:
             account=resources.get("slurm_account", ""),
             partition=resources.get("slurm_partition", ""),
             by_gres=gres is not None,
+            known={"mem_mb", "runtime"} <= set(resources),
         )
     return list(found.values())

@@ -143,3 +143,10 @@ def test_partition_whose_jobs_are_cancelled():
 def test_no_partition_open():
     cluster = SMALL._replace(partitions=SMALL.partitions.replace("State=UP", "State=DOWN"))
     assert "no partition is open" in notes(cluster, asks())
+
+
+def test_what_depends_on_data_that_are_not_there():
+    unknown = asks("predict", memory=0, runtime=0, known=False)
+    assert changes(SMALL, asks(), unknown) == []
+    assert "what predict ask for is computed from data" in notes(SMALL, asks(), unknown)
+    assert notes(SMALL, asks()) == ""

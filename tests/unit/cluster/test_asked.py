@@ -34,7 +34,7 @@ rule errors:
 def test_parse():
     assert parse_asked(PLAN) == [
         Asked("train", 7, 2, 24000, 2160, "lab", "big", by_gres=True),
-        Asked("merge", 1, 0, 0, 30, "", "", by_gres=False),
+        Asked("merge", 1, 0, 0, 30, "", "", by_gres=False, known=False),
         Asked("errors", 1, 1, 8000, 60, "", "", by_gres=False),
     ]
 
