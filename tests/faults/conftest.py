@@ -20,9 +20,9 @@ from tests.unit.training.conftest import settings, tiny_dataset  # noqa: F401
 class Training:
     """The training of one member, in as many folders as a test likes."""
 
-    def __init__(self, root: Path, settings: str, dataset: Path) -> None:
+    def __init__(self, root: Path, text: str, dataset: Path) -> None:
         self.root, self.dataset = root, dataset
-        (root / "settings.yaml").write_text(settings)
+        (root / "settings.yaml").write_text(text)
 
     def words(self, folder: str) -> list[str]:
         """The words of a command line that trains into a folder."""

@@ -7,7 +7,6 @@ path could read. What is then not refused must be a text that is known to be fre
 import copy
 from collections.abc import Iterator
 
-import pytest
 import yaml
 
 from mlipkd.config import Campaign, ConfigError

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import time
 from pathlib import Path
 
 import typer
@@ -156,22 +155,6 @@ def test_several_members_can_share_a_job(workspace):
         ("water+students2", 1),
         ("water+teachers", 2),
     ]
-
-
-def test_a_thousand_jobs_are_planned_within_a_minute(workspace):
-    campaign = workspace.config
-    families = campaign["datasets"]["metal"]["families"]
-    for name in ("students", "controls"):
-        families[name]["model"] = {"width": [4, 8, 16, 32], "sensitivities": [2, 4, 8, 16, 32]}
-        families[name]["seeds"] = 20
-    families["teachers"]["seeds"] = 100
-    workspace.config = campaign
-    for dataset in campaign["datasets"]:  # so that all can be told what they take
-        SIZE.write(workspace.folder / f"results/{dataset}/size.json")
-    begin = time.monotonic()
-    planned = workspace.planned()
-    assert len(planned) > 1000
-    assert time.monotonic() - begin < 60
 
 
 def _files(workspace, folder: str) -> list[Path]:
