@@ -12,7 +12,9 @@ COMMON = ROOT / "workflow" / "rules" / "common.smk"  # which is plain Python
 MODULES = sorted(
     [*ROOT.glob("mlipkd/**/*.py"), *ROOT.glob("benchmarks/*.py"), ROOT / "setup.py", COMMON]
 )
-RULES = sorted([*ROOT.glob("workflow/**/*.smk"), ROOT / "Snakefile"])
+RULES = sorted(
+    [*ROOT.glob("workflow/**/*.smk"), *ROOT.glob("workflow/**/Snakefile"), ROOT / "Snakefile"]
+)
 
 #: Modules that load objects, and so may run whatever they hold.
 LOADERS = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
@@ -165,7 +167,7 @@ def faults_of_rules(text: str) -> Iterator[str]:
         yield from (word for word in words if not word.endswith(":q}") and word not in NUMBERS)
 
 
-@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", RULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_rules(path: Path) -> None:
     assert not list(faults_of_rules(path.read_text()))
 
