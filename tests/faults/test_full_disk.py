@@ -61,17 +61,3 @@ def test_on_a_small_disk(verbs, small_disk, inject, name) -> None:
     assert named(ended, small_disk), ended.error
     assert "No space left" in ended.error
     assert [path.name for path in small_disk.iterdir()] == ["ballast"]
-
-
-@pytest.mark.parametrize("size", [100, 300])
-def test_training_starts_or_goes_on_when_there_is_space(training_of, inject, size) -> None:
-    """The history finds no space; with space all goes on to the same bits."""
-    training = training_of(epochs=3)
-    assert training.run("whole").status == 0
-    inject("disk full: training", "refused")
-    ended = training.run("full", partial(limit_files, size))
-    assert named(ended, training.folder("full")), ended.error
-    assert not training.model("full").exists()
-    inject("disk full: training, and then space", "recovered")
-    assert training.run("full").status == 0
-    assert training.same("whole", "full")
