@@ -141,7 +141,6 @@ def test_free_text_is_not_run(workspace, inject) -> None:  # noqa: F811
     water, metal = campaign["datasets"]["water"], campaign["datasets"]["metal"]
     water["source"] = {"reader": "ase", "files": sources, "energy_key": "$(touch canary)"}
     water["evaluations"]["comp6"] = {"suites": {"small": suites}}
-    water["evaluations"]["stability"] = {"molecule": "`touch canary`"}
     metal["families"]["oracle"] = {
         "calculator": {"type": "a:B", "options": {"command": "$(touch canary);touch canary"}}
     }
@@ -149,7 +148,7 @@ def test_free_text_is_not_run(workspace, inject) -> None:  # noqa: F811
     campaign["downloads"] = {"fetched.xyz": {"url": url, "sha256": "0" * 64}}
     water["source"]["files"].append("downloads/fetched.xyz")
     workspace.config = campaign
-    for _ in range(len(sources) + len(suites) + 4):
+    for _ in range(len(sources) + len(suites) + 3):
         inject("hostile: shell or path in free text of the campaign", "recovered")
     done = workspace.snakemake("--cores", "2")
     assert done.returncode == 0, done.stdout + done.stderr

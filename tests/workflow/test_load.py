@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.workflow.workspace import ROOT
+from tests.workflow.workspace import ROOT, SIZE
 
 SECONDS, BYTES = 60, 1e9
 
@@ -20,6 +20,8 @@ def test_a_thousand_jobs_are_planned(workspace, inject) -> None:
         families[name]["seeds"] = 20
     families["teachers"]["seeds"] = 100
     workspace.config = campaign
+    for dataset in campaign["datasets"]:  # so that all can be told what they take
+        SIZE.write(workspace.folder / f"results/{dataset}/size.json")
     inject(f"load: over 1,000 jobs planned within {SECONDS} s and {BYTES / 1e9:g} GB", "recovered")
 
     with open(workspace.folder / "plan", "w") as plan:

@@ -8,7 +8,6 @@ import typer
 import yaml
 
 from mlipkd.cli.main import app
-from tests.workflow.workspace import SIZE
 
 ROOT = Path(__file__).parents[2]
 MODEL = "n1-l0-a1-w4-s2"
