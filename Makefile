@@ -1,5 +1,6 @@
 # make demo    install, run the campaign of config.yaml, print its summary
-# make test    install, run all tests
+# make test    install, run all tests but those that take longer than 20 s; make test-slow: those
+# make reliability   run all tests that inject faults, count what comes of them in docs/reliability.md
 # make reproduced CAMPAIGN=chno   run campaigns/reduced/chno.yaml, keep its tables in docs/reproduced
 # make bench   speed and memory beside hippynn, into docs/performance.md; make bench-quick: ratios
 
@@ -8,7 +9,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: install demo reproduced test lint bench bench-quick docs clean
+.PHONY: install demo reproduced test test-slow reliability lint bench bench-quick docs clean
 
 install: $(VENV)/installed
 
@@ -34,8 +35,19 @@ reproduced: install
 	find docs/reproduced -name '*.sha256' -delete
 
 # One thread for each of the tests that run side by side.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile
+
 test: install
-	OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile
+	$(PYTEST) -m 'not slow'
+
+test-slow: install
+	$(PYTEST) -m slow
+
+reliability: install
+	$(eval COUNTS := $(shell mktemp -d))
+	$(PYTEST) --count-faults $(COUNTS) tests/faults tests/slurm tests/workflow \
+		tests/unit/datasets/test_hostile.py tests/unit/distillation/test_merge.py
+	python -m benchmarks.reliability $(COUNTS) > docs/reliability.md
 
 lint: install
 	ruff check .

@@ -17,6 +17,7 @@ from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.testing import small_shape
+from tests.counting import inject, pytest_addoption  # noqa: F401
 
 torch.set_num_threads(1)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from mlipkd import artefacts
 from mlipkd.config.model import Architecture
@@ -52,7 +52,8 @@ def save_potential(potential: Potential, path: Path) -> None:
     record = json.dumps({"format": FORMAT, **potential.metadata})
     header = {"mlipkd": record, "sha256": _digest(record, tensors)}
     with artefacts.writing(Path(path)) as temporary:
-        save_file(tensors, temporary, metadata=header)
+        # Not save_file, which reports a full disk as an error of the format.
+        temporary.write_bytes(save(tensors, header))
 
 
 def load_potential(path: Path | str, device: torch.device | str = "cpu") -> Potential:
@@ -66,14 +67,15 @@ def load_potential(path: Path | str, device: torch.device | str = "cpu") -> Pote
             header = file.metadata() or {}
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         record = json.loads(header["mlipkd"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        file_format = int(record["format"])
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"{path}: wanted a model file of mlipkd, got something else ({error}); "
             "give a model.safetensors that `mlipkd train` wrote"
         ) from error
-    if record["format"] > FORMAT:
+    if file_format > FORMAT:
         raise InputError(
-            f"{path}: wanted a model file of format {FORMAT} or older, got {record['format']}, "
+            f"{path}: wanted a model file of format {FORMAT} or older, got {file_format}, "
             f"written by mlipkd {record.get('mlipkd')}; read it with that version or a later one"
         )
     if header.get("sha256") != _digest(header["mlipkd"], weights):

@@ -180,7 +180,8 @@ def text_for_numbers(arrays):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_bad_data_are_refused(mlipkd, tmp_path, arrays, spoil, parts) -> None:
+def test_bad_data_are_refused(mlipkd, tmp_path, arrays, inject, spoil, parts) -> None:
+    inject("data: units, signs, shapes or numbers that cannot be", "refused")
     spoil(arrays)
     path = tmp_path / "water.h5"
     write_hdf5(path, arrays)
@@ -208,7 +209,7 @@ def test_a_nan_where_no_mask_is_declared_is_refused(mlipkd, tmp_path, arrays) ->
         status, _, error = mlipkd(*words)
         assert status == 2
         assert f"{path}: configuration 7: wanted finite reference energy" in error
-    assert not output.parent.exists()
+    assert not output.exists()
 
 
 def cut_short(path):
@@ -276,7 +277,10 @@ def twenty_four_terabytes(path):
         (twenty_four_terabytes, "it declares 24 TB"),
     ],
 )
-def test_damaged_and_hostile_files_are_refused(mlipkd, tmp_path, arrays, damage, message) -> None:
+def test_damaged_and_hostile_files_are_refused(
+    mlipkd, tmp_path, arrays, inject, damage, message
+) -> None:
+    inject("hostile: source with links, objects, 24 TB, or damaged", "refused")
     path = tmp_path / "water.h5"
     write_hdf5(path, arrays)
     damage(path)
@@ -284,7 +288,8 @@ def test_damaged_and_hostile_files_are_refused(mlipkd, tmp_path, arrays, damage,
 
 
 @pytest.mark.parametrize("byte", [0.05, 0.5, 0.95])
-def test_a_flipped_bit_of_a_dataset_is_seen(mlipkd, tmp_path, arrays, byte) -> None:
+def test_a_flipped_bit_of_a_dataset_is_seen(mlipkd, tmp_path, arrays, inject, byte) -> None:
+    inject("damage: dataset, a bit flipped", "refused")
     write_hdf5(tmp_path / "water.h5", arrays)
     output = tmp_path / "dataset.h5"
     settings = settings_for(tmp_path / "water.h5", tmp_path)

@@ -75,7 +75,8 @@ def lose_the_file(path):
         (lose_the_file, "wanted a file, found none"),
     ],
 )
-def test_damage_is_seen(dataset, predictions, tmp_path, damage, message) -> None:
+def test_damage_is_seen(dataset, predictions, tmp_path, inject, damage, message) -> None:
+    inject("damage: predictions, cut short, lost or a bit flipped", "refused")
     damage(predictions[1])
     refused(dataset, predictions, tmp_path, message)
 
@@ -123,7 +124,8 @@ def other_shape(file):
         (other_shape, r"wanted forces of shape \(200, 3\), got \(200, 2\)"),
     ],
 )
-def test_wrong_content_is_refused(dataset, predictions, tmp_path, change, message) -> None:
+def test_wrong_content_is_refused(dataset, predictions, tmp_path, inject, change, message) -> None:
+    inject("hostile: predictions with other content, links or 8 TB", "refused")
     with artefacts.writing(predictions[1]) as temporary:
         temporary.write_bytes(predictions[1].read_bytes())
         with h5py.File(temporary, "r+") as file:
@@ -162,8 +164,9 @@ merge.merge(dataset, predictions, output, manifest)
 
 @pytest.mark.parametrize("older", [False, True])
 def test_a_killed_merge_leaves_the_whole_file_or_none(
-    dataset, predictions, tmp_path, older
+    dataset, predictions, tmp_path, inject, older
 ) -> None:
+    inject("kill -9: merge", "recovered")
     output, manifest = tmp_path / "out" / "augmented.h5", tmp_path / "out" / "manifest.json"
     if older:
         merge(dataset, predictions[:2], output, manifest)
@@ -204,7 +207,8 @@ except InputError as error:
 
 
 @pytest.mark.parametrize("more", [-1000, 100, 3000, 6000])
-def test_a_full_disk_leaves_nothing(dataset, predictions, tmp_path, more) -> None:
+def test_a_full_disk_leaves_nothing(dataset, predictions, tmp_path, inject, more) -> None:
+    inject("disk full: augmented dataset", "refused")
     output, manifest = tmp_path / "out" / "augmented.h5", tmp_path / "out" / "manifest.json"
     size = dataset.stat().st_size + more
     words = [str(word) for word in (size, dataset, output, manifest, *predictions)]

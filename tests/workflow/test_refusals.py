@@ -15,7 +15,8 @@ def refused(workspace, *words: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["../../x", "a;touch P"])
 @pytest.mark.parametrize("place", ["datasets", "datasets.metal.families"])
-def test_name_that_a_shell_or_a_path_could_read(workspace, place, name):
+def test_name_that_a_shell_or_a_path_could_read(workspace, inject, place, name):
+    inject("hostile: shell or path in a name of the campaign", "refused")
     config = workspace.config
     section = config
     for key in place.split("."):
@@ -28,7 +29,8 @@ def test_name_that_a_shell_or_a_path_could_read(workspace, place, name):
     assert line.endswith("rename it")
 
 
-def test_target_that_a_shell_could_read(workspace):
+def test_target_that_a_shell_could_read(workspace, inject):
+    inject("hostile: shell in a target", "refused")
     done = workspace.snakemake("--cores", "2", "results/a;touch P/dataset.h5")
     assert done.returncode != 0
     assert not (workspace.folder / "P").exists()

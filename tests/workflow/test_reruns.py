@@ -249,7 +249,8 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_change_of_the_campaign(workspace, name):
+def test_change_of_the_campaign(workspace, inject, name):
+    inject("campaign: changed after it ran, exactly what depends on it reruns", "recovered")
     change, wanted = CHANGES[name]
     config = workspace.config
     change(config)
@@ -264,7 +265,8 @@ def test_change_of_the_campaign(workspace, name):
         ("small.h5", COMP6 | tables("comp6")),
     ],
 )
-def test_change_of_a_file(workspace, file, wanted):
+def test_change_of_a_file(workspace, inject, file, wanted):
+    inject("campaign: changed after it ran, exactly what depends on it reruns", "recovered")
     (workspace.folder / file).write_text("other content\n")
     assert workspace.planned() == wanted | figures(workspace.config, wanted)
 
@@ -288,7 +290,8 @@ def test_nothing_without_logs(workspace):
     assert workspace.planned() == set()
 
 
-def test_a_lost_model_is_made_again_with_what_stands_on_it(workspace):
+def test_a_lost_model_is_made_again_with_what_stands_on_it(workspace, inject):
+    inject("campaign: a model lost, exactly what stands on it reruns", "recovered")
     (workspace.folder / f"results/metal/controls/{W8}/seed1/model.safetensors").unlink()
     wanted = trained("metal/controls", W8, [1]) | evaluated("metal/controls", model=W8)
     wanted |= tables("errors", "learning")

@@ -2,14 +2,12 @@
 
 import re
 import shutil
-import time
 from pathlib import Path
 
 import typer
 import yaml
 
 from mlipkd.cli.main import app
-from tests.workflow.workspace import SIZE
 
 ROOT = Path(__file__).parents[2]
 MODEL = "n1-l0-a1-w4-s2"
@@ -156,22 +154,6 @@ def test_several_members_can_share_a_job(workspace):
         ("water+students2", 1),
         ("water+teachers", 2),
     ]
-
-
-def test_a_thousand_jobs_are_planned_within_a_minute(workspace):
-    campaign = workspace.config
-    families = campaign["datasets"]["metal"]["families"]
-    for name in ("students", "controls"):
-        families[name]["model"] = {"width": [4, 8, 16, 32], "sensitivities": [2, 4, 8, 16, 32]}
-        families[name]["seeds"] = 20
-    families["teachers"]["seeds"] = 100
-    workspace.config = campaign
-    for dataset in campaign["datasets"]:  # so that all can be told what they take
-        SIZE.write(workspace.folder / f"results/{dataset}/size.json")
-    begin = time.monotonic()
-    planned = workspace.planned()
-    assert len(planned) > 1000
-    assert time.monotonic() - begin < 60
 
 
 def _files(workspace, folder: str) -> list[Path]:

@@ -73,7 +73,8 @@ def a_little_of_twenty_four_terabytes(file, folder):
         (a_little_of_twenty_four_terabytes, "declares 24 TB"),
     ],
 )
-def test_it_is_refused(tmp_path, fill, message) -> None:
+def test_it_is_refused(tmp_path, inject, fill, message) -> None:
+    inject("hostile: HDF5 with links, objects or 24 TB", "refused")
     path = tmp_path / "hostile.h5"
     with h5py.File(path, "w") as file:
         fill(file, tmp_path)

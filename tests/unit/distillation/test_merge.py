@@ -91,7 +91,8 @@ def test_the_dataset_is_kept(dataset, ensemble, run) -> None:
     assert teacher["augmented_dataset_sha256"] == manifest["dataset_sha256"]
 
 
-def test_a_broken_member_is_left_out(ensemble, run) -> None:
+def test_a_broken_member_is_left_out(ensemble, run, inject) -> None:
+    inject("teachers: one diverged, left out", "recovered")
     paths, values = ensemble(1, 1, 1, 20, 1, 1, 1, 1)
     augmented, manifest = run(paths)
     members = [given["forces"] for seed, given in enumerate(values) if seed != 3]
@@ -104,7 +105,10 @@ def test_a_broken_member_is_left_out(ensemble, run) -> None:
     assert augmented.provenance["teacher"]["seeds"] == [0, 1, 2, 4, 5, 6, 7]
 
 
-def test_a_member_that_is_not_finite_is_left_out(dataset, ensemble, run, write_predictions) -> None:
+def test_a_member_that_is_not_finite_is_left_out(
+    dataset, ensemble, run, write_predictions, inject
+) -> None:
+    inject("teachers: one not finite, left out", "recovered")
     paths, values = ensemble(1, 1, 1)
     values[1]["forces"][4 + 7 + 2, 1] = np.nan  # the third atom of configuration 2
     paths[1] = write_predictions("nan.h5", dataset, values[1], 1)
@@ -121,7 +125,10 @@ def test_one_member_has_no_spread(ensemble, run) -> None:
     np.testing.assert_array_equal(augmented.labels["teacher"]["energy"], values[0]["energy"])
 
 
-def test_half_of_the_members_is_too_many(dataset, ensemble, run, write_predictions, tmp_path):
+def test_half_of_the_members_is_too_many(
+    dataset, ensemble, run, write_predictions, tmp_path, inject
+):
+    inject("teachers: half of them not finite", "refused")
     paths, values = ensemble(1, 1)
     values[0]["energy"][0] = np.inf
     paths[0] = write_predictions("inf.h5", dataset, values[0], 0)
@@ -139,14 +146,18 @@ def test_half_of_the_members_is_too_many(dataset, ensemble, run, write_predictio
         ({"seed": 0}, "wanted each member once, got seed 0"),
     ],
 )
-def test_strangers_are_refused(dataset, ensemble, run, write_predictions, other, message) -> None:
+def test_strangers_are_refused(
+    dataset, ensemble, run, write_predictions, inject, other, message
+) -> None:
+    inject("teachers: one of another family, model or dataset, or twice", "refused")
     paths, values = ensemble(1, 1)
     stranger = write_predictions("stranger.h5", dataset, values[1], **{"seed": 9, **other})
     with pytest.raises(InputError, match=f"stranger.h5: {message}"):
         run([*paths, stranger])
 
 
-def test_members_of_another_dataset_are_refused(ensemble, run, write_predictions, tmp_path):
+def test_members_of_another_dataset_are_refused(ensemble, run, write_predictions, tmp_path, inject):
+    inject("teachers: one of another family, model or dataset, or twice", "refused")
     paths, values = ensemble(1, 1)
     other = tmp_path / "other.h5"
     generator = np.random.default_rng(9)
