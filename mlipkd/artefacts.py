@@ -79,7 +79,7 @@ def verify(path: Path) -> str:
         raise InputError(
             f"{path}: wanted its hash in {beside.name}, found none; make the file again"
         )
-    wanted = beside.read_text().split()[:1]
+    wanted = beside.read_text(errors="replace").split()[:1]  # it may be damaged, too
     came = sha256(path)
     if wanted != [came]:
         raise InputError(

@@ -105,8 +105,9 @@ def _held(output: Path, until: float) -> Iterator[None]:
             time.sleep(0.2)
     except OSError as error:
         raise InputError(
-            f"{path}: could not be locked ({error.strerror or error}); choose a folder that is "
-            "writable, on a file system with locks (Lustre: mounted with flock)"
+            f"{path}: could not be locked ({error.strerror or error}); free space on the disk "
+            f"that holds {path.parent}, or choose a folder that is writable, on a file system with "
+            "locks (Lustre: mounted with flock)"
         ) from error
     try:
         yield

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from mlipkd import artefacts, provenance
 from mlipkd.errors import InputError, TryAgainError
@@ -55,7 +55,7 @@ class Resumable:
         if self._path is None:
             return
         with artefacts.writing(self._path) as temporary:
-            save_file(self.pieces, temporary, metadata={"identity": self._identity})
+            temporary.write_bytes(save(self.pieces, {"identity": self._identity}))
         reason = self.stop()
         if reason:
             raise TryAgainError(

@@ -17,7 +17,7 @@ from typing import Self
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from mlipkd import artefacts
 from mlipkd.errors import InputError
@@ -96,13 +96,7 @@ class Checkpoint:
             for number, values in sets.items()
             for key, value in values.items()
         }
-        if self.path.exists():
-            for old, kept in (
-                (self.path, self.previous),
-                (artefacts.sidecar(self.path), artefacts.sidecar(self.previous)),
-            ):
-                if old.exists():
-                    os.replace(old, kept)
+        self._keep_the_one_before()
         record = {
             "identity": self.identity,
             "members": [asdict(one) for one in state.progress],
@@ -111,7 +105,18 @@ class Checkpoint:
             "halvings": state.halvings,
         }
         with artefacts.writing(self.path) as temporary:
-            save_file(tensors, temporary, metadata={"progress": json.dumps(record)})
+            # Not save_file, which reports a full disk as an error of the format.
+            temporary.write_bytes(save(tensors, {"progress": json.dumps(record)}))
+
+    def _keep_the_one_before(self) -> None:
+        """Give the checkpoint its second name; whenever this is cut short, one of both is whole."""
+        files, kept = ((path, artefacts.sidecar(path)) for path in (self.path, self.previous))
+        if not all(file.exists() for file in files):
+            return
+        for file in kept:
+            file.unlink(missing_ok=True)
+        for file, second_name in zip(files, kept, strict=True):
+            os.link(file, second_name)
 
     def load(self, state: State, adam: torch.optim.Adam) -> bool:
         """Set state and optimiser to the newest sound checkpoint of this training, if any.

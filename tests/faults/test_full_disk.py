@@ -20,7 +20,7 @@ def named(ended, folder) -> bool:
         ended.status == 2
         and len(lines) == 1
         and "Traceback" not in ended.error
-        and "could not be written" in lines[0]
+        and ("could not be written" in lines[0] or "could not be locked" in lines[0])
         and f"free space on the disk that holds {folder}" in lines[0]
     )
 
@@ -61,3 +61,17 @@ def test_on_a_small_disk(verbs, small_disk, inject, name) -> None:
     assert named(ended, small_disk), ended.error
     assert "No space left" in ended.error
     assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+
+
+@pytest.mark.parametrize("size", [100, 300, 2000, 4000])
+def test_training_starts_or_goes_on_when_there_is_space(training_of, inject, size) -> None:
+    """History or checkpoint find no space; with space all goes on to the same bits."""
+    training = training_of(epochs=3)
+    assert training.run("whole").status == 0
+    inject("disk full: training", "refused")
+    ended = training.run("full", partial(limit_files, size))
+    assert named(ended, training.folder("full")), ended.error
+    assert not training.model("full").exists()
+    inject("disk full: training, and then space", "recovered")
+    assert training.run("full").status == 0
+    assert training.same("whole", "full")

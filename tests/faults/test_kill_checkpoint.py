@@ -12,7 +12,7 @@ FIRST, LAST = 7, 4
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", ["replace", "fsync"])
+@pytest.mark.parametrize("call", ["replace", "fsync", "link", "unlink"])
 def test_killed_at_each_step_between_write_and_rename(training_of, inject, tmp_path, call) -> None:
     training = training_of(epochs=3)
     assert training.run("whole", partial(count_calls, call, tmp_path / "calls")).status == 0
@@ -23,8 +23,17 @@ def test_killed_at_each_step_between_write_and_rename(training_of, inject, tmp_p
         folder = f"killed{step}"
         ended = training.run(folder, partial(die_at_call, call, step))
         assert ended.status == -signal.SIGKILL
-        assert training.run(folder).status == 0
+        there = [
+            path
+            for path in training.folder(folder).glob("model.safetensors.checkpoint*")
+            if path.suffix != ".sha256"
+        ]
+        again = training.run(folder)
+        assert again.status == 0
+        # From its first checkpoint on, a training never begins anew.
+        assert bool(there) == ("resuming after epoch" in again.error), f"{call} {step}"
         assert training.same("whole", folder), f"{call} {step}"
+    assert there
 
 
 @pytest.mark.parametrize("part", [0.3, 0.99])
