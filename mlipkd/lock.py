@@ -126,9 +126,7 @@ def _take(path: Path) -> int | None:
         if _is(descriptor, path) and not (before is not None and before.runs_elsewhere()):
             if before is not None:
                 print(f"taking over from {before}, which has ended", file=sys.stderr)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{_Maker.this()}\n".encode(), 0)
-            os.fsync(descriptor)
+            _sign(descriptor, path)
             return descriptor
     except BlockingIOError:
         pass
@@ -137,6 +135,17 @@ def _take(path: Path) -> int | None:
         raise
     os.close(descriptor)
     return None
+
+
+def _sign(descriptor: int, path: Path) -> None:
+    """Write who holds the lock; on a full disk, leave nothing behind."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{_Maker.this()}\n".encode(), 0)
+        os.fsync(descriptor)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _maker(path: Path) -> _Maker | None:

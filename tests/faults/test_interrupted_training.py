@@ -40,15 +40,18 @@ def wait_until_it_trains(process: subprocess.Popen) -> None:
         assert process.poll() is None
 
 
-def test_stopped_and_gone_on_with(train, tmp_path):
+@pytest.mark.slow
+def test_stopped_and_gone_on_with(train, tmp_path, inject):
     assert end(train("whole"))[0] == 0
     for number in (signal.SIGTERM, signal.SIGUSR1):
+        inject(f"{number.name}: training", "recovered")
         process = train("stopped")
         wait_until_it_trains(process)
         process.send_signal(number)
         status, said = end(process)
         assert status == 75, said
         assert f"mini-batches because {number.name} came; the same command goes on" in said
+    inject("time over: training", "recovered")
     # No time is left when it starts: it stops after its first mini-batch.
     status, said = end(train("stopped", "--runtime", "0.0001", SLURM_JOB_ID="1"))
     assert status == 75 and "because its 0.0001 minutes are nearly over" in said
@@ -60,7 +63,8 @@ def test_stopped_and_gone_on_with(train, tmp_path):
     assert all(whole[key].equal(stopped[key]) for key in whole)
 
 
-def test_other_code_than_was_submitted_is_refused(train, tmp_path):
+def test_other_code_than_was_submitted_is_refused(train, tmp_path, inject):
+    inject("other code on a node than was submitted", "refused")
     status, said = end(train("other", MLIPKD_CODE="0" * 64))
     assert status == 2 and "wanted the code that the campaign was started with (000000" in said
     assert not (tmp_path / "other").exists()

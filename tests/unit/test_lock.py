@@ -135,6 +135,19 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         pytest.fail("no lock")
 
 
+def test_a_full_disk_leaves_no_lock(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with (
+        pytest.raises(InputError, match="No space left on device.; free space"),
+        sole_maker([tmp_path / "a.csv"], patience=0),
+    ):
+        pytest.fail("no lock")
+    assert not list(tmp_path.iterdir())
+
+
 def test_many_makers_one_after_the_other(tmp_path):
     """Makers that come and go at once never meet."""
     script = """
