@@ -1,0 +1,151 @@
+"""What befalls jobs and Snakemake on a cluster: every model comes out bit by bit the same.
+
+Jobs are submitted again by Snakemake or put back into the queue by SLURM, and go on where they were.
+"""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.slurm.checkout import LOCAL, ROOT, SLURM, Checkout, Job, slurm
+from tests.slurm.training import (
+    assert_the_same,
+    campaign,
+    jobs,
+    models,
+    restarts,
+    send,
+    states,
+    underway,
+    wait_until,
+)
+
+THREADS = ("--set-threads", "train=1")
+
+#: The member that meets a fault while the others train, and what becomes of its jobs.
+FAULTS = {
+    "SIGTERM": (0, ["FAILED", "COMPLETED"]),
+    "SIGUSR1": (1, ["FAILED", "COMPLETED"]),
+    "scancel": (2, ["CANCELLED", "COMPLETED"]),
+    "scontrol requeue": (3, ["COMPLETED"]),
+    "time nearly over": (4, ["FAILED", "COMPLETED"]),
+    "hung until the time limit": (5, ["TIMEOUT", "COMPLETED"]),
+}
+#: Minutes at each attempt: few for the members that run out of time.
+RUNTIME = "train:runtime=attempt if wildcards.seed in '45' else 60"
+NODE_DOWN, KILLED_SNAKEMAKE = 6, 7
+MEMBERS = 8
+
+
+@pytest.fixture(scope="module")
+def undisturbed(checkout) -> Path:
+    """The folder of the same campaign, run on this computer."""
+    made = checkout(campaign(MEMBERS))
+    made.finish(made.start(*LOCAL, *THREADS, files=models(range(MEMBERS))))
+    return made.folder
+
+
+def inject(fault: str, job: Job) -> None:
+    match fault:
+        case "SIGTERM" | "SIGUSR1":
+            send(fault, job)
+        case "scancel":
+            slurm("scancel", str(job.number))
+        case "scontrol requeue":
+            slurm("scontrol", "requeue", str(job.number))
+        case "time nearly over":  # as if a file system had hung for a while
+            send("STOP", job)
+            threading.Timer(40, send, ("CONT", job)).start()
+        case "hung until the time limit":
+            send("STOP", job)
+
+
+@pytest.fixture(scope="module")
+def disturbed(checkout) -> Checkout:
+    """The campaign on the cluster, with all faults, and with a second Snakemake beside the first."""
+    made = checkout(campaign(MEMBERS))
+    wanted = models(range(len(FAULTS)))
+    run = made.start(*SLURM, *THREADS, "--set-resources", RUNTIME, files=wanted)
+    waiting = {fault: seed for fault, (seed, _) in FAULTS.items()}
+
+    def all_injected() -> bool:
+        for fault, seed in list(waiting.items()):
+            if underway(made, seed):
+                inject(fault, jobs(made, seed)[-1])
+                del waiting[fault]
+        return not waiting
+
+    wait_until(all_injected, made)
+    assert made.start(*SLURM, *THREADS, files=wanted).wait(120) != 0
+    made.finish(run, timeout=600)
+    return made
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_of_a_job(fault, undisturbed, disturbed):
+    seed, wanted = FAULTS[fault]
+    assert states(disturbed, seed) == wanted, disturbed.said()
+    assert restarts(jobs(disturbed, seed)[0]) == (fault == "scontrol requeue")
+    assert_the_same(undisturbed, disturbed.folder, seed)
+
+
+def test_a_second_snakemake_refuses(disturbed):
+    assert (disturbed.folder / "snakemake.log").read_text().count("LockException") == 1
+
+
+def test_a_node_goes_down_and_comes_back(checkout, undisturbed):
+    made = checkout(campaign(MEMBERS))
+    run = made.start(*SLURM, *THREADS, files=models([NODE_DOWN]))
+    wait_until(lambda: underway(made, NODE_DOWN), made)
+    node = "nodename=" + slurm("sinfo", "--noheader", "--format=%n").strip()
+    slurm("scontrol", "update", node, "state=down", "reason=test")
+    wait_until(lambda: states(made, NODE_DOWN) == ["PENDING"], made)
+    slurm("scontrol", "update", node, "state=resume")
+    made.finish(run)
+    assert states(made, NODE_DOWN) == ["COMPLETED"]
+    assert restarts(jobs(made, NODE_DOWN)[0]) == 1
+    assert_the_same(undisturbed, made.folder, NODE_DOWN)
+
+
+def test_snakemake_is_killed_and_started_again(checkout, undisturbed):
+    seed = KILLED_SNAKEMAKE
+    made = checkout(campaign(MEMBERS))
+    run = made.start(*SLURM, *THREADS, files=models([seed]))
+    wait_until(lambda: underway(made, seed), made)
+    (first,) = jobs(made, seed)
+    send("STOP", first)  # so that it does not end before the second comes
+    os.killpg(run.pid, signal.SIGKILL)
+    assert (
+        made.start(*SLURM, *THREADS, files=models([seed])).wait(120) != 0
+    )  # the lock of the killed one is still there
+    assert made.start(*SLURM, "--unlock").wait(120) == 0
+    run = made.start(*SLURM, *THREADS, files=models([seed]))
+    wait_until(lambda: states(made, seed)[1:2] == ["FAILED"], made)
+    send("CONT", first)
+    made.finish(run)
+    assert states(made, seed) == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert f"job {first.number}; wait for that one to end" in made.said()
+    assert_the_same(undisturbed, made.folder, seed)
+
+
+def test_several_members_in_one_job(checkout, undisturbed):
+    """The block that the profile offers as a comment."""
+    text = (ROOT / "workflow/profiles/slurm/config.yaml").read_text()
+    block = text[text.index("# groups:") :].replace("\n# ", "\n").removeprefix("# ")
+    words = [
+        word
+        for option, values in yaml.safe_load(block).items()
+        for word in (f"--{option}", *(f"{key}={value}" for key, value in values.items()))
+    ]
+    made = checkout(campaign(MEMBERS))
+    made.finish(made.start(*SLURM, *THREADS, *words, files=models(range(2))))
+    _, grouped = made.jobs()
+    assert grouped.state == "COMPLETED"
+    assert "gres/gpu=1" in slurm("scontrol", "show", "job", str(grouped.number)), made.said()
+    for seed in range(2):
+        assert_the_same(undisturbed, made.folder, seed)
