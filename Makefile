@@ -1,5 +1,6 @@
 # make demo    install, run the campaign of config.yaml, print its summary
 # make test    install, run all tests but those that take longer than 20 s; make test-slow: those
+# make test-slurm   install, run the workflow on a SLURM cluster of this one computer; as root
 # make reliability   run all tests that inject faults, count what comes of them in docs/reliability.md
 # make reproduced CAMPAIGN=chno   run campaigns/reduced/chno.yaml, keep its tables in docs/reproduced
 # make bench   speed and memory beside hippynn, into docs/performance.md; make bench-quick: ratios
@@ -9,7 +10,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: install demo reproduced test test-slow reliability lint bench bench-quick docs clean
+.PHONY: install demo reproduced test test-slow test-slurm reliability lint bench bench-quick docs clean
 
 install: $(VENV)/installed
 
@@ -48,6 +49,10 @@ reliability: install
 	$(PYTEST) --count-faults $(COUNTS) tests/faults tests/slurm tests/workflow \
 		tests/unit/datasets/test_hostile.py tests/unit/distillation/test_merge.py
 	python -m benchmarks.reliability $(COUNTS) > docs/reliability.md
+
+# On cores that the cluster's jobs share with the runs that they are compared with.
+test-slurm: install
+	python -m pytest tests/slurm
 
 lint: install
 	ruff check .

@@ -1,12 +1,11 @@
 """What befalls jobs and Snakemake on a cluster: every model comes out bit by bit the same.
 
-Jobs are submitted again by Snakemake or put back into the queue by SLURM, and go on where they were.
+Jobs are submitted again by Snakemake, or put back into the queue by SLURM, and go on.
 """
 
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -67,7 +66,7 @@ def inject(fault: str, job: Job) -> None:
 
 @pytest.fixture(scope="module")
 def disturbed(checkout) -> Checkout:
-    """The campaign on the cluster, with all faults, and with a second Snakemake beside the first."""
+    """The campaign on the cluster, with all faults and with a second Snakemake at once."""
     made = checkout(campaign(MEMBERS))
     wanted = models(range(len(FAULTS)))
     run = made.start(*SLURM, *THREADS, "--set-resources", RUNTIME, files=wanted)
@@ -120,9 +119,8 @@ def test_snakemake_is_killed_and_started_again(checkout, undisturbed):
     (first,) = jobs(made, seed)
     send("STOP", first)  # so that it does not end before the second comes
     os.killpg(run.pid, signal.SIGKILL)
-    assert (
-        made.start(*SLURM, *THREADS, files=models([seed])).wait(120) != 0
-    )  # the lock of the killed one is still there
+    refused = made.start(*SLURM, *THREADS, files=models([seed]))
+    assert refused.wait(120) != 0  # the lock of the one that was killed is still there
     assert made.start(*SLURM, "--unlock").wait(120) == 0
     run = made.start(*SLURM, *THREADS, files=models([seed]))
     wait_until(lambda: states(made, seed)[1:2] == ["FAILED"], made)
