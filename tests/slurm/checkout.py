@@ -54,7 +54,7 @@ class Checkout:
         self.runs.append(run)
         return run
 
-    def finish(self, run: subprocess.Popen, timeout: float = 300) -> None:
+    def finish(self, run: subprocess.Popen, timeout: float = 900) -> None:
         """Wait for Snakemake to end well.
 
         Raises:
@@ -88,7 +88,8 @@ class Checkout:
             if run.poll() is None:
                 os.killpg(run.pid, signal.SIGKILL)
                 run.wait()
-        slurm("scancel", "--quiet", *(str(job.number) for job in self.jobs()))
+        if jobs := self.jobs():
+            slurm("scancel", "--quiet", *(str(job.number) for job in jobs))
 
 
 def slurm(*words: str) -> str:

@@ -34,7 +34,7 @@ def folders(checkout) -> tuple[Path, Path]:
     made: list[Checkout] = []
     for profile in (SLURM, LOCAL):
         made.append(checkout(shrunk(demo)))
-        made[-1].finish(made[-1].start(*profile, *THREADS), timeout=600)
+        made[-1].finish(made[-1].start(*profile, *THREADS))
     return made[0].folder, made[1].folder
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from tests.slurm.checkout import LOCAL, ROOT, SLURM, Checkout, Job, slurm
 from tests.slurm.training import (
+    TEACHERS,
     assert_the_same,
     campaign,
     jobs,
@@ -35,17 +36,15 @@ FAULTS = {
     "time nearly over": (4, ["FAILED", "COMPLETED"]),
     "hung until the time limit": (5, ["TIMEOUT", "COMPLETED"]),
 }
-#: Minutes at each attempt: few for the members that run out of time.
-RUNTIME = "train:runtime=attempt if wildcards.seed in '45' else 60"
-NODE_DOWN, KILLED_SNAKEMAKE = 6, 7
-MEMBERS = 8
+#: Minutes, with few at the first attempt for those that run out of time.
+RUNTIME = "train:runtime={'4': 2, '5': 1}.get(wildcards.seed, 60) if attempt < 2 else 60"
 
 
 @pytest.fixture(scope="module")
 def undisturbed(checkout) -> Path:
     """The folder of the same campaign, run on this computer."""
-    made = checkout(campaign(MEMBERS))
-    made.finish(made.start(*LOCAL, *THREADS, files=models(range(MEMBERS))))
+    made = checkout(campaign(len(FAULTS)))
+    made.finish(made.start(*LOCAL, *THREADS, files=models(range(len(FAULTS)))))
     return made.folder
 
 
@@ -59,7 +58,7 @@ def inject(fault: str, job: Job) -> None:
             slurm("scontrol", "requeue", str(job.number))
         case "time nearly over":  # as if a file system had hung for a while
             send("STOP", job)
-            threading.Timer(40, send, ("CONT", job)).start()
+            threading.Timer(70, send, ("CONT", job)).start()
         case "hung until the time limit":
             send("STOP", job)
 
@@ -67,7 +66,7 @@ def inject(fault: str, job: Job) -> None:
 @pytest.fixture(scope="module")
 def disturbed(checkout) -> Checkout:
     """The campaign on the cluster, with all faults and with a second Snakemake at once."""
-    made = checkout(campaign(MEMBERS))
+    made = checkout(campaign(len(FAULTS)))
     wanted = models(range(len(FAULTS)))
     run = made.start(*SLURM, *THREADS, "--set-resources", RUNTIME, files=wanted)
     waiting = {fault: seed for fault, (seed, _) in FAULTS.items()}
@@ -81,7 +80,7 @@ def disturbed(checkout) -> Checkout:
 
     wait_until(all_injected, made)
     assert made.start(*SLURM, *THREADS, files=wanted).wait(120) != 0
-    made.finish(run, timeout=600)
+    made.finish(run)
     return made
 
 
@@ -90,6 +89,8 @@ def test_of_a_job(fault, undisturbed, disturbed):
     seed, wanted = FAULTS[fault]
     assert states(disturbed, seed) == wanted, disturbed.said()
     assert restarts(jobs(disturbed, seed)[0]) == (fault == "scontrol requeue")
+    log = disturbed.folder / "logs" / TEACHERS.removeprefix("results/") / f"seed{seed}/train.log"
+    assert log.read_text().startswith("resuming after epoch")
     assert_the_same(undisturbed, disturbed.folder, seed)
 
 
@@ -98,37 +99,36 @@ def test_a_second_snakemake_refuses(disturbed):
 
 
 def test_a_node_goes_down_and_comes_back(checkout, undisturbed):
-    made = checkout(campaign(MEMBERS))
-    run = made.start(*SLURM, *THREADS, files=models([NODE_DOWN]))
-    wait_until(lambda: underway(made, NODE_DOWN), made)
+    made = checkout(campaign(len(FAULTS)))
+    run = made.start(*SLURM, *THREADS, files=models([0]))
+    wait_until(lambda: underway(made, 0), made)
     node = "nodename=" + slurm("sinfo", "--noheader", "--format=%n").strip()
     slurm("scontrol", "update", node, "state=down", "reason=test")
-    wait_until(lambda: states(made, NODE_DOWN) == ["PENDING"], made)
+    wait_until(lambda: states(made, 0) == ["PENDING"], made)
     slurm("scontrol", "update", node, "state=resume")
     made.finish(run)
-    assert states(made, NODE_DOWN) == ["COMPLETED"]
-    assert restarts(jobs(made, NODE_DOWN)[0]) == 1
-    assert_the_same(undisturbed, made.folder, NODE_DOWN)
+    assert states(made, 0) == ["COMPLETED"]
+    assert restarts(jobs(made, 0)[0]) == 1
+    assert_the_same(undisturbed, made.folder, 0)
 
 
 def test_snakemake_is_killed_and_started_again(checkout, undisturbed):
-    seed = KILLED_SNAKEMAKE
-    made = checkout(campaign(MEMBERS))
-    run = made.start(*SLURM, *THREADS, files=models([seed]))
-    wait_until(lambda: underway(made, seed), made)
-    (first,) = jobs(made, seed)
+    made = checkout(campaign(len(FAULTS)))
+    run = made.start(*SLURM, *THREADS, files=models([0]))
+    wait_until(lambda: underway(made, 0), made)
+    (first,) = jobs(made, 0)
     send("STOP", first)  # so that it does not end before the second comes
     os.killpg(run.pid, signal.SIGKILL)
-    refused = made.start(*SLURM, *THREADS, files=models([seed]))
+    refused = made.start(*SLURM, *THREADS, files=models([0]))
     assert refused.wait(120) != 0  # the lock of the one that was killed is still there
     assert made.start(*SLURM, "--unlock").wait(120) == 0
-    run = made.start(*SLURM, *THREADS, files=models([seed]))
-    wait_until(lambda: states(made, seed)[1:2] == ["FAILED"], made)
+    run = made.start(*SLURM, *THREADS, files=models([0]))
+    wait_until(lambda: states(made, 0)[1:2] == ["FAILED"], made)
+    assert f"job {first.number}; wait for that one to end" in made.said()
     send("CONT", first)
     made.finish(run)
-    assert states(made, seed) == ["COMPLETED", "FAILED", "COMPLETED"]
-    assert f"job {first.number}; wait for that one to end" in made.said()
-    assert_the_same(undisturbed, made.folder, seed)
+    assert states(made, 0) == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert_the_same(undisturbed, made.folder, 0)
 
 
 def test_several_members_in_one_job(checkout, undisturbed):
@@ -140,7 +140,7 @@ def test_several_members_in_one_job(checkout, undisturbed):
         for option, values in yaml.safe_load(block).items()
         for word in (f"--{option}", *(f"{key}={value}" for key, value in values.items()))
     ]
-    made = checkout(campaign(MEMBERS))
+    made = checkout(campaign(len(FAULTS)))
     made.finish(made.start(*SLURM, *THREADS, *words, files=models(range(2))))
     _, grouped = made.jobs()
     assert grouped.state == "COMPLETED"

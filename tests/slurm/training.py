@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from tests.slurm.checkout import Checkout, Job, slurm
 
-EPOCHS = 60
+EPOCHS = 40
 TEACHERS = "results/metal/teachers/n1-l0-a2-w8-s8"
 
 
@@ -55,7 +55,7 @@ def underway(checkout: Checkout, seed: int) -> bool:
     return history.exists() and history.read_text().count("\n") >= 3
 
 
-def wait_until(happened: Callable[[], bool], checkout: Checkout, timeout: float = 300) -> None:
+def wait_until(happened: Callable[[], bool], checkout: Checkout, timeout: float = 600) -> None:
     """Look every now and then.
 
     Raises:
