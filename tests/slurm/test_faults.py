@@ -4,8 +4,10 @@ Jobs are submitted again by Snakemake, or put back into the queue by SLURM, and 
 """
 
 import os
+import shutil
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,19 @@ def undisturbed(checkout) -> Path:
     return made.folder
 
 
+@pytest.fixture(scope="module")
+def start(checkout, undisturbed) -> Callable[[], Checkout]:
+    """A function that makes the same campaign anew, where only the members are not there yet."""
+
+    def make() -> Checkout:
+        made = checkout(campaign(len(FAULTS)))
+        members = shutil.ignore_patterns("teachers")
+        shutil.copytree(undisturbed / "results", made.folder / "results", ignore=members)
+        return made
+
+    return make
+
+
 def inject(fault: str, job: Job) -> None:
     match fault:
         case "SIGTERM" | "SIGUSR1":
@@ -64,9 +79,9 @@ def inject(fault: str, job: Job) -> None:
 
 
 @pytest.fixture(scope="module")
-def disturbed(checkout) -> Checkout:
+def disturbed(start) -> Checkout:
     """The campaign on the cluster, with all faults and with a second Snakemake at once."""
-    made = checkout(campaign(len(FAULTS)))
+    made = start()
     wanted = models(range(len(FAULTS)))
     run = made.start(*SLURM, *THREADS, "--set-resources", RUNTIME, files=wanted)
     waiting = {fault: seed for fault, (seed, _) in FAULTS.items()}
@@ -98,8 +113,8 @@ def test_a_second_snakemake_refuses(disturbed):
     assert (disturbed.folder / "snakemake.log").read_text().count("LockException") == 1
 
 
-def test_a_node_goes_down_and_comes_back(checkout, undisturbed):
-    made = checkout(campaign(len(FAULTS)))
+def test_a_node_goes_down_and_comes_back(start, undisturbed):
+    made = start()
     run = made.start(*SLURM, *THREADS, files=models([0]))
     wait_until(lambda: underway(made, 0), made)
     node = "nodename=" + slurm("sinfo", "--noheader", "--format=%n").strip()
@@ -112,8 +127,8 @@ def test_a_node_goes_down_and_comes_back(checkout, undisturbed):
     assert_the_same(undisturbed, made.folder, 0)
 
 
-def test_snakemake_is_killed_and_started_again(checkout, undisturbed):
-    made = checkout(campaign(len(FAULTS)))
+def test_snakemake_is_killed_and_started_again(start, undisturbed):
+    made = start()
     run = made.start(*SLURM, *THREADS, files=models([0]))
     wait_until(lambda: underway(made, 0), made)
     (first,) = jobs(made, 0)
@@ -131,7 +146,7 @@ def test_snakemake_is_killed_and_started_again(checkout, undisturbed):
     assert_the_same(undisturbed, made.folder, 0)
 
 
-def test_several_members_in_one_job(checkout, undisturbed):
+def test_several_members_in_one_job(start, undisturbed):
     """The block that the profile offers as a comment."""
     text = (ROOT / "workflow/profiles/slurm/config.yaml").read_text()
     block = text[text.index("# groups:") :].replace("\n# ", "\n").removeprefix("# ")
@@ -140,9 +155,9 @@ def test_several_members_in_one_job(checkout, undisturbed):
         for option, values in yaml.safe_load(block).items()
         for word in (f"--{option}", *(f"{key}={value}" for key, value in values.items()))
     ]
-    made = checkout(campaign(len(FAULTS)))
+    made = start()
     made.finish(made.start(*SLURM, *THREADS, *words, files=models(range(2))))
-    _, grouped = made.jobs()
+    (grouped,) = made.jobs()
     assert grouped.state == "COMPLETED"
     assert "gres/gpu=1" in slurm("scontrol", "show", "job", str(grouped.number)), made.said()
     for seed in range(2):
