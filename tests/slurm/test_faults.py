@@ -159,6 +159,9 @@ def test_several_members_in_one_job(start, undisturbed):
     made.finish(made.start(*SLURM, *THREADS, *words, files=models(range(2))))
     (grouped,) = made.jobs()
     assert grouped.state == "COMPLETED"
-    assert "gres/gpu=1" in slurm("scontrol", "show", "job", str(grouped.number)), made.said()
+    asked = slurm(
+        "squeue", "--states=all", "--noheader", f"--jobs={grouped.number}", "--Format=tres-per-job"
+    )
+    assert asked.strip().endswith("gpu:1")
     for seed in range(2):
         assert_the_same(undisturbed, made.folder, seed)
