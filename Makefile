@@ -46,7 +46,8 @@ test-slow: install
 
 reliability: install
 	$(eval COUNTS := $(shell mktemp -d))
-	$(PYTEST) --count-faults $(COUNTS) tests/faults tests/slurm tests/workflow \
+	python -m pytest --count-faults $(COUNTS) tests/slurm
+	$(PYTEST) --count-faults $(COUNTS) tests/faults tests/workflow \
 		tests/unit/datasets/test_hostile.py tests/unit/distillation/test_merge.py
 	python -m benchmarks.reliability $(COUNTS) > docs/reliability.md
 

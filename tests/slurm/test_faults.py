@@ -38,8 +38,8 @@ FAULTS = {
     "time nearly over": (4, ["FAILED", "COMPLETED"]),
     "hung until the time limit": (5, ["TIMEOUT", "COMPLETED"]),
 }
-#: Minutes, with few at the first attempt for those that run out of time.
-RUNTIME = "train:runtime={'4': 2, '5': 1}.get(wildcards.seed, 60) if attempt < 2 else 60"
+#: Minutes of each seed, with few at the first attempt for those that run out of time.
+RUNTIME = "train:runtime=[60, 60, 60, 60, 2, 1][int(wildcards.seed)] if attempt < 2 else 60"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def start(checkout, undisturbed) -> Callable[[], Checkout]:
     return make
 
 
-def inject(fault: str, job: Job) -> None:
+def strike(fault: str, job: Job) -> None:
     match fault:
         case "SIGTERM" | "SIGUSR1":
             send(fault, job)
@@ -89,7 +89,7 @@ def disturbed(start) -> Checkout:
     def all_injected() -> bool:
         for fault, seed in list(waiting.items()):
             if underway(made, seed):
-                inject(fault, jobs(made, seed)[-1])
+                strike(fault, jobs(made, seed)[-1])
                 del waiting[fault]
         return not waiting
 
@@ -100,7 +100,8 @@ def disturbed(start) -> Checkout:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_of_a_job(fault, undisturbed, disturbed):
+def test_of_a_job(fault, undisturbed, disturbed, inject):
+    inject(f"SLURM: {fault}", "recovered")
     seed, wanted = FAULTS[fault]
     assert states(disturbed, seed) == wanted, disturbed.said()
     assert restarts(jobs(disturbed, seed)[0]) == (fault == "scontrol requeue")
@@ -109,11 +110,13 @@ def test_of_a_job(fault, undisturbed, disturbed):
     assert_the_same(undisturbed, disturbed.folder, seed)
 
 
-def test_a_second_snakemake_refuses(disturbed):
+def test_a_second_snakemake_refuses(disturbed, inject):
+    inject("SLURM: second Snakemake", "refused")
     assert (disturbed.folder / "snakemake.log").read_text().count("LockException") == 1
 
 
-def test_a_node_goes_down_and_comes_back(start, undisturbed):
+def test_a_node_goes_down_and_comes_back(start, undisturbed, inject):
+    inject("SLURM: node down", "recovered")
     made = start()
     run = made.start(*SLURM, *THREADS, files=models([0]))
     wait_until(lambda: underway(made, 0), made)
@@ -127,7 +130,8 @@ def test_a_node_goes_down_and_comes_back(start, undisturbed):
     assert_the_same(undisturbed, made.folder, 0)
 
 
-def test_snakemake_is_killed_and_started_again(start, undisturbed):
+def test_snakemake_is_killed_and_started_again(start, undisturbed, inject):
+    inject("SLURM: kill -9 of Snakemake", "recovered")
     made = start()
     run = made.start(*SLURM, *THREADS, files=models([0]))
     wait_until(lambda: underway(made, 0), made)
