@@ -21,6 +21,8 @@ class Contacts:
     """(configurations,) distance of the closest pair, Å; infinite for an atom alone."""
     pair: np.ndarray
     """(configurations, 2) the closest pair's atoms, counted within the configuration."""
+    nearest: np.ndarray
+    """(configurations,) median over atoms of the nearest neighbour's distance, Å."""
     spread: np.ndarray
     """(configurations,) median over atoms of the nearest neighbour's distance over the sum of the
     pair's covalent radii; about 1 in molecules and metals, NaN for noble gases and beads."""
@@ -36,6 +38,7 @@ def contacts(dataset: Dataset) -> Contacts:
     """The contacts of every configuration."""
     distance = np.full(len(dataset), np.inf)
     pair = np.zeros((len(dataset), 2), int)
+    typical = np.full(len(dataset), np.inf)
     spread = np.full(len(dataset), np.nan)
     radii = covalent_radii[dataset.species]  # (all atoms,)
     radii[np.isin(dataset.species, NOBLE_GASES) | bool(dataset.beads)] = np.nan
@@ -46,9 +49,10 @@ def contacts(dataset: Dataset) -> Contacts:
         closest = nearest.argmin()
         distance[m] = nearest[closest]
         pair[m] = sorted((closest, neighbour[closest]))
+        typical[m] = np.median(nearest)
         radius = radii[start:stop]  # (atoms,)
         spread[m] = np.median(nearest / (radius + radius[neighbour]))
-    return Contacts(distance, pair, spread)
+    return Contacts(distance, pair, typical, spread)
 
 
 def _nearest(
