@@ -115,7 +115,7 @@ def mapping(
         Bead(name, _mass_of(place, name, bead_masses[species == number]))
         for number, name in enumerate(selected, start=1)
     )
-    return Mapping(beads, species.astype(np.uint8), owner, masses)
+    return Mapping(beads, species, owner, masses)
 
 
 def _mass_of(place: str, name: str, masses: np.ndarray) -> float:
