@@ -23,7 +23,7 @@ def dataset(
     from mlipkd.datasets.checks import check
     from mlipkd.datasets.file import write
     from mlipkd.datasets.sources import read_source
-    from mlipkd.datasets.splits import clusters, split
+    from mlipkd.datasets.splits import clusters, leaks, split
     from mlipkd.errors import InputError
     from mlipkd.sizing.size import measure
 
@@ -34,11 +34,12 @@ def dataset(
         raise InputError("\n".join(report.faults))
     together = clusters(found, wanted.split)
     splits = split(together, wanted.split)
-    notes = [*found.provenance["notes"], *report.remarks]
+    notes = [*found.provenance["notes"], *report.remarks, *leaks(found, wanted.split)]
     provenance = {**found.provenance, "notes": notes, "split": wanted.split.model_dump()}
     write(replace(found, clusters=together, splits=splits, provenance=provenance), output)
     if size:
         measure(found, output).write(size)
     for note in notes:
         print(f"{wanted.name}: {note}")
-    print(f"{output}: {len(found)} configurations, {found.offsets[-1]} atoms")
+    kind = "beads" if found.beads else "atoms"
+    print(f"{output}: {len(found)} configurations, {found.offsets[-1]} {kind}")

@@ -4,11 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from mlipkd.config.section import Section
+from mlipkd.config.section import Name, Section
 
 Files = Annotated[list[str], Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 EnergyUnit = Literal["eV", "meV", "Ha", "kcal/mol", "kJ/mol"]
+ForceUnit = Literal["eV/Å", "kcal/mol/Å", "kJ/mol/Å", "kJ/mol/nm", "Ha/bohr"]
 LengthUnit = Literal["Å", "bohr", "nm"]
 
 
@@ -84,9 +85,87 @@ class AseFile(Section):
     """Key in `info` that says which trajectory or molecule a configuration belongs to."""
 
 
+class Frames(Section):
+    """What frames of molecular dynamics with beads have in common."""
+
+    temperature: PositiveFloat
+    """Temperature of the dynamics, K; sign and unit of the forces are checked by it."""
+    blocks: PositiveInt = 20
+    """How many runs of consecutive frames each file is cut into; each is a group for the split,
+    since frames near in time are alike."""
+
+
+class Trajectory(Frames):
+    """Dynamics of all atoms with their forces, mapped to beads at their centres of mass."""
+
+    reader: Literal["trajectory"]
+    topology: str
+    """Path of a topology that MDAnalysis reads and that holds masses, as a .tpr does."""
+    files: Files
+    """Paths of trajectories with forces, as a .trr holds them, all in one box of constant size."""
+    beads: Annotated[dict[Name, str], Field(min_length=1)]
+    """The beads in the order of their species: the atoms of each, as a selection of MDAnalysis.
+    What a selection takes of one residue is one bead; every atom belongs to exactly one bead."""
+    every: PositiveInt = 1
+    """Read each so many-th frame."""
+
+
+class MappedHDF5(Frames):
+    """Frames mapped before: HDF5 with `positions`, `forces`, `species`, `mass` and `box`."""
+
+    reader: Literal["mapped-hdf5"]
+    files: Files
+    """Paths of the HDF5 files."""
+    group: str = "cg"
+    """The group that holds the arrays."""
+    beads: Annotated[list[Name], Field(min_length=1)]
+    """Names of the species 1, 2, … of the file."""
+    force_unit: ForceUnit
+    """Unit of the forces as they stand in the file."""
+    length_unit: LengthUnit = "Å"
+    """Unit of positions and box as they stand in the file."""
+
+
+class MappedNumPy(Frames):
+    """One molecule's frames, mapped before, without a box: two arrays (frames, beads, 3)."""
+
+    reader: Literal["mapped-numpy"]
+    positions: str
+    """Path of the positions, .npy."""
+    forces: str
+    """Path of the forces, .npy."""
+    beads: Annotated[dict[Name, PositiveFloat], Field(min_length=1)]
+    """Mass in u of each bead, in the order of the arrays; each is a species of its own."""
+    force_unit: ForceUnit
+    """Unit of the forces as they stand in the file."""
+    length_unit: LengthUnit = "Å"
+    """Unit of the positions as they stand in the file."""
+
+
 AnySource = Annotated[
-    AluminiumEMT | MoleculesXTB | AniAl | Ani1x | Comp6 | AseFile, Field(discriminator="reader")
+    AluminiumEMT
+    | MoleculesXTB
+    | AniAl
+    | Ani1x
+    | Comp6
+    | AseFile
+    | Trajectory
+    | MappedHDF5
+    | MappedNumPy,
+    Field(discriminator="reader"),
 ]
+
+
+def paths_of(source: AnySource) -> list[str]:
+    """The paths of all files that a source is read from."""
+    match source:
+        case AluminiumEMT() | MoleculesXTB():
+            return []
+        case Trajectory():
+            return [source.topology, *source.files]
+        case MappedNumPy():
+            return [source.positions, source.forces]
+    return source.files
 
 
 class Split(Section):

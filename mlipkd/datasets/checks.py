@@ -7,6 +7,7 @@ from mlipkd.datasets.contacts import Contacts, contacts
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.scales import energy_mistake, length_mistake
 from mlipkd.datasets.soundness import bad_labels, bad_positions, overlaps
+from mlipkd.datasets.temperature import Temperature, temperature
 
 #: Atoms closer than this are worth a look, Å.
 CLOSE = 0.6
@@ -39,12 +40,15 @@ def check(dataset: Dataset) -> Report:
         return Report(faults, [], found)
 
     fit = consistency(dataset)
-    mistakes = [energy_mistake(dataset), fit.fault() if fit else None]
+    heat = temperature(dataset, found)
+    mistakes = [energy_mistake(dataset), *(seen.fault() for seen in (fit, heat) if seen)]
     faults = [f"{_whole(dataset)}: {mistake}" for mistake in mistakes if mistake]
-    return Report(faults, _remarks(dataset, found, fit), found, fit)
+    return Report(faults, _remarks(dataset, found, fit, heat), found, fit)
 
 
-def _remarks(dataset: Dataset, found: Contacts, fit: Consistency | None) -> list[str]:
+def _remarks(
+    dataset: Dataset, found: Contacts, fit: Consistency | None, heat: Temperature | None
+) -> list[str]:
     remarks = []
     if near := int((found.distance < CLOSE).sum()):
         m = int(found.distance.argmin())
@@ -52,7 +56,9 @@ def _remarks(dataset: Dataset, found: Contacts, fit: Consistency | None) -> list
             f"{near} configurations have atoms closer than {CLOSE} Å: {found.describe(m)} in "
             f"{dataset.place(m)}"
         )
-    if "forces" in dataset.labels["reference"]:
+    if heat:
+        remarks.append(str(heat))
+    elif "forces" in dataset.labels["reference"]:
         remarks.append(
             fit.remark()
             if fit

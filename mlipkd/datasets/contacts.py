@@ -21,9 +21,11 @@ class Contacts:
     """(configurations,) distance of the closest pair, Å; infinite for an atom alone."""
     pair: np.ndarray
     """(configurations, 2) the closest pair's atoms, counted within the configuration."""
+    nearest: np.ndarray
+    """(configurations,) median over atoms of the nearest neighbour's distance, Å."""
     spread: np.ndarray
     """(configurations,) median over atoms of the nearest neighbour's distance over the sum of the
-    pair's covalent radii; about 1 in molecules and metals, NaN for noble gases."""
+    pair's covalent radii; about 1 in molecules and metals, NaN for noble gases and beads."""
 
     def describe(self, m: int) -> str:
         """The closest pair of configuration ``m`` in words."""
@@ -36,9 +38,10 @@ def contacts(dataset: Dataset) -> Contacts:
     """The contacts of every configuration."""
     distance = np.full(len(dataset), np.inf)
     pair = np.zeros((len(dataset), 2), int)
+    typical = np.full(len(dataset), np.inf)
     spread = np.full(len(dataset), np.nan)
     radii = covalent_radii[dataset.species]  # (all atoms,)
-    radii[np.isin(dataset.species, NOBLE_GASES)] = np.nan
+    radii[np.isin(dataset.species, NOBLE_GASES) | bool(dataset.beads)] = np.nan
     for m, (start, stop) in enumerate(zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)):
         nearest, neighbour = _nearest(
             dataset.positions[start:stop], dataset.cells[m], dataset.periodic[m]
@@ -46,9 +49,10 @@ def contacts(dataset: Dataset) -> Contacts:
         closest = nearest.argmin()
         distance[m] = nearest[closest]
         pair[m] = sorted((closest, neighbour[closest]))
+        typical[m] = np.median(nearest)
         radius = radii[start:stop]  # (atoms,)
         spread[m] = np.median(nearest / (radius + radius[neighbour]))
-    return Contacts(distance, pair, spread)
+    return Contacts(distance, pair, typical, spread)
 
 
 def _nearest(

@@ -1,5 +1,6 @@
 """Sources: from a source's section of the configuration to a dataset."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from mlipkd.artefacts import sha256
@@ -10,12 +11,25 @@ from mlipkd.config.dataset import (
     AnySource,
     AseFile,
     Comp6,
+    MappedHDF5,
+    MappedNumPy,
     MoleculesXTB,
+    Trajectory,
+    paths_of,
 )
 from mlipkd.datasets import aluminium_emt, molecules_xtb
-from mlipkd.datasets.blocks import assemble
+from mlipkd.datasets.beads import Bead
+from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
-from mlipkd.datasets.readers import ani1x, ani_al, ase_file, comp6
+from mlipkd.datasets.readers import (
+    ani1x,
+    ani_al,
+    ase_file,
+    comp6,
+    mapped_hdf5,
+    mapped_numpy,
+    trajectory,
+)
 from mlipkd.provenance import record
 
 
@@ -32,6 +46,8 @@ def read_source(name: str, source: AnySource) -> Dataset:
             return molecules_xtb.make(name, source)
     notes: list[str] = []
     masked: tuple[str, ...] = ()
+    beads: tuple[Bead, ...] = ()
+    blocks: Iterable[Block]
     match source:
         case AniAl():
             blocks = ani_al.read(source)
@@ -41,11 +57,17 @@ def read_source(name: str, source: AnySource) -> Dataset:
             blocks = comp6.read(source)
         case AseFile():
             blocks = ase_file.read(source)
+        case Trajectory():
+            beads, blocks = trajectory.read(source)
+        case MappedHDF5():
+            beads, blocks = mapped_hdf5.read(source)
+        case MappedNumPy():
+            beads, blocks = mapped_numpy.read(source)
     kept = list(blocks)
     provenance = record(
         source=source.model_dump(mode="json"),
-        source_sha256={path: sha256(Path(path)) for path in source.files},
+        source_sha256={path: sha256(Path(path)) for path in paths_of(source)},
         masked=list(masked),
         notes=notes,
     )
-    return assemble(name, kept, provenance)
+    return assemble(name, kept, provenance, beads)

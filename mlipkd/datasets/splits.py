@@ -18,6 +18,16 @@ def clusters(dataset: Dataset, settings: Split) -> np.ndarray:
     return joined(same, dataset.groups) if settings.by == "group" else same
 
 
+def leaks(dataset: Dataset, settings: Split) -> list[str]:
+    """What a user should know of a split that tears like configurations apart."""
+    if not dataset.beads or settings.by == "group":
+        return []
+    return [
+        "the split draws single frames, and frames near in time are alike: errors on the test "
+        "split come out too low; split by group to keep runs of frames together"
+    ]
+
+
 def split(clusters: np.ndarray, settings: Split) -> np.ndarray:
     """The campaign's split: (configurations,) of TRAIN, VALIDATION, TEST, UNUSED.
 

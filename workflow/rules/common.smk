@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlipkd import provenance
 from mlipkd.config import load_campaign
+from mlipkd.config.dataset import paths_of
 from mlipkd.config.section import NAME_PATTERN
 from mlipkd.config.settings import (
     calculator_settings,

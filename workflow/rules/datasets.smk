@@ -23,7 +23,7 @@ rule fetch:
 rule dataset:
     input:
         settings=f"results/{DATASET}/settings.yaml",
-        files=lambda w: getattr(campaign.datasets[w.dataset].source, "files", []),
+        files=lambda w: paths_of(campaign.datasets[w.dataset].source),
     output:
         dataset=f"results/{DATASET}/dataset.h5",
         dataset_size=f"results/{DATASET}/size.json",

@@ -22,11 +22,12 @@ def learning(rows: Sequence[Row]) -> Figure:
 
     A row for each of forces and energies, a column for each of at most three architectures, and in
     it the families that have all of these: students and their controls. Curves go as far as all
-    members do.
+    members do. Families that learn from teachers' labels alone have none, and are left out.
     """
-    families, models = _compared(rows)
-    models = three_of(rows, models)
     curves = _curves(rows)
+    drawn = {family for family, _, _ in curves}
+    families, models = _compared([row for row in rows if row.family in drawn])
+    models = three_of(rows, models)
     quantities = [
         quantity
         for quantity in ("forces", "energy", "energy_per_atom")
@@ -38,9 +39,10 @@ def learning(rows: Sequence[Row]) -> Figure:
         for model, axes in zip(models, across, strict=True):
             for family, colour in colours.items():
                 for split, style in STYLES.items():
-                    curve = curves.get((family, model, f"{split}_{quantity}_rmse"), {})
-                    epochs, values = _common(curve)
-                    band(axes, epochs, values, color=colour, linestyle=style)
+                    curve = curves.get((family, model, f"{split}_{quantity}_rmse"))
+                    if curve:
+                        epochs, values = _common(curve)
+                        band(axes, epochs, values, color=colour, linestyle=style)
             axes.sharey(across[0])
             axes.set_title(model)
             axes.set_xlabel("epoch")
@@ -61,12 +63,12 @@ def learning(rows: Sequence[Row]) -> Figure:
 
 
 def _compared(rows: Sequence[Row]) -> tuple[frozenset[str], list[str]]:
-    """The families that have most architectures in common, and these."""
+    """The families that have most architectures in common, and these; one, if none have any."""
     who: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         who[row.model].add(row.family)
-    shared = Counter(frozenset(families) for families in who.values() if len(families) > 1)
-    chosen = max(shared, key=lambda families: (shared[families], len(families)))
+    shared = Counter(frozenset(families) for families in who.values())
+    chosen = max(shared, key=lambda families: (len(families) > 1, shared[families], len(families)))
     return chosen, [model for model, families in who.items() if chosen <= families]
 
 

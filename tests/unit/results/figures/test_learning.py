@@ -62,3 +62,20 @@ def test_a_term_that_enters_later_has_a_shorter_curve() -> None:
     (axes,) = draw("learning", rows, "al").axes
     assert list(axes.lines[0].get_xdata()) == [2]
     assert list(axes.lines[1].get_xdata()) == [1, 2]
+
+
+@pytest.mark.parametrize("silent", ["students", "controls"])
+def test_families_without_errors_by_epoch_are_left_out(silent) -> None:
+    """Those that learn from teachers' labels alone."""
+    rows = rows_of({"teachers": ["a"], "students": ["a"], "controls": ["a"]})
+    rows = [row for row in rows if row.family != silent or row.metric == "weights"]
+    figure = draw("learning", rows, "al")
+    kept = [family for family in ("teachers", "students", "controls") if family != silent]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == [*kept, "training", "validation"]
+    assert len(figure.axes[0].lines) == 4
+
+
+def test_a_family_alone_is_drawn() -> None:
+    (axes,) = draw("learning", rows_of({"teachers": ["a"]}), "al").axes
+    assert len(axes.lines) == 2

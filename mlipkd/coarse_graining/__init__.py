@@ -1,0 +1,1 @@
+"""Coarse graining: atoms become beads."""
