@@ -38,7 +38,7 @@ class AngularDistributions(Section):
 
     cutoffs: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
     """How far neighbours are at most, Å, ascending; there is an ADF for each cut-off."""
-    bin: Width = 1.0
+    bin: Annotated[float, Field(ge=0.1)] = 1.0
     """Width of the bins, degrees; 180° are a whole number of them."""
 
     @model_validator(mode="after")

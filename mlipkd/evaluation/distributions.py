@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from ase.data import chemical_symbols
 
 from mlipkd.config.distributions import DistributionsEvaluation
+from mlipkd.datasets.beads import species_name
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.distributions.angular import angular_distributions
 from mlipkd.distributions.clusters import cluster_distributions
@@ -76,7 +76,9 @@ def _distributions(
             f"{trajectory.path}: wanted at least a frame for each of {cdf.windows} windows, got "
             f"{len(frames)} frames in a trajectory; lower cdf.windows, or take more frames"
         )
-    names = species_names(trajectory)
+    names = {
+        species: species_name(species, trajectory.beads) for species in trajectory.species_present
+    }
     pairs = radial_distributions(frames_of(trajectory, frames, rdf.cutoff), rdf.cutoff, rdf.bin)
     for (a, b), g in pairs.items():
         yield f"rdf/{names[a]}-{names[b]}", rdf.bin, g
@@ -90,10 +92,3 @@ def _distributions(
         yield f"cdf/{names[a]}", cdf.bin, whole
         for number, density in enumerate(windows, start=1):
             yield f"cdf/{names[a]}/{WINDOW}{number}", cdf.bin, density
-
-
-def species_names(dataset: DatasetFile) -> dict[int, str]:
-    """What each species is called: its bead's name, or the symbol of its element."""
-    beads = [bead.name for bead in getattr(dataset, "beads", ())]
-    known = dict(enumerate(beads or chemical_symbols[1:], start=1))
-    return {number: known[number] for number in dataset.species_present}
