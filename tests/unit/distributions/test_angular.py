@@ -56,6 +56,7 @@ def test_triplets_and_cutoffs_of_caesium_chloride() -> None:
             assert share(density, angle + 0.01) == pytest.approx(pairs / 28)
     assert not found[(55, 55, 55), 3.6].any()
     assert share(found[(55, 55, 55), 4.1], 90) == pytest.approx(0.8)
+    assert not found[(17, 55, 55), 3.6].any()  # one neighbour of the two is too far
     mixed = found[(17, 55, 55), 4.1]  # a corner and a face: 54.74° and 125.26°, four each
     assert share(mixed, 54.74) == share(mixed, 125.26) == pytest.approx(0.5)
 

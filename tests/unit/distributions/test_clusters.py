@@ -31,12 +31,13 @@ def test_two_atoms_at_one_place() -> None:
 
 
 @pytest.mark.parametrize("atoms", [2, 40])
-@pytest.mark.parametrize("side", [12.0, 60.0])
-def test_single_linkage_of_the_dense_matrix(atoms, side) -> None:
-    """Also of a droplet, between whose parts the reach must grow until it is beyond the box."""
+@pytest.mark.parametrize("clumped", [False, True])
+def test_single_linkage_of_the_dense_matrix(atoms, clumped) -> None:
+    """Also of two clumps as far from each other as the box allows, so that the reach must grow."""
     generator = np.random.default_rng(atoms)
-    numbers, positions, cell = random_crystal(generator, atoms, side=side)
-    positions = np.where(np.arange(atoms)[:, None] % 2, positions, positions / 4)
+    numbers, positions, cell = random_crystal(generator, atoms, side=40.0)
+    if clumped:
+        positions = positions / 20 + np.where(np.arange(atoms)[:, None] % 2, cell.sum(0) / 2, 0)
     dense = Atoms(numbers, positions, cell=cell, pbc=True).get_all_distances(mic=True)
     heights = linkage(squareform(dense, checks=False), method="single")[:, 2]
     np.testing.assert_allclose(np.sort(merge_distances(positions, cell)), heights)
