@@ -31,9 +31,10 @@ def evaluate_distributions(
 ) -> tuple[list[Curve], list[Source], list[str]]:
     """Curves of datasets of frames, made by members or a reference; of a failed run, a note.
 
-    Each group of a dataset is a trajectory. A member's replicas are its trajectories in the order
-    given, in one file or several. Of a reference all frames count, of whatever split: none of its
-    distributions is learned from, and the more frames, the less noise is taken for a deviation.
+    Each group of a member's frames is a replica, and replicas are counted in the order given, in
+    one file or several. A reference's file is one trajectory, for its groups are parts that splits
+    do not tear apart. All its frames count, of whatever split: none of its distributions is learned
+    from, and the more frames, the less noise is taken for a deviation.
 
     Raises:
         InputError: a file is no dataset of frames of one periodic system, a cut-off is more than
@@ -57,8 +58,9 @@ def evaluate_distributions(
                     f"{told['failed']}"
                 )
                 continue
-            for group in np.unique(trajectory.groups):
-                frames = np.flatnonzero(trajectory.groups == group)
+            runs = trajectory.groups if by else np.zeros(len(trajectory))  # (frames,)
+            for run in np.unique(runs):
+                frames = np.flatnonzero(runs == run)
                 for name, width, values in _distributions(trajectory, frames, settings):
                     bin_unit, unit = UNITS[name.partition("/")[0]]
                     curves.append(Curve(*who, replicas[who], name, unit, width, bin_unit, values))

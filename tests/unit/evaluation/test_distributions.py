@@ -63,6 +63,14 @@ def test_all_distributions_of_beads(frames) -> None:
     assert not notes
 
 
+def test_groups_of_a_reference_are_parts_of_one_trajectory(frames) -> None:
+    curves, *_ = evaluate_distributions([frames("reference", (0, 1, 2))], SETTINGS)
+    assert {curve.replica for curve in curves} == {0}
+    whole, *_ = evaluate_distributions([frames("reference")], SETTINGS)
+    for one, other in zip(curves, whole, strict=True):
+        np.testing.assert_array_equal(one.values, other.values)
+
+
 def test_elements_are_called_by_their_symbols(frames) -> None:
     curves, *_ = evaluate_distributions([frames("atoms", beads=())], SETTINGS)
     assert curves[1].distribution == "rdf/H-He"
@@ -96,7 +104,7 @@ def test_a_failed_run_has_a_note(frames) -> None:
 
 def test_more_windows_than_frames(frames) -> None:
     with pytest.raises(InputError, match="a frame for each of 2 windows, got 1 frames"):
-        evaluate_distributions([frames("a", (0, 0, 1))], SETTINGS)
+        evaluate_distributions([frames("a", (0, 0, 1), by=0)], SETTINGS)
 
 
 def test_the_verbs(frames, tmp_path, monkeypatch) -> None:
