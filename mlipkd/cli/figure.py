@@ -1,5 +1,6 @@
 """``mlipkd figure``."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -7,18 +8,22 @@ from typer import Argument, Option
 
 
 def figure(
-    tables: Annotated[list[Path], Argument(help="Tables that mlipkd collect wrote.")],
+    tables: Annotated[
+        list[Path], Argument(help="Tables that mlipkd collect wrote, or files of curves.")
+    ],
     kind: Annotated[
         str,
         Option(
-            help="errors, comp6, capacity, learning, stability, pareto, weights, growth or rdf."
+            help="errors, comp6, capacity, learning, stability, pareto, weights, growth, rdf, "
+            "pairs, adf or cdf."
         ),
     ],
     dataset: Annotated[str, Option(help="The dataset whose rows are drawn.")],
     output: Annotated[Path, Option(help="Figure to write, SVG.")],
 ) -> None:
     """Draw a table, or several: ``pareto`` takes errors and cost; ``weights`` these, and structure
-    if there is one; ``rdf`` takes rdf, and recommended if there is one.
+    if there is one; ``rdf`` takes rdf, and recommended if there is one; ``pairs``, ``adf`` and
+    ``cdf`` take what mlipkd evaluate-distributions wrote.
 
     Example: mlipkd figure --kind comp6 --dataset chno --output comp6.svg results/tables/comp6.csv
     """
@@ -26,14 +31,16 @@ def figure(
 
     from mlipkd import artefacts
     from mlipkd.errors import InputError
+    from mlipkd.evaluation.curves import read_curves
     from mlipkd.evaluation.rows import read_rows
-    from mlipkd.results.figures import FIGURES, draw
+    from mlipkd.results.figures import FIGURES, OF_CURVES, draw
 
     if kind not in FIGURES:
         raise InputError(
             f"command line: wanted one of the kinds {', '.join(FIGURES)}, got {kind!r}; choose one"
         )
-    rows = [row for table in tables for row in read_rows(table)[0]]
+    read: Callable = read_curves if kind in OF_CURVES else read_rows
+    rows = [row for table in tables for row in read(table)[0]]
     drawn = draw(kind, rows, dataset)
     # The same table gives the same file: no date, no random names within.
     with artefacts.writing(output) as temporary, rc_context({"svg.hashsalt": "mlipkd"}):

@@ -14,6 +14,8 @@ from mlipkd.cli.collect import collect
 from mlipkd.cli.dataset import dataset
 from mlipkd.cli.evaluate_comp6 import evaluate_comp6
 from mlipkd.cli.evaluate_cost import evaluate_cost
+from mlipkd.cli.evaluate_deviations import evaluate_deviations
+from mlipkd.cli.evaluate_distributions import evaluate_distributions
 from mlipkd.cli.evaluate_errors import evaluate_errors
 from mlipkd.cli.evaluate_learning import evaluate_learning
 from mlipkd.cli.evaluate_liquid import evaluate_liquid
@@ -60,6 +62,8 @@ VERBS = (
     evaluate_liquid,
     evaluate_rdf,
     evaluate_structure,
+    evaluate_distributions,
+    evaluate_deviations,
     recommend,
     collect,
     summary,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from mlipkd.config.dataset import AseFile, Comp6
+from mlipkd.config.distributions import DistributionsEvaluation
 from mlipkd.config.section import Name, Section
 
 
@@ -175,4 +176,5 @@ class Evaluations(Section):
     stability: StabilityEvaluation | None = None
     liquid: LiquidEvaluation | None = None
     rdf: RdfEvaluation | None = None
+    distributions: DistributionsEvaluation | None = None
     recommended: Recommendation | None = None

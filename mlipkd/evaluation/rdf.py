@@ -1,45 +1,32 @@
-"""The radial distribution function g(r) of a trajectory: the mean density of atoms at a distance r
-from an atom, over that of an ideal gas."""
+"""The radial distribution function g(r) of the liquid of an element, as rows."""
 
 import numpy as np
-from vesin import NeighborList
 
 from mlipkd.config.evaluation import RdfEvaluation
 from mlipkd.datasets.file import DatasetFile
+from mlipkd.distributions.frames import frames_of
+from mlipkd.distributions.radial import radial_distributions
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import UNITS, Row, Source, made_by
 
 
 def radial_distribution(trajectory: DatasetFile, cutoff: float, width: float) -> dict[float, float]:
-    """g(r) by the middle of each bin, Å, over all frames of a periodic system.
+    """g(r) by the middle of each bin, Å, over all frames of one species.
 
     Args:
         trajectory: frames of one system.
         cutoff: how far it reaches, Å.
-        width: of the bins, Å.
+        width: of the bins, Å, which are made to fit.
 
     Raises:
         InputError: the cut-off is more than half of the box, from where atoms meet their images.
     """
-    half = 1 / np.linalg.norm(np.linalg.inv(trajectory.read([0]).cells[0]), axis=0).max() / 2
-    if cutoff > half:
-        raise InputError(
-            f"{trajectory.path}: wanted an rdf.cutoff of at most half of the box, {half:.2f} Å, "
-            f"got {cutoff:g}; lower it, or take more atoms in liquid.atoms"
-        )
-    edges = np.linspace(0, cutoff, round(cutoff / width) + 1)  # (bins + 1,)
-    search = NeighborList(cutoff=cutoff, full_list=False, n_threads=1)
-    ideal = np.zeros(len(edges) - 1)  # (bins,), pairs of an ideal gas
-    pairs = np.zeros(len(edges) - 1)  # (bins,)
-    for number in range(len(trajectory)):
-        frame = trajectory.read([number])
-        (distances,) = search.compute(frame.positions, frame.cells[0], True, quantities="d")
-        pairs += np.histogram(distances, edges)[0]
-        atoms, volume = len(frame.species), abs(np.linalg.det(frame.cells[0]))
-        shells = 4 / 3 * np.pi * np.diff(edges**3)  # (bins,), Å^3
-        ideal += atoms * (atoms - 1) / 2 * shells / volume
+    bins = round(cutoff / width)
+    frames = frames_of(trajectory, range(len(trajectory)), cutoff)
+    (g,) = radial_distributions(frames, cutoff, cutoff / bins).values()
+    edges = np.linspace(0, cutoff, bins + 1)  # (bins + 1,)
     middles = (edges[1:] + edges[:-1]) / 2  # (bins,)
-    return dict(zip(middles.tolist(), (pairs / ideal).tolist(), strict=True))
+    return dict(zip(middles.tolist(), g.tolist(), strict=True))
 
 
 def evaluate_rdf(

@@ -9,7 +9,7 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +69,7 @@ UNITS = {
     },
     "rdf": {"g": "1"},  # as g<r in Å>
     "structure": {"tae": "Å", "peak": "Å", "tail": "1"},  # as rdf/<metric>
+    "distributions": {"rdf": "Å", "adf": "1", "cdf": "1"},  # as <kind>/<species>/tae, tae_spread
 }
 
 #: In place of a seed: the mean of the predictions of all members, and all runs of all members.
@@ -112,11 +113,24 @@ def write_rows(
     Raises:
         InputError: a value is not finite.
     """
-    rows, sources, notes, own = list(rows), list(sources), list(notes), provenance.record()
-    for note in notes:
-        print(note, file=sys.stderr)
+    rows = list(rows)
     for row in rows:
         _refuse_not_finite(path, row)
+    lines = ((*row[:5], f"{row.value:.9g}", row.unit) for row in rows)
+    return write_table(path, Row._fields, lines, sources, notes)
+
+
+def write_table(
+    path: Path,
+    columns: Sequence[str],
+    lines: Iterable[Sequence],
+    sources: Iterable[Source],
+    notes: Iterable[str],
+) -> list[str]:
+    """Write lines as CSV as ``write_rows`` does."""
+    sources, notes, own = list(sources), list(notes), provenance.record()
+    for note in notes:
+        print(note, file=sys.stderr)
     versions = sorted({made_by(own)}.union(*(source.made_by for source in sources)))
     history = {
         "made_by": versions,
@@ -127,8 +141,8 @@ def write_rows(
     artefacts.write_text(beside(path), json.dumps(history, indent=1, ensure_ascii=False) + "\n")
     with artefacts.writing(path) as temporary, open(temporary, "w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(Row._fields)
-        table.writerows((*row[:5], f"{row.value:.9g}", row.unit) for row in rows)
+        table.writerow(columns)
+        table.writerows(lines)
     return versions
 
 
@@ -138,18 +152,33 @@ def read_rows(path: Path) -> tuple[list[Row], Source]:
     Raises:
         InputError: the file is damaged, its columns are others, or a value is not a finite number.
     """
+    lines, source = read_table(path, Row._fields)
+    return [_row(path, number, fields) for number, fields in enumerate(lines, start=2)], source
+
+
+def read_table(path: Path, columns: Sequence[str]) -> tuple[list[list[str]], Source]:
+    """Read the lines of a file that ``write_table`` wrote, and what it says of itself.
+
+    Raises:
+        InputError: the file is damaged, its columns are others, or a line has more or fewer.
+    """
     digest = artefacts.verify(path)
     artefacts.verify(beside(path))
     history = json.loads(beside(path).read_text())
     with open(path, newline="") as file:
         header, *lines = list(csv.reader(file)) or [[]]
-    if header != list(Row._fields):
+    if header != list(columns):
         raise InputError(
-            f"{path}: wanted the columns {','.join(Row._fields)}, got {','.join(header)}; "
+            f"{path}: wanted the columns {','.join(columns)}, got {','.join(header)}; "
             "give a file written by one of the evaluate verbs"
         )
-    rows = [_row(path, number, fields) for number, fields in enumerate(lines, start=2)]
-    return rows, Source(str(path), digest, history["made_by"])
+    for number, fields in enumerate(lines, start=2):
+        if len(fields) != len(columns):
+            raise InputError(
+                f"{path}: line {number}: wanted {len(columns)} fields, got {len(fields)}; "
+                "evaluate again"
+            )
+    return lines, Source(str(path), digest, history["made_by"])
 
 
 def beside(path: Path) -> Path:
@@ -158,11 +187,6 @@ def beside(path: Path) -> Path:
 
 
 def _row(path: Path, number: int, fields: list[str]) -> Row:
-    if len(fields) != len(Row._fields):
-        raise InputError(
-            f"{path}: line {number}: wanted {len(Row._fields)} fields, got {len(fields)}; "
-            "evaluate again"
-        )
     dataset, family, model, seed, metric, value, unit = fields
     try:
         member = seed if seed in (ENSEMBLE, POOLED) else int(seed)

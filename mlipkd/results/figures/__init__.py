@@ -6,20 +6,25 @@ Figs. 2-6).
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from mlipkd.errors import InputError
+from mlipkd.evaluation.curves import Curve
 from mlipkd.evaluation.rows import Row
+from mlipkd.results.figures.adf import adf
 from mlipkd.results.figures.capacity import capacity
+from mlipkd.results.figures.cdf import cdf
 from mlipkd.results.figures.errors import comp6, errors
 from mlipkd.results.figures.growth import growth
 from mlipkd.results.figures.learning import learning
+from mlipkd.results.figures.pairs import pairs
 from mlipkd.results.figures.pareto import pareto, weights
 from mlipkd.results.figures.rdf import rdf
 from mlipkd.results.figures.stability import stability
 
-FIGURES: dict[str, Callable[[Sequence[Row]], Figure]] = {
+FIGURES: dict[str, Callable[[Sequence[Any]], Figure]] = {
     "errors": errors,
     "comp6": comp6,
     "capacity": capacity,
@@ -29,15 +34,20 @@ FIGURES: dict[str, Callable[[Sequence[Row]], Figure]] = {
     "weights": weights,
     "growth": growth,
     "rdf": rdf,
+    "pairs": pairs,
+    "adf": adf,
+    "cdf": cdf,
 }
+#: Those that are drawn from curves; the others are from rows.
+OF_CURVES = {"pairs", "adf", "cdf"}
 
 
-def draw(kind: str, rows: Sequence[Row], dataset: str) -> Figure:
+def draw(kind: str, rows: Sequence[Row] | Sequence[Curve], dataset: str) -> Figure:
     """A figure of one dataset.
 
     Args:
         kind: one of FIGURES.
-        rows: of a table; those of other datasets are left out.
+        rows: of a table, or its curves; those of other datasets are left out.
         dataset: its name.
 
     Raises:

@@ -51,7 +51,7 @@ def line(axes: Axes, points: Sequence[tuple[float, list[float]]], colour: str, f
     )
 
 
-def band(axes: Axes, at: Sequence[float], values: np.ndarray, **style: Any) -> None:
+def band(axes: Axes, at: Sequence[float] | np.ndarray, values: np.ndarray, **style: Any) -> None:
     """A line through the means of values (members, places), and a band of standard deviations."""
     mean = values.mean(0)  # (places,)
     (drawn,) = axes.plot(at, mean, linewidth=1.3, **style)

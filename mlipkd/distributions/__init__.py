@@ -1,0 +1,1 @@
+"""Distributions of distances, angles and clusters in a liquid of one or several species."""

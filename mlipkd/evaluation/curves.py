@@ -1,0 +1,102 @@
+"""Curves: the form in which distributions are kept, a line of a table for each.
+
+As rows they would be hundreds of thousands for each model. Beside a file of curves lies
+``<name>.json``, as beside a file of rows.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mlipkd.errors import InputError
+from mlipkd.evaluation.rows import Source, read_table, write_table
+
+#: The units of bins and of values, by kind.
+UNITS = {"rdf": ("Å", "1"), "adf": ("degree", "1/degree"), "cdf": ("Å", "1/Å")}
+WINDOW = "window"
+
+
+class Curve(NamedTuple):
+    """A distribution in one replica, a run of a member or a trajectory of the reference."""
+
+    dataset: str
+    family: str
+    model: str
+    seed: int
+    replica: int
+    distribution: str
+    """``rdf/<a>-<b>``, ``adf/<a>-<middle>-<b>/<cut-off>``, ``cdf/<a>``; ``cdf/<a>/window<n>``."""
+    unit: str
+    """Of the values."""
+    bin: float
+    """Width of the bins, of which the first begins at zero."""
+    bin_unit: str
+    values: np.ndarray
+    """(bins,)"""
+
+    @property
+    def kind(self) -> str:
+        """``rdf``, ``adf`` or ``cdf``."""
+        return self.distribution.partition("/")[0]
+
+    @property
+    def of_window(self) -> bool:
+        """Whether it is of a part of the replica only."""
+        return self.distribution.rpartition("/")[2].startswith(WINDOW)
+
+
+def stacked(curves: Sequence[Curve]) -> np.ndarray:
+    """The values of one distribution in several replicas: (curves, bins).
+
+    Merge distances are counted as far as there are any, so that shorter curves of them go on with
+    zeros.
+
+    Raises:
+        InputError: they are binned differently.
+    """
+    first = curves[0]
+    longest = max(len(curve.values) for curve in curves)
+    for curve in curves:
+        same_end = curve.kind == "cdf" or len(curve.values) == len(first.values)
+        if curve.bin != first.bin or not same_end:
+            raise InputError(
+                f"{curve.distribution} of {curve.dataset}/{curve.family}/{curve.model} seed "
+                f"{curve.seed}: wanted {len(first.values)} bins of {first.bin:g} {first.bin_unit} "
+                f"as of {first.family}/{first.model}, got {len(curve.values)} of {curve.bin:g}; "
+                "evaluate both with the same settings"
+            )
+    return np.array([np.pad(c.values, (0, longest - len(c.values))) for c in curves])
+
+
+def write_curves(
+    path: Path, curves: Iterable[Curve], sources: Iterable[Source], notes: Iterable[str]
+) -> None:
+    """Write curves as CSV, values with spaces between, and beside them what they stand on."""
+    lines = ((*c[:-1], " ".join(f"{value:.6g}" for value in c.values)) for c in curves)
+    write_table(path, Curve._fields, lines, sources, notes)
+
+
+def read_curves(path: Path) -> tuple[list[Curve], Source]:
+    """Read a file of curves, and what it says of itself.
+
+    Raises:
+        InputError: the file is damaged, its columns are others, or a value is not a finite number.
+    """
+    lines, source = read_table(path, Curve._fields)
+    return [_curve(path, number, fields) for number, fields in enumerate(lines, start=2)], source
+
+
+def _curve(path: Path, number: int, fields: list[str]) -> Curve:
+    dataset, family, model, seed, replica, distribution, unit, width, bin_unit, values = fields
+    try:
+        numbers = np.array(values.split(), float)
+        if not np.isfinite(numbers).all():
+            raise ValueError("wanted finite values")
+        return Curve(
+            dataset, family, model, int(seed), int(replica), distribution,
+            unit, float(width), bin_unit, numbers,
+        )  # fmt: skip
+    except ValueError as error:
+        raise InputError(f"{path}: line {number}: {error}; evaluate again") from None

@@ -1,0 +1,96 @@
+"""Distributions of distances, angles and clusters in trajectories, as curves.
+
+After Olowookere et al., arXiv 2510.26650: RDF of pairs, ADF of triplets of species at several
+cut-offs, and CDF, the distances at which clusters of a species merge, of the whole trajectory and
+of parts of it that follow each other.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mlipkd.config.distributions import DistributionsEvaluation
+from mlipkd.datasets.beads import species_name
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.distributions.angular import angular_distributions
+from mlipkd.distributions.clusters import cluster_distributions
+from mlipkd.distributions.frames import frames_of
+from mlipkd.distributions.radial import radial_distributions
+from mlipkd.errors import InputError
+from mlipkd.evaluation.curves import UNITS, WINDOW, Curve
+from mlipkd.evaluation.rows import Source, made_by
+
+#: The family, model and seed of a dataset that no member made.
+REFERENCE = "reference", "dataset", 0
+
+
+def evaluate_distributions(
+    paths: Iterable[Path], settings: DistributionsEvaluation
+) -> tuple[list[Curve], list[Source], list[str]]:
+    """Curves of datasets of frames, made by members or a reference; of a failed run, a note.
+
+    Each group of a member's frames is a replica, and replicas are counted in the order given, in
+    one file or several. A reference's file is one trajectory, for its groups are parts that splits
+    do not tear apart. All its frames count, of whatever split: none of its distributions is learned
+    from, and the more frames, the less noise is taken for a deviation.
+
+    Raises:
+        InputError: a file is no dataset of frames of one periodic system, a cut-off is more than
+            half of the box, or a trajectory has fewer frames than windows are wanted.
+    """
+    curves: list[Curve] = []
+    sources: list[Source] = []
+    notes: list[str] = []
+    replicas: Counter[tuple] = Counter()
+    for path in paths:
+        with DatasetFile(path) as trajectory:
+            told = trajectory.provenance
+            by = told.get("sampled_by")
+            family, model, seed = (by["family"], by["model"], by["seed"]) if by else REFERENCE
+            who = trajectory.name, family, model, seed
+            makers = {made_by(record) for record in (told, by) if record}
+            sources.append(Source(str(path), trajectory.sha256, sorted(makers)))
+            if told.get("failed"):
+                notes.append(
+                    f"{family}/{model} seed {seed}: no distributions, its run failed in the "
+                    f"{told['failed']}"
+                )
+                continue
+            runs = trajectory.groups if by else np.zeros(len(trajectory))  # (frames,)
+            for run in np.unique(runs):
+                frames = np.flatnonzero(runs == run)
+                for name, width, values in _distributions(trajectory, frames, settings):
+                    bin_unit, unit = UNITS[name.partition("/")[0]]
+                    curves.append(Curve(*who, replicas[who], name, unit, width, bin_unit, values))
+                replicas[who] += 1
+    return curves, sources, notes
+
+
+def _distributions(
+    trajectory: DatasetFile, frames: np.ndarray, settings: DistributionsEvaluation
+) -> Iterator[tuple[str, float, np.ndarray]]:
+    """Name, width of the bins and values of each distribution of one replica."""
+    rdf, adf, cdf = settings.rdf, settings.adf, settings.cdf
+    if len(frames) < cdf.windows:
+        raise InputError(
+            f"{trajectory.path}: wanted at least a frame for each of {cdf.windows} windows, got "
+            f"{len(frames)} frames in a trajectory; lower cdf.windows, or take more frames"
+        )
+    names = {
+        species: species_name(species, trajectory.beads) for species in trajectory.species_present
+    }
+    pairs = radial_distributions(frames_of(trajectory, frames, rdf.cutoff), rdf.cutoff, rdf.bin)
+    for (a, b), g in pairs.items():
+        yield f"rdf/{names[a]}-{names[b]}", rdf.bin, g
+    triplets = angular_distributions(
+        frames_of(trajectory, frames, adf.cutoffs[-1]), adf.cutoffs, adf.bin
+    )
+    for ((a, middle, b), cutoff), density in triplets.items():
+        yield f"adf/{names[a]}-{names[middle]}-{names[b]}/{cutoff:g}", adf.bin, density
+    clusters = cluster_distributions(frames_of(trajectory, frames, 0), cdf.bin, cdf.windows)
+    for a, (whole, *windows) in clusters.items():
+        yield f"cdf/{names[a]}", cdf.bin, whole
+        for number, density in enumerate(windows, start=1):
+            yield f"cdf/{names[a]}/{WINDOW}{number}", cdf.bin, density

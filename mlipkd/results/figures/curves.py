@@ -1,0 +1,90 @@
+"""Curves: what the figures of distributions have in common, their lines and their panels."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from mlipkd.errors import InputError
+from mlipkd.evaluation.curves import Curve, stacked
+from mlipkd.evaluation.distributions import REFERENCE
+from mlipkd.results.figures.axes import COLOURS, band, panels_of
+
+COLUMNS = 3
+
+#: How the lines of a family and model are drawn.
+Styles = dict[tuple[str, str], dict[str, Any]]
+
+
+def small_multiples(
+    curves: Sequence[Curve], distributions: Sequence[str], abscissa: str, ordinate: str
+) -> Figure:
+    """A panel for each distribution; lines are means over replicas and members, in bands of their
+    standard deviations, and the reference is black."""
+    figure, panels = panels_of(-(-len(distributions) // COLUMNS), COLUMNS)
+    styles = styles_of(curves)
+    for axes, distribution in zip(panels.flat, distributions, strict=False):
+        draw_distribution(axes, curves, distribution, styles)
+        axes.set_title(distribution.split("/")[1])
+    for axes in panels.flat[len(distributions) :]:
+        axes.remove()
+    for axes in panels[:, 0]:
+        axes.set_ylabel(ordinate)
+    for axes in chain(panels[-1], panels[-2] if len(panels) > 1 else ()):
+        axes.set_xlabel(abscissa)
+    legend(figure, styles)
+    return figure
+
+
+def distributions_of(curves: Sequence[Curve], kind: str) -> list[str]:
+    """The distributions of one kind, in the table's order.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = list(dict.fromkeys(curve.distribution for curve in curves if curve.kind == kind))
+    if not found:
+        raise InputError(
+            f"wanted curves of {kind}, got none: all runs failed; look into the notes of "
+            "evaluate-distributions, and train longer"
+        )
+    return found
+
+
+def styles_of(curves: Sequence[Curve]) -> Styles:
+    """A colour for each family and model; the reference is black and lies over the others."""
+    found = list(dict.fromkeys((curve.family, curve.model) for curve in curves))
+    others = [who for who in found if who != REFERENCE[:2]]
+    styles: Styles = {
+        (family, model): {"color": COLOURS[place % len(COLOURS)], "label": f"{family} {model}"}
+        for place, (family, model) in enumerate(others)
+    }
+    if len(others) < len(found):
+        styles[REFERENCE[:2]] = {"color": "black", "linestyle": "--", "label": REFERENCE[0]}
+    return styles
+
+
+def draw_distribution(
+    axes: Axes, curves: Sequence[Curve], distribution: str, styles: Styles
+) -> None:
+    """The lines of one distribution, one for each family and model that has it."""
+    for who, style in styles.items():
+        own = [c for c in curves if (c.family, c.model) == who and c.distribution == distribution]
+        if own:
+            values = stacked(own)  # (replicas, bins)
+            band(axes, (np.arange(values.shape[1]) + 0.5) * own[0].bin, values, **style)
+    axes.set_ylim(bottom=0)
+
+
+def legend(figure: Figure, styles: Styles) -> None:
+    """Who has which line, above all panels."""
+    figure.legend(
+        handles=[Line2D([], [], **style) for style in styles.values()],
+        loc="outside upper center",
+        ncols=COLUMNS,
+        frameon=False,
+    )

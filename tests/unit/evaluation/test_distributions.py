@@ -1,0 +1,130 @@
+"""Distributions of files of frames: whose they are, which there are, and how they are named."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlipkd import provenance
+from mlipkd.config.distributions import DistributionsEvaluation
+from mlipkd.datasets.beads import Bead
+from mlipkd.datasets.file import write
+from mlipkd.errors import InputError
+from mlipkd.evaluation.curves import read_curves
+from mlipkd.evaluation.deviations import evaluate_deviations
+from mlipkd.evaluation.distributions import evaluate_distributions
+from mlipkd.testing import dataset_of
+
+SETTINGS = DistributionsEvaluation.model_validate(
+    {
+        "rdf": {"cutoff": 5, "bin": 0.5},
+        "adf": {"cutoffs": [3, 4.5], "bin": 5},
+        "cdf": {"windows": 2},
+    }
+)
+BEADS = (Bead("choline", 104.0), Bead("urea", 60.0))
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """A function that writes frames of a gas, of the reference or of a member."""
+
+    def made(name: str, groups=(0, 0, 0), by: int | None = None, beads=BEADS, failed=None) -> Path:
+        generator = np.random.default_rng(sum(map(ord, name)))
+        numbers = np.repeat([1, 2], [20, 30])
+        gas = [(numbers, generator.random((50, 3)) * 12, 12 * np.eye(3)) for _ in groups]
+        told = provenance.record()
+        if by is not None:
+            told["sampled_by"] = {
+                "family": "students", "model": "m", "seed": by, "mlipkd": "0.1", "commit": "c",
+            }  # fmt: skip
+            told["failed"] = failed
+        dataset = dataset_of(gas, energy=np.zeros(len(groups)))
+        path = tmp_path / f"{name}.h5"
+        write(replace(dataset, groups=np.array(groups), beads=beads, provenance=told), path)
+        return path
+
+    return made
+
+
+def test_all_distributions_of_beads(frames) -> None:
+    curves, _, notes = evaluate_distributions([frames("reference")], SETTINGS)
+    names = [curve.distribution for curve in curves]
+    assert names[:3] == ["rdf/choline-choline", "rdf/choline-urea", "rdf/urea-urea"]
+    assert len([name for name in names if name.startswith("adf/")]) == 6 * 2
+    assert "adf/choline-urea-choline/3" in names
+    assert "adf/urea-choline-urea/4.5" in names
+    assert names[-3:] == ["cdf/urea", "cdf/urea/window1", "cdf/urea/window2"]
+    assert {curve[:5] for curve in curves} == {("test", "reference", "dataset", 0, 0)}
+    assert {curve.kind: (curve.bin, curve.bin_unit, curve.unit) for curve in curves} == {
+        "rdf": (0.5, "Å", "1"), "adf": (5, "degree", "1/degree"), "cdf": (0.1, "Å", "1/Å"),
+    }  # fmt: skip
+    assert not notes
+
+
+def test_groups_of_a_reference_are_parts_of_one_trajectory(frames) -> None:
+    curves, *_ = evaluate_distributions([frames("reference", (0, 1, 2))], SETTINGS)
+    assert {curve.replica for curve in curves} == {0}
+    whole, *_ = evaluate_distributions([frames("reference")], SETTINGS)
+    for one, other in zip(curves, whole, strict=True):
+        np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_elements_are_called_by_their_symbols(frames) -> None:
+    curves, *_ = evaluate_distributions([frames("atoms", beads=())], SETTINGS)
+    assert curves[1].distribution == "rdf/H-He"
+
+
+def test_replicas_of_a_member_in_one_file_or_several(frames) -> None:
+    paths = [
+        frames("a", (0, 1, 0, 1), by=0), frames("b", (5, 5), by=0), frames("c", by=1),
+    ]  # fmt: skip
+    curves, sources, _ = evaluate_distributions(paths, SETTINGS)
+    found = dict.fromkeys((curve.family, curve.seed, curve.replica) for curve in curves)
+    assert list(found) == [("students", seed, r) for seed, r in ((0, 0), (0, 1), (0, 2), (1, 0))]
+    assert "mlipkd 0.1, commit c" in sources[0].made_by
+    metrics = {
+        (row.seed, row.metric)
+        for row in evaluate_deviations(
+            curves, evaluate_distributions([frames("reference")], SETTINGS)[0]
+        )
+    }
+    assert (0, "cdf/urea/tae_spread") in metrics
+    assert (1, "cdf/urea/tae_spread") not in metrics
+
+
+def test_a_failed_run_has_a_note(frames) -> None:
+    path = frames("a", by=7, failed="sampling")
+    curves, sources, notes = evaluate_distributions([path], SETTINGS)
+    assert curves == []
+    assert notes == ["students/m seed 7: no distributions, its run failed in the sampling"]
+    assert sources[0].file == str(path)
+
+
+def test_more_windows_than_frames(frames) -> None:
+    with pytest.raises(InputError, match="a frame for each of 2 windows, got 1 frames"):
+        evaluate_distributions([frames("a", (0, 0, 1), by=0)], SETTINGS)
+
+
+def test_the_verbs(frames, tmp_path, monkeypatch) -> None:
+    from typer.testing import CliRunner
+
+    from mlipkd.cli.main import app
+
+    monkeypatch.chdir(tmp_path)
+    Path("settings.yaml").write_text("distributions: {adf: {cutoffs: [4]}, rdf: {cutoff: 5}}")
+    every = (0,) * 5
+    for name, path in (("r", frames("r", every)), ("s", frames("s", every, by=0))):
+        words = ["evaluate-distributions", "--settings", "settings.yaml", "--output", f"{name}.csv"]
+        assert CliRunner().invoke(app, [*words, str(path)]).exit_code == 0
+    assert len(read_curves(Path("s.csv"))[0]) == 3 + 6 + 2 * 6
+    words = ["evaluate-deviations", "--reference", "r.csv", "--output", "d.csv", "s.csv"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    lines = Path("d.csv").read_text().splitlines()
+    assert len(lines) == 1 + 3 + 6 + 2
+    assert lines[1].startswith("test,students,m,0,rdf/choline-choline/tae,")
+    for kind in ("pairs", "adf", "cdf"):
+        words = ["figure", "--kind", kind, "--dataset", "test", "--output", f"{kind}.svg"]
+        assert CliRunner().invoke(app, [*words, "s.csv", "r.csv"]).exit_code == 0
+        assert "</svg>" in Path(f"{kind}.svg").read_text()
