@@ -23,10 +23,18 @@ def small_shape(**differences: float) -> Architecture:
 
 
 def random_model(shape: Architecture, species: tuple[int, ...], seed: int) -> HIPNN:
-    """An untrained model in float64, its heads scaled up so that errors show."""
+    """An untrained model in float64, its heads scaled up so that errors show.
+
+    Where there is a repulsion, its walls differ by pair and end 2.5 to 3.5 Å away.
+    """
     model = HIPNN(shape, species).double()
     initialise(model, seed)
-    torch.nn.init.normal_(model.w, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    torch.nn.init.normal_(model.w, generator=generator)
+    if model.repulsion is not None:
+        noise = torch.rand(model.repulsion.walls.shape, generator=generator).double() / 2
+        mean = torch.tensor([1.0, 0.3, 1.5, 2.5], dtype=torch.float64)
+        model.repulsion.walls.copy_(mean + noise + noise.transpose(1, 2))
     return model
 
 

@@ -15,6 +15,13 @@ Sensitivities = Annotated[int, Field(ge=1, le=512)]
 Distance = Annotated[float, Field(gt=0, le=50)]
 
 
+class Repulsion(Section):
+    """A repulsion of pairs closer than any in the data, fitted to the training configurations."""
+
+    temperature: Annotated[float, Field(gt=0, le=100_000)]
+    """Of the training configurations, K: it makes energies of how often distances occur."""
+
+
 class Architecture(Section):
     """The shape of one HIP-NN-TS model. Symbols are those of docs/conventions.md."""
 
@@ -34,6 +41,8 @@ class Architecture(Section):
     """Largest initial sensitivity distance, Å."""
     hard_max: Distance
     """Cut-off: atoms farther apart than this do not interact directly, Å."""
+    repulsion: Repulsion | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The repulsion at short distances."""
 
     @model_validator(mode="after")
     def _distances_ascend(self) -> Self:
@@ -75,6 +84,8 @@ class ModelGrid(Section):
     """Largest initial sensitivity distance, Å."""
     hard_max: Distance | None = None
     """Cut-off, Å."""
+    repulsion: Repulsion | None = None
+    """The repulsion at short distances; none if it is left out everywhere."""
 
     def over(self, defaults: "ModelGrid") -> "ModelGrid":
         """This grid, with what it leaves out taken from ``defaults``."""
@@ -83,8 +94,9 @@ class ModelGrid(Section):
         )
 
     def missing(self) -> list[str]:
-        """The keys that no value was given for."""
-        return [key for key, value in self.model_dump().items() if value is None]
+        """The keys that no value was given for and that have to have one."""
+        values = self.model_dump(exclude={"repulsion"})
+        return [key for key, value in values.items() if value is None]
 
     def architectures(self) -> list[Architecture]:
         """Every combination of the listed values, in the order they are written."""

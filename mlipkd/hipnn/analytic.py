@@ -28,7 +28,7 @@ from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.interaction import Interaction
 from mlipkd.hipnn.kernels import environment as env
 from mlipkd.hipnn.kernels import messages as msg
-from mlipkd.hipnn.kernels import pointwise
+from mlipkd.hipnn.kernels import pointwise, repulsion
 from mlipkd.hipnn.network import HIPNN, Residual
 from mlipkd.hipnn.reference import CUSP
 
@@ -436,7 +436,11 @@ def orders_and_gradient(
     """E_iⁿ and, if asked for, the pair gradient; in training differentiable by the weights."""
     if training:
         orders, gradient = _Function.apply(model, batch, derivatives, *model.parameters())
-        return orders, gradient if derivatives else None
-    with torch.no_grad():
-        sweeps = Sweeps(model, batch, training=False)
-        return sweeps.forward(), sweeps.backward() if derivatives else None
+        gradient = gradient if derivatives else None
+    else:
+        with torch.no_grad():
+            sweeps = Sweeps(model, batch, training=False)
+            orders, gradient = sweeps.forward(), sweeps.backward() if derivatives else None
+    if model.repulsion is not None:  # no weight moves it
+        repulsion.add(model.repulsion.walls, batch, orders, gradient)
+    return orders, gradient

@@ -21,8 +21,11 @@ from mlipkd.config.model import Architecture
 from mlipkd.errors import InputError
 from mlipkd.hipnn.network import HIPNN
 
-#: Version of the file's layout; raised when an older mlipkd could misread a newer file.
-FORMAT = 1
+#: Newest version of the file's layout; a file is of the oldest that holds all there is of it, so
+#: that an older mlipkd reads what it can and refuses what it would misread.
+FORMAT = 2
+#: The one that came with the repulsion.
+REPULSION = 2
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def save_potential(potential: Potential, path: Path) -> None:
     """Write a model file."""
     state = potential.model.state_dict()
     tensors = {key: value.squeeze(0).contiguous() for key, value in state.items()}
-    record = json.dumps({"format": FORMAT, **potential.metadata})
+    file_format = 1 if potential.model.repulsion is None else REPULSION
+    record = json.dumps({"format": file_format, **potential.metadata})
     header = {"mlipkd": record, "sha256": _digest(record, tensors)}
     with artefacts.writing(Path(path)) as temporary:
         # Not save_file, which reports a full disk as an error of the format.

@@ -7,7 +7,8 @@
 
 (Lubbers 2018, Eqs. 3-7 and 12; Chigaev 2023.) E⁰ is the energy of an atom by its element alone. It
 is fitted to the data before training and then fixed, and it is kept in float64: total energies of
-thousands of eV leave no room in float32 for the differences that matter.
+thousands of eV leave no room in float32 for the differences that matter. Where the architecture
+asks for a repulsion, E_i⁰ has a term of the pairs near atom i as well: see ``repulsion.py``.
 
 A model may be an ensemble: its members have one architecture and weights of their own, and all of
 them are evaluated in one pass over the neighbours, which they share. Weights and features have a
@@ -24,6 +25,7 @@ from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.engines import ENGINES, Engine, choose_engine
 from mlipkd.hipnn.interaction import Interaction
+from mlipkd.hipnn.repulsion import Repulsion
 from mlipkd.hipnn.sensitivity import Sensitivity
 from mlipkd.hipnn.surroundings import Surroundings
 
@@ -118,6 +120,8 @@ class HIPNN(torch.nn.Module):
         self.b = torch.nn.Parameter(torch.empty(members, number))
         E0 = torch.zeros(members, len(self.species), dtype=torch.float64)
         self.register_buffer("E0", E0)
+        repulsive = architecture.repulsion is not None
+        self.repulsion = Repulsion(members, len(self.species)) if repulsive else None
 
     @classmethod
     def ensemble(cls, models: Sequence["HIPNN"]) -> Self:
@@ -198,6 +202,8 @@ class HIPNN(torch.nn.Module):
         z = torch.nn.functional.one_hot(batch.elements, len(self.species)).to(self.dtype)
         z = z.expand(self.members, *z.shape)  # (members, atoms, elements)
         energies = [self.E0[:, batch.elements]]
+        if self.repulsion is not None:
+            energies[0] = energies[0] + self.repulsion(batch, vectors)
         for block, w, b in zip(self.blocks, self.w.unbind(1), self.b.unbind(1), strict=True):
             z = block(z, around, engine)  # (members, atoms, width)
             energies.append(torch.baddbmm(b[:, None, None], z, w[..., None])[..., 0].double())

@@ -35,6 +35,7 @@ from mlipkd.errors import InputError, TryAgainError
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import fit_element_energies, initialise
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.hipnn.walls import fit_repulsion
 from mlipkd.interruption import Stop, never
 from mlipkd.progress import progress
 from mlipkd.training.checkpoint import Checkpoint, Progress, State, Underway
@@ -125,12 +126,18 @@ class _Training:
             self.data.batch_size(self.recipe.batch) * float(all_of / own.double().mean())
         )
 
-        models = []
+        models: list[HIPNN] = []
         for job_settings, split in zip(settings, splits, strict=True):
             model = HIPNN(shape, file.species_present).to(dtype)
             initialise(model, job_settings.seed)
             if "energy" in file.labels["reference"]:
                 fit_element_energies(model, file.read(np.flatnonzero(split == TRAIN)))
+            if model.repulsion is not None:
+                same = models[0].repulsion if models and self.recipe.split == "shared" else None
+                if same is None:
+                    fit_repulsion(model, file.read(np.flatnonzero(split == TRAIN)))
+                else:
+                    model.repulsion.load_state_dict(same.state_dict())
             models.append(model.to(device))
         self.members = Members(models, self.recipe)
         rate = self.recipe.optimiser.learning_rate

@@ -20,10 +20,16 @@ CONSTANTS = 1e-6
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
 @pytest.mark.parametrize("species", [(13,), (13, 14)], ids=["aluminium", "alloy"])
 @pytest.mark.parametrize("n_interactions", [1, 2])
-def test_all_say_the_same(write_model, dtype, species, n_interactions) -> None:
-    path = write_model("m.safetensors", species=species, n_interactions=n_interactions, width=16)
+@pytest.mark.parametrize("shape", [{}, {"repulsion": {"temperature": 300}}], ids=["", "repulsion"])
+def test_all_say_the_same(write_model, dtype, species, n_interactions, shape) -> None:
+    shape = {"n_interactions": n_interactions, "width": 16, **shape}
+    path = write_model("m.safetensors", species=species, **shape)
     potential = load_potential(path)
     potential.model.w *= 1000
+    if potential.model.repulsion is not None:
+        walls = potential.model.repulsion.walls
+        walls[:] = torch.tensor([2.0, 0.3, 2.8, 3.6])
+        walls[0, 0, 0] = torch.tensor([2.5, 0.2, 2.6, 3.0])
     save_potential(Potential(potential.model.to(dtype), potential.metadata), path)
     atoms = agreement.structure(100, species)
     found = [way(path, atoms) for way in agreement.ways_of(path).values()]

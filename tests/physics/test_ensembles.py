@@ -33,9 +33,12 @@ SHAPES = [
     for n, layers, width in ((1, 1, 6), (1, 0, 3), (2, 2, 17), (2, 0, 3), (3, 1, 4))
     for l_max in (0, 1, 2)
 ]
+SHAPES += [small_shape(n_interactions=n, repulsion={"temperature": 300}) for n in (1, 2)]
 
 
-@pytest.fixture(params=SHAPES, ids=lambda shape: shape.name)
+@pytest.fixture(
+    params=SHAPES, ids=lambda shape: shape.name + ("-repulsion" if shape.repulsion else "")
+)
 def ensemble(request) -> HIPNN:
     """Three members with random weights."""
     return HIPNN.ensemble([random_model(request.param, ELEMENTS, seed) for seed in range(3)])

@@ -10,8 +10,6 @@ from mlipkd.datasets.dataset import Dataset
 from mlipkd.hipnn.batch import Batcher
 from mlipkd.hipnn.derivatives import forces, pair_gradient, pair_vectors, per_system
 from mlipkd.hipnn.file import Potential
-from mlipkd.hipnn.initial import initialise
-from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
 from mlipkd.testing import (
     CPU_ENGINES,
@@ -24,7 +22,13 @@ from mlipkd.testing import (
 )
 
 ELEMENTS = (1, 6, 8)
+REPULSION = {"repulsion": {"temperature": 300}}
 SHAPES = [small_shape(n_interactions=n, l_max=l_max) for n in (1, 2) for l_max in (0, 1, 2)]
+SHAPES += [small_shape(n_interactions=n, **REPULSION) for n in (1, 2)]
+
+
+def name_of(shape: Architecture) -> str:
+    return shape.name + ("" if shape.repulsion is None else "-repulsion")
 
 
 @pytest.fixture(params=CPU_ENGINES, autouse=True)
@@ -34,7 +38,7 @@ def engine(request, monkeypatch) -> str:
     return request.param
 
 
-@pytest.fixture(params=SHAPES, ids=lambda shape: shape.name)
+@pytest.fixture(params=SHAPES, ids=name_of)
 def potential(request) -> Potential:
     """A model with random weights and element energies."""
     model = random_model(request.param, ELEMENTS, seed=3)
@@ -150,12 +154,11 @@ def test_energy_is_smooth_at_the_cutoff(potential) -> None:
     assert np.abs(found["forces"][2:]).max() == 0
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+@pytest.mark.parametrize("shape", SHAPES, ids=name_of)
 def test_force_training_gradients_are_finite_differences(shape: Architecture, generator) -> None:
     """d(force loss)/d(weights), which needs second derivatives of everything."""
     members = [random_molecule(generator, 5, ELEMENTS), random_crystal(generator, 4, ELEMENTS)]
-    model = HIPNN(shape, ELEMENTS).double()
-    initialise(model, seed=1)
+    model = random_model(shape, ELEMENTS, seed=1)
     batcher = Batcher(dataset_of(members), ELEMENTS, shape.hard_max, torch.float64)
 
     def force_loss() -> torch.Tensor:

@@ -41,3 +41,14 @@ def test_left_out_is_taken_from_below():
 def test_refuses(change):
     with pytest.raises(ValidationError):
         Architecture(**SHAPE | change)
+
+
+def test_a_repulsion_is_taken_over_and_a_shape_without_one_is_written_as_before():
+    teacher = ModelGrid(**SHAPE, repulsion={"temperature": 300})
+    (student,) = ModelGrid(width=4).over(teacher).architectures()
+    assert student.repulsion.temperature == 300
+    assert Architecture(**student.model_dump()) == student
+    assert not ModelGrid(**SHAPE).missing()
+    assert Architecture(**SHAPE).model_dump() == SHAPE
+    with pytest.raises(ValidationError):
+        Architecture(**SHAPE, repulsion={"temperature": 0})
