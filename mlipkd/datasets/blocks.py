@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.dataset import HEAVIEST, LABELS, UNUSED, Dataset, offsets_from, per_atom
 from mlipkd.errors import InputError
 
@@ -16,7 +17,7 @@ class Block:
     place: str
     """Where it comes from: file, and the group in it."""
     species: np.ndarray
-    """(atoms,) atomic numbers."""
+    """(atoms,) atomic numbers, or species of beads."""
     positions: np.ndarray
     """(configurations, atoms, 3)."""
     labels: dict[str, np.ndarray]
@@ -33,7 +34,9 @@ class Block:
         return len(self.positions)
 
 
-def assemble(name: str, blocks: Iterable[Block], provenance: dict) -> Dataset:
+def assemble(
+    name: str, blocks: Iterable[Block], provenance: dict, beads: tuple[Bead, ...] = ()
+) -> Dataset:
     """One dataset of all blocks' configurations.
 
     ``provenance["origins"]`` lists where each run of configurations comes from.
@@ -62,6 +65,7 @@ def assemble(name: str, blocks: Iterable[Block], provenance: dict) -> Dataset:
         splits=np.full(sum(lengths), UNUSED, np.uint8),
         labels={"reference": {label: _rows(kept, label) for label in kept[0].labels}},
         provenance={**provenance, "origins": _origins(kept)},
+        beads=beads,
     )
 
 

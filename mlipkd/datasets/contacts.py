@@ -23,7 +23,7 @@ class Contacts:
     """(configurations, 2) the closest pair's atoms, counted within the configuration."""
     spread: np.ndarray
     """(configurations,) median over atoms of the nearest neighbour's distance over the sum of the
-    pair's covalent radii; about 1 in molecules and metals, NaN for noble gases."""
+    pair's covalent radii; about 1 in molecules and metals, NaN for noble gases and beads."""
 
     def describe(self, m: int) -> str:
         """The closest pair of configuration ``m`` in words."""
@@ -38,7 +38,7 @@ def contacts(dataset: Dataset) -> Contacts:
     pair = np.zeros((len(dataset), 2), int)
     spread = np.full(len(dataset), np.nan)
     radii = covalent_radii[dataset.species]  # (all atoms,)
-    radii[np.isin(dataset.species, NOBLE_GASES)] = np.nan
+    radii[np.isin(dataset.species, NOBLE_GASES) | bool(dataset.beads)] = np.nan
     for m, (start, stop) in enumerate(zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)):
         nearest, neighbour = _nearest(
             dataset.positions[start:stop], dataset.cells[m], dataset.periodic[m]

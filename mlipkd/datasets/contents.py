@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import numpy as np
-from ase.data import chemical_symbols
 
+from mlipkd.datasets.beads import species_name
 from mlipkd.datasets.checks import Report
 from mlipkd.datasets.dataset import LABELS, TEST, TRAIN, UNUSED, VALIDATION, Dataset, per_atom
 from mlipkd.datasets.duplicates import duplicates
@@ -21,11 +21,16 @@ def _facts(dataset: Dataset, report: Report) -> Iterator[tuple[str, str]]:
     sizes = dataset.sizes  # (configurations,)
     numbers, counts = np.unique(dataset.species, return_counts=True)
     yield "configurations", f"{len(dataset)} in {len(np.unique(dataset.groups))} groups"
-    yield "atoms", f"{sizes.sum()}, from {sizes.min()} to {sizes.max()} in a configuration"
+    species = [
+        f"{species_name(z, dataset.beads)} {n}" for z, n in zip(numbers, counts, strict=True)
+    ]
     yield (
-        "elements",
-        ", ".join(f"{chemical_symbols[z]} {n}" for z, n in zip(numbers, counts, strict=True)),
+        "beads" if dataset.beads else "atoms",
+        f"{sizes.sum()}, from {sizes.min()} to {sizes.max()} in a configuration",
     )
+    yield "species" if dataset.beads else "elements", ", ".join(species)
+    if dataset.beads:
+        yield "masses", ", ".join(f"{bead.name} {bead.mass:.6g} u" for bead in dataset.beads)
     yield "periodic", f"{int(dataset.periodic.any(1).sum())} of {len(dataset)}"
     if (dataset.splits != UNUSED).any():
         yield (

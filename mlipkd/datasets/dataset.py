@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlipkd.datasets.beads import Bead
+
 TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, 3
 
 HEAVIEST = 118
@@ -34,7 +36,7 @@ class Dataset:
 
     name: str
     species: np.ndarray
-    """(atoms,) uint8: atomic numbers."""
+    """(atoms,) uint8: atomic numbers, or places in ``beads`` counted from one."""
     positions: np.ndarray
     """(atoms, 3) float64: Å."""
     offsets: np.ndarray
@@ -56,6 +58,8 @@ class Dataset:
     clusters: np.ndarray = None  # type: ignore[assignment]
     """(configurations,) int64: those with one number stay on the same side of every split; if
     left out, each stands for itself."""
+    beads: tuple[Bead, ...] = ()
+    """The species, where these are beads and no elements."""
 
     def __post_init__(self) -> None:
         if self.clusters is None:

@@ -7,6 +7,9 @@ over its pairs of atoms within a cut-off, which tell the pairs' elements apart,
 
 Configurations whose fingerprints agree are taken for one. What this joins by mistake (homometric
 structures, fragments beyond each other's cut-off) stays on one side of the split: that is harmless.
+
+Beads are another matter. Their forces are noisy, so frames that look alike are not one, and they
+may all be beyond the cut-off: there, only copies of a frame are duplicates.
 """
 
 import numpy as np
@@ -27,12 +30,20 @@ TOLERANCE = 1e-4
 
 def duplicates(dataset: Dataset) -> np.ndarray:
     """A number for each configuration, the same for duplicates: (configurations,)."""
+    if dataset.beads:
+        return _copies(dataset)
     prints = fingerprints(dataset)  # (configurations, functions)
     rounded = np.round(prints / TOLERANCE).astype(np.int64)
     _, first, member = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
     near = cKDTree(prints[first]).query_pairs(TOLERANCE, output_type="ndarray")  # (pairs, 2)
     links = coo_array((np.ones(len(near)), near.T), shape=(len(first), len(first)))
     return connected_components(links, directed=False)[1][member.ravel()].astype(np.int64)
+
+
+def _copies(dataset: Dataset) -> np.ndarray:
+    frames = np.split(dataset.positions, dataset.offsets[1:-1])
+    numbers: dict[bytes, int] = {}
+    return np.array([numbers.setdefault(frame.tobytes(), len(numbers)) for frame in frames])
 
 
 def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from mlipkd.artefacts import verify
+from mlipkd.datasets.beads import Bead, from_json, to_json
 from mlipkd.datasets.dataset import HEAVIEST, LABELS, Dataset, offsets_from, per_atom
 from mlipkd.datasets.hostile import refuse_hostile
 from mlipkd.datasets.output import writing_hdf5
@@ -34,6 +35,8 @@ PER_CONFIGURATION: dict[str, tuple[int, ...]] = {
     "splits": (),
 }
 UNITS = {"positions": "Å", "cells": "Å"}
+#: What species are where there are no beads, and the last of them.
+_ELEMENTS = "atomic numbers", HEAVIEST
 
 
 def write(dataset: Dataset, path: Path | str) -> None:
@@ -47,6 +50,8 @@ def write(dataset: Dataset, path: Path | str) -> None:
         file.attrs["name"] = dataset.name
         provenance = json.dumps(dataset.provenance, sort_keys=True).encode()
         file["provenance"] = np.frombuffer(provenance, np.uint8)
+        if dataset.beads:
+            file["beads"] = np.frombuffer(to_json(dataset.beads).encode(), np.uint8)
         file["offsets"] = dataset.offsets
         for key in (*PER_ATOM, *PER_CONFIGURATION):
             _write_array(file, key, getattr(dataset, key), UNITS.get(key))
@@ -98,10 +103,14 @@ class DatasetFile:
             whose: list(given) for whose, given in file["labels"].items()
         }
         self.species_present: tuple[int, ...] = _present(file["species"])
-        if not 1 <= min(self.species_present) <= max(self.species_present) <= HEAVIEST:
+        self.beads: tuple[Bead, ...] = ()
+        if "beads" in file:
+            self.beads = from_json(file["beads"][()].tobytes())
+        kind, last = ("species of beads", len(self.beads)) if self.beads else _ELEMENTS
+        if not 1 <= min(self.species_present) <= max(self.species_present) <= last:
             raise InputError(
-                f"{self.path}: wanted atomic numbers from 1 to {HEAVIEST}, got "
-                f"{self.species_present}; make the file again"
+                f"{self.path}: wanted {kind} from 1 to {last}, got {self.species_present}; "
+                "make the file again"
             )
 
     def _check_shapes(self) -> None:
@@ -173,6 +182,7 @@ class DatasetFile:
                     for whose, given in self.labels.items()
                 },
                 provenance=self.provenance,
+                beads=self.beads,
                 **{key: file[key][atoms] for key in PER_ATOM},
                 **{key: file[key][first:last] for key in PER_CONFIGURATION},
             )
@@ -251,6 +261,7 @@ def _joined(parts: list[Dataset]) -> Dataset:
             for whose, given in first.labels.items()
         },
         provenance=first.provenance,
+        beads=first.beads,
         **{
             key: np.concatenate([getattr(part, key) for part in parts])
             for key in (*PER_ATOM, *PER_CONFIGURATION)

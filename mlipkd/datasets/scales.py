@@ -59,7 +59,7 @@ def length_mistake(found: Contacts) -> str | None:
 def energy_mistake(dataset: Dataset) -> str | None:
     """The mistake in the unit of energy, or none; total energies of light elements show it."""
     energy = dataset.labels["reference"].get("energy")
-    if energy is None or dataset.species.max() > len(ATOMS):
+    if energy is None or dataset.beads or dataset.species.max() > len(ATOMS):
         return None
     atoms = HARTREE * np.array(ATOMS)[dataset.species.astype(int) - 1]  # (atoms,)
     ratio = np.median(energy / np.add.reduceat(atoms, dataset.offsets[:-1]))

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from mlipkd import artefacts
+from mlipkd.datasets.beads import species_masses
 from mlipkd.datasets.dataset import Dataset
 
 #: Configurations whose neighbours are counted, evenly spread over the dataset.
@@ -71,14 +72,12 @@ def filled(density: float, cutoff: float) -> float:
 
 def measure(dataset: Dataset, file: Path) -> Size:
     """The size of a dataset that was written to ``file``."""
-    from ase.data import atomic_masses
-
     return Size(
         configurations=len(dataset),
         atoms=int(dataset.offsets[-1]),
         largest=int(dataset.sizes.max()),
         elements=len(np.unique(dataset.species)),
-        mass=float(atomic_masses[dataset.species].mean()),
+        mass=float(species_masses(dataset.species, dataset.beads).mean()),
         periodic=bool(dataset.periodic.all(1).any()),
         neighbours=_neighbours(dataset),
         bytes=file.stat().st_size,
