@@ -20,6 +20,7 @@ from mlipkd.cli.evaluate_errors import evaluate_errors
 from mlipkd.cli.evaluate_learning import evaluate_learning
 from mlipkd.cli.evaluate_liquid import evaluate_liquid
 from mlipkd.cli.evaluate_rdf import evaluate_rdf
+from mlipkd.cli.evaluate_replicas import evaluate_replicas
 from mlipkd.cli.evaluate_stability import evaluate_stability
 from mlipkd.cli.evaluate_structure import evaluate_structure
 from mlipkd.cli.fetch import fetch
@@ -61,6 +62,7 @@ VERBS = (
     evaluate_stability,
     evaluate_liquid,
     evaluate_rdf,
+    evaluate_replicas,
     evaluate_structure,
     evaluate_distributions,
     evaluate_deviations,

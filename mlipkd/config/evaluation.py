@@ -157,6 +157,44 @@ class RdfEvaluation(Section):
     """Width of the bins, Å."""
 
 
+class ReplicasEvaluation(Section):
+    """The liquid that a dataset's configurations are of, sampled at constant temperature by every
+    trained member, and by the ensemble of a family that others learn from."""
+
+    temperature: PositiveFloat
+    """Temperature, K."""
+    replicas: PositiveInt = 8
+    """Trajectories, each with a start and velocities of its own, that run side by side."""
+    equilibration: PositiveFloat = 1000.0
+    """Time before the first frame, ps."""
+    duration: PositiveFloat = 500.0
+    """Time from the first frame to the last, ps."""
+    frames: PositiveInt = 100
+    """How many frames are taken of each."""
+    timestep: PositiveFloat = 2.0
+    """Time step, fs."""
+    friction: PositiveFloat = 1.0
+    """Of the Langevin thermostat, 1/ps."""
+    closest: PositiveFloat = 1.0
+    """Two beads or atoms that are closer have collided, Å."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the velocities and of the noise."""
+
+    @property
+    def every(self) -> int:
+        """Steps from one frame to the next."""
+        return round(self.duration * 1e3 / self.timestep / self.frames)
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> Self:
+        if self.every < 1:
+            raise ValueError(
+                f"wanted at least a step from frame to frame, got {self.frames} frames in "
+                f"{self.duration} ps; take fewer frames or a longer duration"
+            )
+        return self
+
+
 class Recommendation(Section):
     """Which student to use: the smallest, fastest and leanest about as good as its teacher."""
 
@@ -176,5 +214,6 @@ class Evaluations(Section):
     stability: StabilityEvaluation | None = None
     liquid: LiquidEvaluation | None = None
     rdf: RdfEvaluation | None = None
+    replicas: ReplicasEvaluation | None = None
     distributions: DistributionsEvaluation | None = None
     recommended: Recommendation | None = None

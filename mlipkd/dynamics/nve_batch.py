@@ -34,7 +34,7 @@ def run_nve_batch(
         closest: a run in which two atoms come closer has failed, Å.
         description: of the bar that shows how far it is.
     """
-    state = _state_of(starts, model)
+    state = state_of(starts, model)
     # As in ASE, the unit of time is that of Å, eV and u.
     step = timestep * FEMTOSECOND
     _, advance = nve(model, dt=state.positions.new_tensor(step), kT=torch.tensor(0.0))
@@ -57,7 +57,7 @@ def run_nve_batch(
         )
         totals = (state.energy + kinetic).tolist()
         positions, momenta, velocities = (
-            _by_system(state, values)
+            by_system(state, values)
             for values in (state.positions, state.momenta, state.velocities)
         )
         failed = []
@@ -77,7 +77,7 @@ def run_nve_batch(
     return [found[run] for run in range(len(starts))]
 
 
-def _state_of(starts: Sequence[Atoms], model: ModelInterface) -> MDState:
+def state_of(starts: Sequence[Atoms], model: ModelInterface) -> MDState:
     """The starts as one state, with momenta, energies and forces."""
     plain = atoms_to_state(list(starts), model.device, model.dtype)
     momenta = np.concatenate([start.get_momenta() for start in starts])  # (atoms, 3)
@@ -86,7 +86,7 @@ def _state_of(starts: Sequence[Atoms], model: ModelInterface) -> MDState:
     )
 
 
-def _by_system(state: MDState, values: torch.Tensor) -> list[np.ndarray]:
+def by_system(state: MDState, values: torch.Tensor) -> list[np.ndarray]:
     """Values of atoms, (atoms, 3), divided among the systems."""
     sizes = state.n_atoms_per_system.tolist()
     return [one.numpy() for one in values.cpu().split(sizes)]

@@ -67,6 +67,12 @@ UNITS = {
         "equilibrated": "ps",
         "drift": "eV/atom/ps",
     },
+    "replicas": {
+        "failed": "1",
+        "temperature": "K",
+        "equilibrated": "ps",
+        "speed": "ns/day",
+    },
     "rdf": {"g": "1"},  # as g<r in Å>
     "structure": {"tae": "Å", "peak": "Å", "tail": "1"},  # as rdf/<metric>
     "distributions": {"rdf": "Å", "adf": "1", "cdf": "1"},  # as <kind>/<species>/tae, tae_spread

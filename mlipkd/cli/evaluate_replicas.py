@@ -1,0 +1,41 @@
+"""``mlipkd evaluate-replicas``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def evaluate_replicas(
+    models: Annotated[list[Path], Argument(help="Model file, or those of an ensemble.")],
+    settings: Annotated[Path, Option(help="Settings with the section replicas, YAML.")],
+    dataset: Annotated[Path, Option(help="Dataset whose test split gives the first frames.")],
+    trajectory: Annotated[Path, Option(help="Frames to write, a dataset in HDF5.")],
+    output: Annotated[Path, Option(help="Rows to write, CSV.")],
+    threads: Annotated[int, Option(help="CPU threads.")] = 1,
+    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+) -> None:
+    """Sample a liquid at constant temperature, in replicas side by side.
+
+    Of several models the forces are averaged at every step.
+
+    Example: mlipkd evaluate-replicas --settings replicas.yaml --dataset dataset.h5 --trajectory
+    replicas.h5 --output replicas.csv seed0/model.safetensors
+    """
+    from mlipkd.config.evaluation import ReplicasEvaluation
+    from mlipkd.config.settings import read_evaluation
+    from mlipkd.datasets.file import DatasetFile, write
+    from mlipkd.device import choose_device
+    from mlipkd.evaluation.ensembles import source_of
+    from mlipkd.evaluation.replicas import evaluate_replicas
+    from mlipkd.evaluation.rows import Source, made_by, write_rows
+    from mlipkd.hipnn.file import load_members
+
+    section, where = read_evaluation(settings, ReplicasEvaluation), choose_device(device, threads)
+    members = load_members(models, where)
+    with DatasetFile(dataset) as file:
+        frames, rows, notes = evaluate_replicas(members, file, section, where)
+        sources = [Source(str(dataset), file.sha256, [made_by(file.provenance)])]
+    write(frames, trajectory)
+    sources += [source_of(path, one) for path, one in zip(models, members, strict=True)]
+    write_rows(output, rows, sources, notes)

@@ -1,0 +1,187 @@
+"""Replicas of a liquid at constant temperature, by a member or by the mean of an ensemble.
+
+After Olowookere et al. (CG-KD): each replica begins with a configuration of the dataset's test
+split and with velocities of its own, is brought to rest and then sampled. All models begin alike.
+Of an ensemble the forces are averaged at every step.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+import numpy as np
+import torch
+from ase import Atoms
+
+from mlipkd import provenance
+from mlipkd.config.evaluation import ReplicasEvaluation
+from mlipkd.datasets.dataset import TEST, UNUSED, Dataset, offsets_from
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.dynamics.nvt_batch import Replica, run_nvt_batch
+from mlipkd.dynamics.velocities import with_velocities
+from mlipkd.errors import InputError
+from mlipkd.evaluation.rows import ENSEMBLE, UNITS, Row
+from mlipkd.hipnn.file import Potential
+
+SECONDS_PER_DAY = 86_400
+
+
+def evaluate_replicas(
+    members: Sequence[Potential],
+    dataset: DatasetFile,
+    settings: ReplicasEvaluation,
+    device: torch.device | str = "cpu",
+) -> tuple[Dataset, list[Row], list[str]]:
+    """What a member, or several together, make of the liquid.
+
+    - ``failed``: the fraction of the replicas in which two beads collided or one flew away.
+    - ``temperature``: the mean over all frames.
+    - ``equilibrated``: when the potential energy had come to rest, counted from the start; the mean
+      over replicas (J. D. Chodera, J. Chem. Theory Comput. 12, 1799 (2016), by pymbar).
+    - ``speed``: what all replicas together have gone through in the time that it took, ns/day.
+
+    Returns:
+        The frames as a dataset with the potential's energies, a group for each replica; rows; and
+        notes for the reader.
+
+    Raises:
+        InputError: there are fewer configurations to begin with than replicas, they are not
+            periodic, or torch-sim is not installed.
+    """
+    own = members[0].metadata
+    seed = own["seed"] if len(members) == 1 else ENSEMBLE
+    name = f"{own['family']}/{own['model']} {seed}"
+    starts = _starts(dataset, settings)
+    before = max(1, round(settings.equilibration * 1e3 / settings.timestep / settings.every))
+    began = time.perf_counter()
+    replicas = run_nvt_batch(
+        _model(members, device),
+        starts,
+        settings.temperature,
+        settings.timestep,
+        settings.friction * 1e-3,
+        before + settings.frames,
+        settings.every,
+        settings.closest,
+        settings.seed,
+        name,
+    )
+    seconds = time.perf_counter() - began
+    rows = [
+        Row(own["dataset"], own["family"], own["model"], seed, *found, UNITS["replicas"][found[0]])
+        for found in _metrics(replicas, before, settings, seconds)
+    ]
+    frames = [replica.frames[before:] for replica in replicas]
+    energies = [energy for replica in replicas for energy in replica.energies[before:]]
+    record = provenance.record(
+        masked=["energy"],
+        sampled_by={key: own[key] for key in ("family", "model", "mlipkd", "commit")}
+        | {"seed": seed},
+        settings=settings.model_dump(mode="json"),
+        failed=sum(replica.failed for replica in replicas),
+    )
+    notes = list(_notes(replicas, before, settings, name))
+    return _dataset(dataset, frames, starts, energies, record), rows, notes
+
+
+def _model(members: Sequence[Potential], device: torch.device | str):
+    try:
+        from mlipkd.deploy.torch_sim import MLIPKD
+    except ImportError as error:
+        raise InputError(
+            "replicas: wanted torch-sim, which is not installed; run pip install "
+            "'mlipkd[torch-sim]'"
+        ) from error
+    return MLIPKD(members, device)
+
+
+def _starts(dataset: DatasetFile, settings: ReplicasEvaluation) -> list[Atoms]:
+    """Configurations of the test split, as far from each other as can be, with velocities."""
+    test = np.flatnonzero(dataset.splits == TEST)
+    if len(test) < settings.replicas:
+        raise InputError(
+            f"{dataset.path}: wanted {settings.replicas} configurations of the test split to begin "
+            f"with, got {len(test)}; ask for fewer replicas, or give the split more"
+        )
+    chosen = test[np.linspace(0, len(test) - 1, settings.replicas).astype(int)]
+    one = dataset.read(chosen)
+    if not one.periodic.all():
+        raise InputError(
+            f"{dataset.path}: wanted periodic configurations to make replicas of, got free ones; "
+            "leave replicas out"
+        )
+    starts = []
+    for m in range(len(one)):
+        atoms = slice(one.offsets[m], one.offsets[m + 1])
+        start = Atoms(one.species[atoms], one.positions[atoms], cell=one.cells[m], pbc=True)
+        if one.beads:
+            start.set_masses([one.beads[number - 1].mass for number in one.species[atoms]])
+        starts.append(with_velocities(start, settings.temperature, [settings.seed, m]))
+    return starts
+
+
+def _metrics(
+    replicas: Sequence[Replica], before: int, settings: ReplicasEvaluation, seconds: float
+) -> Iterator[tuple[str, float]]:
+    whole = [replica for replica in replicas if not replica.failed]
+    yield "failed", 1 - len(whole) / len(replicas)
+    if not whole:
+        return
+    yield "temperature", fmean(f.get_temperature() for r in whole for f in r.frames[before:])
+    yield "equilibrated", fmean(_rest(replica) for replica in whole) * _interval(settings)
+    steps = sum(len(replica.frames) for replica in replicas) * settings.every
+    yield "speed", steps * settings.timestep * 1e-6 / seconds * SECONDS_PER_DAY
+
+
+def _interval(settings: ReplicasEvaluation) -> float:
+    """From one frame to the next, ps."""
+    return settings.every * settings.timestep * 1e-3
+
+
+def _rest(replica: Replica) -> int:
+    """The number of the frame at which the potential energy had come to rest."""
+    # On import it says at length what is not installed.
+    logging.getLogger("pymbar").setLevel(logging.ERROR)
+    from pymbar.timeseries import detect_equilibration
+
+    return int(detect_equilibration(np.array(replica.energies))[0])
+
+
+def _notes(
+    replicas: Sequence[Replica], before: int, settings: ReplicasEvaluation, name: str
+) -> Iterator[str]:
+    for number, replica in enumerate(replicas):
+        passed = len(replica.frames) * _interval(settings)
+        if replica.failed:
+            yield f"{name}: replica {number} failed after {passed:.1f} ps"
+        elif _rest(replica) > before:
+            yield (
+                f"{name}: the potential energy of replica {number} came to rest after the first "
+                "frame; make replicas.equilibration longer"
+            )
+
+
+def _dataset(
+    dataset: DatasetFile,
+    frames: list[list[Atoms]],
+    starts: list[Atoms],
+    energies: list[float],
+    record: dict,
+) -> Dataset:
+    """The frames of all replicas; where there are none, where they began."""
+    groups = [number for number, own in enumerate(frames) for _ in own] or list(range(len(starts)))
+    flat = [frame for own in frames for frame in own] or starts
+    return Dataset(
+        name=dataset.name,
+        species=np.concatenate([frame.numbers for frame in flat]).astype(np.uint8),
+        positions=np.concatenate([frame.get_positions(wrap=True) for frame in flat]),
+        offsets=offsets_from(np.array([len(frame) for frame in flat])),
+        cells=np.stack([frame.cell.array for frame in flat]),
+        periodic=np.ones((len(flat), 3), bool),
+        groups=np.array(groups, np.int64),
+        splits=np.full(len(flat), UNUSED, np.uint8),
+        labels={"reference": {"energy": np.array(energies or [np.nan] * len(flat))}},
+        provenance=record,
+        beads=dataset.beads,
+    )
