@@ -8,6 +8,8 @@
 #   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv,
 #                learning.csv, stability.csv, rdf.csv, structure.csv
 #                results/{dataset}/{family}/{model}/seed{seed}/liquid.h5, liquid.csv
+#                results/{dataset}/{family}/{model}/seed{seed}/replicas.h5, replicas.csv
+#                results/{dataset}/{family}/{model}/distributions.csv, deviations.csv
 #                results/{dataset}/cost.csv, recommended.csv
 #   results      results/tables/{table}.csv
 #                results/recommended/{dataset}/
@@ -42,6 +44,7 @@ localrules:
     fetch,
     learning,
     structure,
+    deviations,
     recommend,
     collect,
     summary,
@@ -63,4 +66,5 @@ include: "workflow/rules/datasets.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/replicas.smk"
 include: "workflow/rules/results.smk"

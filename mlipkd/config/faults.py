@@ -33,6 +33,9 @@ def faults(campaign: "Campaign") -> Iterator[tuple[str, str]]:
             yield f"{below}.recommended{where}", fault
         for where, fault in _rdf_faults(dataset):
             yield f"{below}.rdf{where}", fault
+        if dataset.evaluations.distributions and not dataset.evaluations.replicas:
+            wanted = "wanted replicas to take them of; add evaluations.replicas"
+            yield f"{below}.distributions", wanted
     for taken in TAKEN:
         if taken in campaign.datasets:
             yield f"datasets.{taken}", f"results/{taken} holds the {taken}; rename the dataset"

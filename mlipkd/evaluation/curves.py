@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import Source, read_table, write_table
+from mlipkd.evaluation.rows import ENSEMBLE, Source, read_table, write_table
 
 #: The units of bins and of values, by kind.
 UNITS = {"rdf": ("Å", "1"), "adf": ("degree", "1/degree"), "cdf": ("Å", "1/Å")}
@@ -24,7 +24,8 @@ class Curve(NamedTuple):
     dataset: str
     family: str
     model: str
-    seed: int
+    seed: int | str
+    """The member's seed, or ``ensemble``."""
     replica: int
     distribution: str
     """``rdf/<a>-<b>``, ``adf/<a>-<middle>-<b>/<cut-off>``, ``cdf/<a>``; ``cdf/<a>/window<n>``."""
@@ -95,7 +96,8 @@ def _curve(path: Path, number: int, fields: list[str]) -> Curve:
         if not np.isfinite(numbers).all():
             raise ValueError("wanted finite values")
         return Curve(
-            dataset, family, model, int(seed), int(replica), distribution,
+            dataset, family, model, seed if seed == ENSEMBLE else int(seed), int(replica),
+            distribution,
             unit, float(width), bin_unit, numbers,
         )  # fmt: skip
     except ValueError as error:

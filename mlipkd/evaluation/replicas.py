@@ -42,8 +42,8 @@ def evaluate_replicas(
     - ``speed``: what all replicas together have gone through in the time that it took, ns/day.
 
     Returns:
-        The frames as a dataset with the potential's energies, a group for each replica; rows; and
-        notes for the reader.
+        The frames of the replicas that did not fail as a dataset with the potential's energies, a
+        group for each of them; rows; and notes for the reader.
 
     Raises:
         InputError: there are fewer configurations to begin with than replicas, they are not
@@ -72,14 +72,15 @@ def evaluate_replicas(
         Row(own["dataset"], own["family"], own["model"], seed, *found, UNITS["replicas"][found[0]])
         for found in _metrics(replicas, before, settings, seconds)
     ]
-    frames = [replica.frames[before:] for replica in replicas]
-    energies = [energy for replica in replicas for energy in replica.energies[before:]]
+    whole = [replica for replica in replicas if not replica.failed]
+    frames = [replica.frames[before:] for replica in whole]
+    energies = [energy for replica in whole for energy in replica.energies[before:]]
     record = provenance.record(
         masked=["energy"],
         sampled_by={key: own[key] for key in ("family", "model", "mlipkd", "commit")}
         | {"seed": seed},
         settings=settings.model_dump(mode="json"),
-        failed=sum(replica.failed for replica in replicas),
+        failed=None if whole else "replicas, all of them",
     )
     notes = list(_notes(replicas, before, settings, name))
     return _dataset(dataset, frames, starts, energies, record), rows, notes
@@ -169,7 +170,7 @@ def _dataset(
     energies: list[float],
     record: dict,
 ) -> Dataset:
-    """The frames of all replicas; where there are none, where they began."""
+    """The frames of replicas that did not fail; where there are none, where all began."""
     groups = [number for number, own in enumerate(frames) for _ in own] or list(range(len(starts)))
     flat = [frame for own in frames for frame in own] or starts
     return Dataset(

@@ -6,6 +6,7 @@ from mlipkd.config.evaluation import (
     CostEvaluation,
     LiquidEvaluation,
     RdfEvaluation,
+    ReplicasEvaluation,
     StabilityEvaluation,
 )
 from mlipkd.config.model import Architecture
@@ -51,6 +52,16 @@ def liquid(size: Size, settings: LiquidEvaluation, shape: Architecture) -> Work:
     neighbours = filled(density, shape.hard_max)
     atoms = settings.atoms
     return _dynamics(size, [shape], 1, steps, steps * atoms, atoms, 0, neighbours)
+
+
+def replicas(
+    size: Size, settings: ReplicasEvaluation, shape: Architecture, members: int
+) -> Work:
+    """Dynamics of copies of the dataset's liquid side by side, by members together."""
+    atoms = size.largest * settings.replicas
+    steps = (settings.equilibration + settings.duration) * 1e3 / settings.timestep
+    moved = steps * atoms * members
+    return _dynamics(size, [shape], 1, steps, moved, 0, atoms, size.packed(shape.hard_max))
 
 
 def cost(size: Size, settings: CostEvaluation, shapes: Sequence[Architecture]) -> Work:

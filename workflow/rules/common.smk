@@ -72,6 +72,15 @@ def compared(dataset):
 
 COMPARED = {dataset: compared(dataset) for dataset in campaign.datasets}
 
+#: The models whose members sample replicas together, too: ensembles that others learn from.
+SAMPLED_TOGETHER = [
+    (d, f, m)
+    for d, f, m in TRAINED
+    if campaign.datasets[d].evaluations.replicas
+    and len(SEEDS[d, f]) > 1
+    and any(family.learns_from == f for family in campaign.datasets[d].families.values())
+]
+
 #: The rows that each table is made of.
 ROWS = {
     "errors": [f"results/{d}/{f}/{m}/errors.csv" for d, f, m in MODELS],
@@ -100,6 +109,17 @@ ROWS = {
         for d, f, m in TRAINED
         if campaign.datasets[d].evaluations.rdf
     ],
+    "replicas": [
+        f"results/{member}/replicas.csv"
+        for member in MEMBERS
+        if campaign.datasets[member.partition("/")[0]].evaluations.replicas
+    ]
+    + [f"results/{d}/{f}/{m}/ensemble/replicas.csv" for d, f, m in SAMPLED_TOGETHER],
+    "deviations": [
+        f"results/{d}/{f}/{m}/deviations.csv"
+        for d, f, m in TRAINED
+        if campaign.datasets[d].evaluations.distributions
+    ],
     "cost": [
         f"results/{d}/cost.csv"
         for d, section in campaign.datasets.items()
@@ -114,6 +134,8 @@ ROWS = {
 }
 #: Tables of curves: thousands of rows, which are drawn and of which no summary is made.
 CURVES = {"learning", "rdf"}
+#: Figures that are drawn from files of curves, of which there is no table.
+OF_CURVES = {"pairs", "adf", "cdf"}
 
 
 def figures_of(dataset):
@@ -133,6 +155,8 @@ def figures_of(dataset):
         figures["pareto"] = figures["weights"] = ["errors", "cost"]
     if f"results/{dataset}/cost.csv" in ROWS["cost"] and section.evaluations.cost.growth:
         figures["growth"] = ["cost"]
+    if section.evaluations.distributions:
+        figures |= {"pairs": [], "adf": [], "cdf": []}
     if section.evaluations.rdf:
         figures["rdf"] = ["rdf", *(["recommended"] if section.evaluations.recommended else [])]
         if "weights" in figures:
@@ -238,6 +262,25 @@ def first_seeds(wildcards):
         for d, f, m in TRAINED
         if d == wildcards.dataset
     ]
+
+
+def trajectories(wildcards):
+    """For an input: the replicas of each member and, if there are any, of all together."""
+    own = f"results/{MODEL}/ensemble/replicas.h5"
+    together = (wildcards.dataset, wildcards.family, wildcards.model) in SAMPLED_TOGETHER
+    return [
+        *every_seed(f"results/{MEMBER}/replicas.h5")(wildcards),
+        *(expand(own, **wildcards) if together else []),
+    ]
+
+
+def drawn(wildcards):
+    """For an input: the tables, or the curves, that a figure is drawn from."""
+    dataset, figure = wildcards.dataset, wildcards.figure
+    if figure not in OF_CURVES:
+        return expand("results/tables/{table}.csv", table=FIGURES[dataset][figure])
+    models = [f"results/{d}/{f}/{m}/distributions.csv" for d, f, m in TRAINED if d == dataset]
+    return [f"results/{dataset}/distributions.csv", *models]
 
 
 def rising(amount):

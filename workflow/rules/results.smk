@@ -71,7 +71,7 @@ rule summary:
 
 rule figure:
     input:
-        tables=lambda w: expand("results/tables/{t}.csv", t=FIGURES[w.dataset][w.figure]),
+        tables=drawn,
     output:
         figure="results/figures/{dataset}/{figure}.svg",
     log:

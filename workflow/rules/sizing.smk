@@ -68,6 +68,12 @@ def sampling_liquid(wildcards, input):
     return dynamics.liquid(Size.read(input.dataset_size), section, architecture(wildcards))
 
 
+def sampling_replicas(wildcards, input):
+    section = campaign.datasets[wildcards.dataset].evaluations.replicas
+    shape, members = architecture(wildcards), len(as_list(input.models))
+    return dynamics.replicas(Size.read(input.dataset_size), section, shape, members)
+
+
 def counting_distances(wildcards, input):
     asked = campaign.datasets[wildcards.dataset].evaluations
     members = len(as_list(input.trajectories))
