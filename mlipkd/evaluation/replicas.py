@@ -16,6 +16,7 @@ from ase import Atoms
 
 from mlipkd import provenance
 from mlipkd.config.evaluation import ReplicasEvaluation
+from mlipkd.datasets.beads import species_masses
 from mlipkd.datasets.dataset import TEST, UNUSED, Dataset, offsets_from
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.dynamics.nvt_batch import Replica, run_nvt_batch
@@ -115,9 +116,13 @@ def _starts(dataset: DatasetFile, settings: ReplicasEvaluation) -> list[Atoms]:
     starts = []
     for m in range(len(one)):
         atoms = slice(one.offsets[m], one.offsets[m + 1])
-        start = Atoms(one.species[atoms], one.positions[atoms], cell=one.cells[m], pbc=True)
-        if one.beads:
-            start.set_masses([one.beads[number - 1].mass for number in one.species[atoms]])
+        start = Atoms(
+            one.species[atoms],
+            one.positions[atoms],
+            masses=species_masses(one.species[atoms], one.beads),
+            cell=one.cells[m],
+            pbc=True,
+        )
         starts.append(with_velocities(start, settings.temperature, [settings.seed, m]))
     return starts
 

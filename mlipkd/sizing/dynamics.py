@@ -54,9 +54,7 @@ def liquid(size: Size, settings: LiquidEvaluation, shape: Architecture) -> Work:
     return _dynamics(size, [shape], 1, steps, steps * atoms, atoms, 0, neighbours)
 
 
-def replicas(
-    size: Size, settings: ReplicasEvaluation, shape: Architecture, members: int
-) -> Work:
+def replicas(size: Size, settings: ReplicasEvaluation, shape: Architecture, members: int) -> Work:
     """Dynamics of copies of the dataset's liquid side by side, by members together."""
     atoms = size.largest * settings.replicas
     steps = (settings.equilibration + settings.duration) * 1e3 / settings.timestep
