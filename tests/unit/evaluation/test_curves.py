@@ -6,7 +6,7 @@ import pytest
 from mlipkd import artefacts
 from mlipkd.errors import InputError
 from mlipkd.evaluation.curves import UNITS, Curve, read_curves, stacked, write_curves
-from mlipkd.evaluation.rows import Source
+from mlipkd.evaluation.rows import ENSEMBLE, Source
 
 
 def curve(name: str = "rdf/a-b", values=(1.0, 2.0), width: float = 0.1, replica: int = 0) -> Curve:
@@ -25,6 +25,12 @@ def test_what_is_written_is_read(tmp_path) -> None:
     np.testing.assert_allclose(read.values, written.values, rtol=1e-5)
     assert source.sha256 == artefacts.sha256(path)
     assert "mlipkd 0.1" in source.made_by
+
+
+def test_an_ensemble_has_curves(tmp_path) -> None:
+    write_curves(tmp_path / "curves.csv", [curve()._replace(seed=ENSEMBLE)], [], [])
+    ((read,), _) = read_curves(tmp_path / "curves.csv")
+    assert read.seed == ENSEMBLE
 
 
 @pytest.mark.parametrize("bad", ["1 nan", "1 two", "1 2,3"])
