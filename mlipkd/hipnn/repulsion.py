@@ -57,7 +57,7 @@ class Repulsion(torch.nn.Module):
         x, y, z = vectors.unbind(-1)
         reach = self.walls[..., 3].max()
         receivers, slots = torch.nonzero(x * x + y * y + z * z < reach**2, as_tuple=True)
-        starts = batch.bounds[receivers, 1:-1]  # (pairs, elements - 1), but that of the first
+        starts = batch.bounds[receivers, 1:-1]  # (pairs, elements - 1), all but the first
         senders = (slots[:, None] >= starts).sum(1)  # (pairs,), their elements
         return receivers, slots, self.walls[:, batch.elements[receivers], senders]
 

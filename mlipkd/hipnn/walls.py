@@ -32,27 +32,31 @@ BIN = 0.02
 PEAK_WINDOW, PEAK_SHARE = 1.0, 0.1
 #: Least and greatest d/λ; where there are too few data to tell, the least.
 STEEPNESS = 12.0, 30.0
+#: Fewer distances than these say nothing about a pair of elements.
+ENOUGH = 100
 
 
 def fit_repulsion(model: HIPNN, dataset: Dataset) -> None:
     """Set the walls of a single model to fits of the distances in a dataset.
 
-    A pair of elements that no configuration shows within the model's cut-off takes the wall of
-    the shortest range among those of other pairs: no narrower one is known.
+    A pair of elements that fewer than ``ENOUGH`` distances within the cut-off show takes the wall
+    of the shortest range among those of other pairs: no narrower one is known.
 
     Raises:
-        InputError: no two atoms are within the cut-off.
+        InputError: all pairs of elements are such.
     """
     shape, number = model.architecture, len(model.species)
     assert model.repulsion is not None and shape.repulsion is not None
     counts = count_distances(dataset, model.species, shape.hard_max)
     kT = kB * shape.repulsion.temperature
     kinds = [(a, b) for a in range(number) for b in range(a, number)]
-    fitted = {kind: fit_wall(counts[kind], kT) for kind in kinds if counts[kind].any()}
+    shown = {kind: int(counts[kind].sum()) for kind in kinds}
+    fitted = {kind: fit_wall(counts[kind], kT) for kind in kinds if shown[kind] >= ENOUGH}
     if not fitted:
         raise InputError(
-            f"{dataset.name}: wanted pairs of atoms within {shape.hard_max:g} Å in the training "
-            "configurations to fit the model's repulsion to, got none; remove model.repulsion"
+            f"{dataset.name}: wanted at least {ENOUGH} distances within {shape.hard_max:g} Å "
+            "between atoms of two elements in the training configurations, to fit the model's "
+            f"repulsion to, got {max(shown.values())}; give more, or remove model.repulsion"
         )
     shortest = min(fitted.values(), key=lambda wall: wall[-1])
     for a, b in kinds:
@@ -70,8 +74,9 @@ def count_distances(dataset: Dataset, species: tuple[int, ...], cutoff: float) -
         cell, periodic = dataset.cells[m], dataset.periodic[m]
         i, j, distances = search.compute(positions, cell, periodic, quantities="ijd")
         a, b = np.minimum(own[i], own[j]), np.maximum(own[i], own[j])  # (pairs,)
-        bin_ = np.minimum((distances / BIN).astype(np.int64), bins - 1)
-        counts += np.bincount((a * number + b) * bins + bin_, minlength=len(counts))
+        bin_ = (distances / BIN).astype(np.int64)  # (pairs,)
+        place = ((a * number + b) * bins + bin_)[bin_ < bins]
+        counts += np.bincount(place, minlength=len(counts))
     return counts.reshape(number, number, bins)
 
 

@@ -53,11 +53,12 @@ def test_counts_of_free_and_periodic_systems_are_those_of_all_pairs() -> None:
     assert counts[1, 1, round((3.0 - BIN) / BIN)] == 1  # by the image at 12 Å
 
 
-def test_the_shortest_wall_serves_pairs_that_no_data_show() -> None:
+def test_the_shortest_wall_serves_pairs_that_the_data_hardly_show() -> None:
     generator = np.random.default_rng(1)
     near, far = gas(generator, 3000), gas(generator, 3000) + 2.0
     network = model()
-    fit_repulsion(network, dataset_of([*dimers(near), *dimers(far, (2, 2))]))
+    rare = dimers(np.full(5, 7.5), (1, 1))
+    fit_repulsion(network, dataset_of([*dimers(near), *dimers(far, (2, 2)), *rare]))
     (one,) = network.repulsion.walls
     assert one[0, 1].equal(one[1, 0]) and one[0, 0].equal(one[0, 1])
     assert one[1, 1, 3] > one[0, 1, 3]
@@ -73,14 +74,14 @@ def test_a_wall_is_never_softer_or_harder_than_cores_are(decay) -> None:
     assert found == pytest.approx(r[0] / STEEPNESS[decay < 1])
 
 
-def test_few_distances_give_a_wall_that_is_below_them() -> None:
+def test_data_that_end_like_a_cliff_have_their_wall_before_it() -> None:
     network = model()
-    fit_repulsion(network, dataset_of(dimers(np.array([2.5, 2.6, 4.0]))))
+    fit_repulsion(network, dataset_of(dimers(np.repeat([2.5, 2.6, 4.0], 50))))
     sigma, decay, on, range_ = network.repulsion.walls[0, 0, 1].tolist()
     assert 0 < sigma < 2.5 and on < 2.5 <= range_ < CUTOFF and on < range_
     assert np.exp((sigma - 2.5) / decay) < KT < np.exp((sigma - 2.0) / decay)
 
 
-def test_without_pairs_there_is_nothing_to_fit() -> None:
-    with pytest.raises(InputError, match=r"wanted pairs of atoms within 8 Å.*got none; remove"):
-        fit_repulsion(model(), dataset_of(dimers(np.array([9.0]))))
+def test_too_few_distances_are_refused() -> None:
+    with pytest.raises(InputError, match=r"at least 100 distances within 8 Å.*got 99; give more"):
+        fit_repulsion(model(), dataset_of(dimers(np.array([3.0] * 99 + [9.0] * 10))))
