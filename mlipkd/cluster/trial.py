@@ -49,6 +49,8 @@ def run_trial(profile: Path, wait: float, tell: Callable[[str], None] = print) -
             stderr=subprocess.STDOUT,
             env=os.environ | {provenance.SUBMITTED: provenance.code()},
             start_new_session=True,
+            # Where we run in the background, SIGINT is ignored, and so it would be in Snakemake.
+            preexec_fn=_heed_interrupts,
         )
     try:
         state = _watch(snakemake, name, wait, tell)
@@ -66,6 +68,10 @@ def run_trial(profile: Path, wait: float, tell: Callable[[str], None] = print) -
             f"{SAID.read_text()}\nwanted a job that comes back, got the above; mend what it names"
         )
     return TARGET.read_text()
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _watch(
