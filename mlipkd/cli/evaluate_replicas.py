@@ -14,10 +14,14 @@ def evaluate_replicas(
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    runtime: Annotated[
+        float | None, Option(help="Minutes that SLURM gives the job; it stops in time.")
+    ] = None,
 ) -> None:
     """Sample a liquid at constant temperature, in replicas side by side.
 
-    Of several models the forces are averaged at every step.
+    Of several models the forces are averaged at every step. Before its time is over, and on SIGTERM
+    or SIGUSR1, it stops with exit status 75; the same command goes on from there to the same bits.
 
     Example: mlipkd evaluate-replicas --settings replicas.yaml --dataset dataset.h5 --trajectory
     replicas.h5 --output replicas.csv seed0/model.safetensors
@@ -30,12 +34,17 @@ def evaluate_replicas(
     from mlipkd.evaluation.replicas import evaluate_replicas
     from mlipkd.evaluation.rows import Source, made_by, write_rows
     from mlipkd.hipnn.file import load_members
+    from mlipkd.interruption import listen
+    from mlipkd.resumable import Resumable
 
     section, where = read_evaluation(settings, ReplicasEvaluation), choose_device(device, threads)
     members = load_members(models, where)
+    sources = [source_of(path, one) for path, one in zip(models, members, strict=True)]
     with DatasetFile(dataset) as file:
-        frames, rows, notes = evaluate_replicas(members, file, section, where)
-        sources = [Source(str(dataset), file.sha256, [made_by(file.provenance)])]
+        sources.append(Source(str(dataset), file.sha256, [made_by(file.provenance)]))
+        identity = " ".join([section.model_dump_json(), *(source.sha256 for source in sources)])
+        resumable = Resumable(trajectory, identity, listen(runtime))
+        frames, rows, notes = evaluate_replicas(members, file, section, where, resumable)
     write(frames, trajectory)
-    sources += [source_of(path, one) for path, one in zip(models, members, strict=True)]
     write_rows(output, rows, sources, notes)
+    resumable.finish()

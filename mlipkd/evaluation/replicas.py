@@ -3,12 +3,16 @@
 After Olowookere et al. (CG-KD): each replica begins with a configuration of the dataset's test
 split and with velocities of its own, is brought to rest and then sampled. All models begin alike.
 Of an ensemble the forces are averaged at every step.
+
+A run is made in pieces, each with positions and velocities of the one before and noise of its own,
+so that one that was interrupted between two of them ends with the same bits.
 """
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,8 +28,13 @@ from mlipkd.dynamics.velocities import with_velocities
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import ENSEMBLE, UNITS, Row
 from mlipkd.hipnn.file import Potential
+from mlipkd.resumable import Resumable
+
+if TYPE_CHECKING:
+    from torch_sim.models.interface import ModelInterface
 
 SECONDS_PER_DAY = 86_400
+PIECES = 16
 
 
 def evaluate_replicas(
@@ -33,6 +42,7 @@ def evaluate_replicas(
     dataset: DatasetFile,
     settings: ReplicasEvaluation,
     device: torch.device | str = "cpu",
+    resumable: Resumable | None = None,
 ) -> tuple[Dataset, list[Row], list[str]]:
     """What a member, or several together, make of the liquid.
 
@@ -42,6 +52,13 @@ def evaluate_replicas(
       over replicas (J. D. Chodera, J. Chem. Theory Comput. 12, 1799 (2016), by pymbar).
     - ``speed``: what all replicas together have gone through in the time that it took, ns/day.
 
+    Args:
+        members: one, or several of one model.
+        dataset: whose test split gives the first frames.
+        settings: what to do.
+        device: where forces are computed.
+        resumable: where to keep what is done.
+
     Returns:
         The frames of the replicas that did not fail as a dataset with the potential's energies, a
         group for each of them; rows; and notes for the reader.
@@ -49,26 +66,22 @@ def evaluate_replicas(
     Raises:
         InputError: there are fewer configurations to begin with than replicas, they are not
             periodic, or torch-sim is not installed.
+        TryAgainError: it was stopped.
     """
     own = members[0].metadata
     seed = own["seed"] if len(members) == 1 else ENSEMBLE
     name = f"{own['family']}/{own['model']} {seed}"
     starts = _starts(dataset, settings)
     before = max(1, round(settings.equilibration * 1e3 / settings.timestep / settings.every))
-    began = time.perf_counter()
-    replicas = run_nvt_batch(
-        _model(members, device),
-        starts,
-        settings.temperature,
-        settings.timestep,
-        settings.friction * 1e-3,
+    run = _Run(starts)
+    run.sample(
+        lambda: _model(members, device),
+        settings,
         before + settings.frames,
-        settings.every,
-        settings.closest,
-        settings.seed,
         name,
+        resumable or Resumable(),
     )
-    seconds = time.perf_counter() - began
+    replicas, seconds = run.replicas, run.seconds
     rows = [
         Row(own["dataset"], own["family"], own["model"], seed, *found, UNITS["replicas"][found[0]])
         for found in _metrics(replicas, before, settings, seconds)
@@ -87,7 +100,80 @@ def evaluate_replicas(
     return _dataset(dataset, frames, starts, energies, record), rows, notes
 
 
-def _model(members: Sequence[Potential], device: torch.device | str):
+class _Run:
+    """All replicas, as far as they have gone."""
+
+    def __init__(self, starts: Sequence[Atoms]) -> None:
+        self.starts = starts
+        self.replicas = [Replica() for _ in starts]
+        self.seconds = 0.0
+
+    def sample(
+        self,
+        opened: Callable[[], "ModelInterface"],
+        settings: ReplicasEvaluation,
+        frames: int,
+        name: str,
+        resumable: Resumable,
+    ) -> None:
+        """Go on from what was kept until there are so many frames of each."""
+        done = self._restore(resumable.pieces)
+        for piece, part in enumerate(np.array_split(np.arange(frames), PIECES)):
+            running = [number for number, one in enumerate(self.replicas) if not one.failed]
+            if piece < done or not len(part) or not running:
+                continue
+            began = time.perf_counter()
+            drawn = np.random.SeedSequence((settings.seed, piece)).generate_state(1)
+            found = run_nvt_batch(
+                opened(),  # anew, without the neighbour lists of the piece before
+                [self._end(number) for number in running],
+                settings.temperature,
+                settings.timestep,
+                settings.friction * 1e-3,
+                len(part),
+                settings.every,
+                settings.closest,
+                int(drawn[0]),
+                f"{name}, piece {piece + 1} of {PIECES}",
+            )
+            self.seconds += time.perf_counter() - began
+            for number, one in zip(running, found, strict=True):
+                own = self.replicas[number]
+                own.frames += one.frames
+                own.energies += one.energies
+                own.failed = one.failed
+            resumable.keep(self._state(piece + 1))
+
+    def _end(self, number: int) -> Atoms:
+        frames = self.replicas[number].frames
+        return frames[-1] if frames else self.starts[number]
+
+    def _state(self, done: int) -> dict[str, np.ndarray]:
+        state = {"done": np.array(done), "seconds": np.array(self.seconds)}
+        for number, one in enumerate(self.replicas):
+            frames = [[frame.positions, frame.get_momenta()] for frame in one.frames]
+            state[f"frames.{number}"] = np.array(frames)
+            state[f"energies.{number}"] = np.array(one.energies)
+            state[f"failed.{number}"] = np.array(one.failed)
+        return state
+
+    def _restore(self, state: dict[str, np.ndarray]) -> int:
+        """How many pieces were done before."""
+        if not state:
+            return 0
+        self.seconds = float(state["seconds"])
+        for number, one in enumerate(self.replicas):
+            for positions, momenta in state[f"frames.{number}"]:
+                frame = self.starts[number].copy()
+                frame.set_positions(positions)
+                frame.set_momenta(momenta)
+                one.frames.append(frame)
+            one.energies = state[f"energies.{number}"].tolist()
+            one.failed = bool(state[f"failed.{number}"])
+        return int(state["done"])
+
+
+def _model(members: Sequence[Potential], device: torch.device | str) -> "ModelInterface":
     try:
         from mlipkd.deploy.torch_sim import MLIPKD
     except ImportError as error:

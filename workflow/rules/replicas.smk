@@ -25,7 +25,8 @@ rule replicas:
     shell:
         "mlipkd evaluate-replicas --settings {input.settings:q} --dataset {input.dataset:q}"
         " --trajectory {output.trajectory:q} --output {output.rows:q}"
-        " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
+        " --runtime {resources.runtime} --threads {threads} --device auto {input.models:q}"
+        " > {log:q} 2>&1"
 
 
 # The same of all members of a model together.

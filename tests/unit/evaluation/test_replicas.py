@@ -9,10 +9,11 @@ from mlipkd.config.evaluation import ReplicasEvaluation
 from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.dataset import TEST, TRAIN, Dataset, offsets_from
 from mlipkd.datasets.file import DatasetFile, write
-from mlipkd.errors import InputError
+from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import replicas
 from mlipkd.evaluation.replicas import evaluate_replicas
 from mlipkd.hipnn.file import load_potential
+from mlipkd.resumable import Resumable
 
 SETTINGS = ReplicasEvaluation(
     temperature=300,
@@ -71,6 +72,24 @@ def test_replicas_of_a_member_and_of_an_ensemble(liquid, write_model):
     together, rows, _ = evaluate_replicas(members, liquid, SETTINGS)
     assert {row.seed for row in rows} == {"ensemble"}
     assert not np.allclose(together.positions, frames.positions)
+
+
+def test_a_run_that_is_stopped_again_and_again(liquid, write_model, tmp_path):
+    member = load_potential(write_model("m.safetensors", species=(1, 2)))
+    wanted, rows, _ = evaluate_replicas([member], liquid, SETTINGS)
+    stops = 0
+    while True:
+        resumable = Resumable(tmp_path / "replicas.h5", "the same", lambda: "the test says so")
+        try:
+            found, others, _ = evaluate_replicas([member], liquid, SETTINGS, "cpu", resumable)
+            break
+        except TryAgainError:
+            stops += 1
+    assert stops == 6  # a piece for each of the frames
+    np.testing.assert_array_equal(found.positions, wanted.positions)
+    assert rows[:3] == others[:3]  # the fourth is the speed
+    resumable.finish()
+    assert not list(tmp_path.glob("replicas*"))
 
 
 def test_starts(liquid):
