@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +91,10 @@ class Checkout:
                 run.wait()
         if jobs := self.jobs():
             slurm("scancel", "--quiet", *(str(job.number) for job in jobs))
+        # A Snakemake within a job whose node went down outlives it.
+        for process in psutil.process_iter(["cwd"]):
+            if process.info["cwd"] == str(self.folder):
+                process.kill()
 
 
 def slurm(*words: str) -> str:
