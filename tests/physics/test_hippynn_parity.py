@@ -1,9 +1,5 @@
 """With the weights of a hippynn model, ours gives hippynn's numbers (float64, its eager kernel)."""
 
-import os
-
-os.environ["HIPPYNN_USE_CUSTOM_KERNELS"] = "_pytorch_raw"
-
 import numpy as np
 import pytest
 import torch
@@ -22,7 +18,15 @@ from mlipkd.testing import (
     small_shape,
 )
 
-pytest.importorskip("hippynn", reason="hippynn is a test-only dependency")
+custom_kernels = pytest.importorskip(
+    "hippynn.custom_kernels", reason="hippynn is a test-only dependency"
+)
+
+
+@pytest.fixture(autouse=True)
+def eager():
+    """hippynn's eager kernel, whatever tests before have chosen."""
+    custom_kernels.set_custom_kernels("_pytorch_raw")
 
 
 def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
