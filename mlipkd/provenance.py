@@ -51,8 +51,8 @@ def refuse_other_code() -> None:
     Raises:
         InputError: they differ.
     """
-    wanted = os.environ.get(SUBMITTED, code())
-    if wanted != code():
+    wanted = os.environ.get(SUBMITTED)
+    if wanted is not None and wanted != code():
         raise InputError(
             f"{Path(__file__).parent} on {platform.node()}: wanted the code that the campaign was "
             f"started with ({wanted[:12]}…), got other code or another PyTorch ({code()[:12]}…); "

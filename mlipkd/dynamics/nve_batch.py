@@ -11,6 +11,7 @@ from torch_sim.io import atoms_to_state
 from torch_sim.models.interface import ModelInterface
 from torch_sim.quantities import calc_kinetic_energy
 
+from mlipkd.dynamics.frames import moved
 from mlipkd.dynamics.trajectory import Trajectory, Watch
 from mlipkd.progress import progress
 from mlipkd.units import FEMTOSECOND
@@ -43,9 +44,7 @@ def run_nve_batch(
     found: dict[int, Trajectory] = {}
 
     def finish(run: int, positions: np.ndarray, momenta: np.ndarray, failed: bool) -> None:
-        end = starts[run].copy()
-        end.set_positions(positions)
-        end.set_momenta(momenta)
+        end = moved(starts[run], positions, momenta)
         found[run] = Trajectory(timestep, np.array(energies[run]), failed, end)
 
     running = list(range(len(starts)))

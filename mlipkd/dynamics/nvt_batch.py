@@ -13,6 +13,7 @@ from ase.units import kB
 from torch_sim.integrators.nvt import nvt_langevin
 from torch_sim.models.interface import ModelInterface
 
+from mlipkd.dynamics.frames import moved
 from mlipkd.dynamics.nve_batch import by_system, state_of
 from mlipkd.dynamics.trajectory import Watch
 from mlipkd.progress import progress
@@ -84,9 +85,7 @@ def run_nvt_batch(
                     replicas[run].failed = True
                     failed.append(place)
                 elif number % every == 0:
-                    frame = starts[run].copy()
-                    frame.set_positions(positions[place])
-                    frame.set_momenta(momenta[place])
+                    frame = moved(starts[run], positions[place], momenta[place])
                     replicas[run].frames.append(frame)
                     replicas[run].energies.append(energies[place])
             if failed:

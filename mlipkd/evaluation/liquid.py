@@ -10,7 +10,6 @@ A run is made in pieces, and each begins with what the one before has come to an
 at rest, so that a run which was interrupted between two of them ends with the same bits.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -25,8 +24,9 @@ from ase.units import GPa
 
 from mlipkd import provenance
 from mlipkd.config.evaluation import LiquidEvaluation
-from mlipkd.datasets.dataset import UNUSED, Dataset, offsets_from
+from mlipkd.datasets.dataset import Dataset
 from mlipkd.deploy.ase import MLIPKD
+from mlipkd.dynamics.frames import came_to_rest, dataset_of, moved
 from mlipkd.dynamics.nve import run_nve
 from mlipkd.dynamics.nvt import Advance, Frame, RunawayError, ase_nvt
 from mlipkd.dynamics.velocities import with_velocities
@@ -63,12 +63,7 @@ class Run:
     @cached_property
     def rest(self) -> int:
         """The number of the frame at which the potential energy had come to rest."""
-        # On import it says at length what is not installed.
-        logging.getLogger("pymbar").setLevel(logging.ERROR)
-        from pymbar.timeseries import detect_equilibration
-
-        energies = [*self.equilibration, *(frame.energy for frame in self.sample)]
-        return int(detect_equilibration(np.array(energies))[0])
+        return came_to_rest([*self.equilibration, *(frame.energy for frame in self.sample)])
 
 
 def evaluate_liquid(
@@ -210,20 +205,14 @@ def _restore(run: Run, start: Atoms, state: dict[str, np.ndarray]) -> tuple[int,
     if not state:
         return 0, start
 
-    def atoms(positions: np.ndarray, momenta: np.ndarray) -> Atoms:
-        structure = start.copy()
-        structure.set_positions(positions)
-        structure.set_momenta(momenta)
-        return structure
-
     run.equilibration = state["equilibration"].tolist()
     run.sample = [
-        Frame(atoms(*frame), float(energy), float(pressure))
+        Frame(moved(start, *frame), float(energy), float(pressure))
         for frame, energy, pressure in zip(
             state["sample"], state["energies"], state["pressures"], strict=True
         )
     ]
-    return int(state["done"]), atoms(*state["last"])
+    return int(state["done"]), moved(start, *state["last"])
 
 
 def drift(potential: Potential, end: Frame, settings: LiquidEvaluation, name: str) -> float | None:
@@ -263,18 +252,13 @@ def _trajectory(
     """The frames; of a run without any, where it began."""
     frames = [frame.atoms for frame in run.sample] or [start]
     energies = [frame.energy for frame in run.sample] or [np.nan]
-    own, size = potential.metadata, len(start)
-    return Dataset(
-        name=own["dataset"],
-        species=np.tile(start.numbers.astype(np.uint8), len(frames)),
-        positions=np.concatenate([frame.get_positions(wrap=True) for frame in frames]),
-        offsets=offsets_from(np.full(len(frames), size)),
-        cells=np.tile(start.cell.array, (len(frames), 1, 1)),
-        periodic=np.ones((len(frames), 3), bool),
-        groups=np.zeros(len(frames), np.int64),
-        splits=np.full(len(frames), UNUSED, np.uint8),
-        labels={"reference": {"energy": np.array(energies)}},
-        provenance=provenance.record(
+    own = potential.metadata
+    return dataset_of(
+        own["dataset"],
+        frames,
+        energies,
+        [0] * len(frames),
+        provenance.record(
             masked=["energy"],
             sampled_by={key: own[key] for key in ("family", "model", "seed", "mlipkd", "commit")},
             settings=settings.model_dump(mode="json"),

@@ -8,7 +8,6 @@ A run is made in pieces, each with positions and velocities of the one before an
 so that one that was interrupted between two of them ends with the same bits.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
@@ -21,8 +20,9 @@ from ase import Atoms
 from mlipkd import provenance
 from mlipkd.config.evaluation import ReplicasEvaluation
 from mlipkd.datasets.beads import species_masses
-from mlipkd.datasets.dataset import TEST, UNUSED, Dataset, offsets_from
+from mlipkd.datasets.dataset import TEST, Dataset
 from mlipkd.datasets.file import DatasetFile
+from mlipkd.dynamics.frames import came_to_rest, dataset_of, moved
 from mlipkd.dynamics.nvt_batch import Replica, run_nvt_batch
 from mlipkd.dynamics.velocities import with_velocities
 from mlipkd.errors import InputError
@@ -163,11 +163,7 @@ class _Run:
             return 0
         self.seconds = float(state["seconds"])
         for number, one in enumerate(self.replicas):
-            for positions, momenta in state[f"frames.{number}"]:
-                frame = self.starts[number].copy()
-                frame.set_positions(positions)
-                frame.set_momenta(momenta)
-                one.frames.append(frame)
+            one.frames = [moved(self.starts[number], *frame) for frame in state[f"frames.{number}"]]
             one.energies = state[f"energies.{number}"].tolist()
             one.failed = bool(state[f"failed.{number}"])
         return int(state["done"])
@@ -221,7 +217,10 @@ def _metrics(
     if not whole:
         return
     yield "temperature", fmean(f.get_temperature() for r in whole for f in r.frames[before:])
-    yield "equilibrated", fmean(_rest(replica) for replica in whole) * _interval(settings)
+    yield (
+        "equilibrated",
+        fmean(came_to_rest(replica.energies) for replica in whole) * _interval(settings),
+    )
     steps = sum(len(replica.frames) for replica in replicas) * settings.every
     yield "speed", steps * settings.timestep * 1e-6 / seconds * SECONDS_PER_DAY
 
@@ -231,15 +230,6 @@ def _interval(settings: ReplicasEvaluation) -> float:
     return settings.every * settings.timestep * 1e-3
 
 
-def _rest(replica: Replica) -> int:
-    """The number of the frame at which the potential energy had come to rest."""
-    # On import it says at length what is not installed.
-    logging.getLogger("pymbar").setLevel(logging.ERROR)
-    from pymbar.timeseries import detect_equilibration
-
-    return int(detect_equilibration(np.array(replica.energies))[0])
-
-
 def _notes(
     replicas: Sequence[Replica], before: int, settings: ReplicasEvaluation, name: str
 ) -> Iterator[str]:
@@ -247,7 +237,7 @@ def _notes(
         passed = len(replica.frames) * _interval(settings)
         if replica.failed:
             yield f"{name}: replica {number} failed after {passed:.1f} ps"
-        elif _rest(replica) > before:
+        elif came_to_rest(replica.energies) > before:
             yield (
                 f"{name}: the potential energy of replica {number} came to rest after the first "
                 "frame; make replicas.equilibration longer"
@@ -264,16 +254,5 @@ def _dataset(
     """The frames of replicas that did not fail; where there are none, where all began."""
     groups = [number for number, own in enumerate(frames) for _ in own] or list(range(len(starts)))
     flat = [frame for own in frames for frame in own] or starts
-    return Dataset(
-        name=dataset.name,
-        species=np.concatenate([frame.numbers for frame in flat]).astype(np.uint8),
-        positions=np.concatenate([frame.get_positions(wrap=True) for frame in flat]),
-        offsets=offsets_from(np.array([len(frame) for frame in flat])),
-        cells=np.stack([frame.cell.array for frame in flat]),
-        periodic=np.ones((len(flat), 3), bool),
-        groups=np.array(groups, np.int64),
-        splits=np.full(len(flat), UNUSED, np.uint8),
-        labels={"reference": {"energy": np.array(energies or [np.nan] * len(flat))}},
-        provenance=record,
-        beads=dataset.beads,
-    )
+    known = energies or [np.nan] * len(flat)
+    return dataset_of(dataset.name, flat, known, groups, record, dataset.beads)

@@ -134,12 +134,10 @@ ROWS = {
 }
 #: Tables of curves: thousands of rows, which are drawn and of which no summary is made.
 CURVES = {"learning", "rdf"}
-#: Figures that are drawn from files of curves, of which there is no table.
-OF_CURVES = {"pairs", "adf", "cdf"}
 
 
 def figures_of(dataset):
-    """The figures of a dataset, and the tables that they are drawn from."""
+    """The figures of a dataset, and the tables that they are drawn from; none, if from curves."""
     section = campaign.datasets[dataset]
     figures = {"errors": ["errors"]}
     if section.evaluations.comp6:
@@ -277,8 +275,8 @@ def trajectories(wildcards):
 def drawn(wildcards):
     """For an input: the tables, or the curves, that a figure is drawn from."""
     dataset, figure = wildcards.dataset, wildcards.figure
-    if figure not in OF_CURVES:
-        return expand("results/tables/{table}.csv", table=FIGURES[dataset][figure])
+    if tables := FIGURES[dataset][figure]:
+        return expand("results/tables/{table}.csv", table=tables)
     models = [f"results/{d}/{f}/{m}/distributions.csv" for d, f, m in TRAINED if d == dataset]
     return [f"results/{dataset}/distributions.csv", *models]
 
