@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from mlipkd.cli.options import Runtime
+
 
 def evaluate_liquid(
     model: Annotated[Path, Argument(help="Model file.")],
@@ -13,9 +15,7 @@ def evaluate_liquid(
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
-    runtime: Annotated[
-        float | None, Option(help="Minutes that SLURM gives the job; it stops in time.")
-    ] = None,
+    runtime: Runtime = None,
 ) -> None:
     """Melt a crystal, equilibrate and sample the liquid; then measure the drift of its energy.
 

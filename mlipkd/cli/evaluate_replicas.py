@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from mlipkd.cli.options import Runtime
+
 
 def evaluate_replicas(
     models: Annotated[list[Path], Argument(help="Model file, or those of an ensemble.")],
@@ -14,9 +16,7 @@ def evaluate_replicas(
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
-    runtime: Annotated[
-        float | None, Option(help="Minutes that SLURM gives the job; it stops in time.")
-    ] = None,
+    runtime: Runtime = None,
 ) -> None:
     """Sample a liquid at constant temperature, in replicas side by side.
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from mlipkd.cli.options import Runtime
+
 
 def evaluate_stability(
     models: Annotated[list[Path], Argument(help="Model files of the members.")],
@@ -12,9 +14,7 @@ def evaluate_stability(
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
-    runtime: Annotated[
-        float | None, Option(help="Minutes that SLURM gives the job; it stops in time.")
-    ] = None,
+    runtime: Runtime = None,
 ) -> None:
     """Failures, times to failure and energy drift of NVE dynamics of a liquid, for each time step.
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Option
 
+from mlipkd.cli.options import Runtime
+
 
 def train(
     settings: Annotated[
@@ -20,9 +22,7 @@ def train(
     ] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
     checkpoint_every: Annotated[float, Option(help="Seconds between checkpoints.")] = 10.0,
-    runtime: Annotated[
-        float | None, Option(help="Minutes that SLURM gives the job; it stops in time.")
-    ] = None,
+    runtime: Runtime = None,
 ) -> None:
     """Train a member of a family, or several at once; go on if it was interrupted.
 
