@@ -48,8 +48,9 @@ class Watch:
 
     def __init__(self, start: Atoms, closest: float) -> None:
         """A watch for the run that begins with this periodic structure; ``closest`` in Å."""
-        self.cell = start.cell.array
-        heights = 1 / np.linalg.norm(np.linalg.inv(self.cell), axis=0)  # (3,)
+        self.cell, self.inverse = start.cell.array, np.linalg.inv(start.cell.array)
+        self.before = start.positions
+        heights = 1 / np.linalg.norm(self.inverse, axis=0)  # (3,)
         self.farthest = heights.min() / 2
         self.search = NeighborList(cutoff=closest, full_list=False, skin=SKIN, n_threads=1)
 
@@ -63,5 +64,8 @@ class Watch:
         """
         if not np.isfinite(energy) or not np.abs(moves).max(initial=0) < self.farthest:
             return True
-        (contacts,) = self.search.compute(positions, self.cell, True, quantities="i")
+        # Integrators put atoms back into the cell, which the search would take for a long way.
+        crossed = np.rint((positions - self.before) @ self.inverse)  # (atoms, 3)
+        self.before = positions - crossed @ self.cell
+        (contacts,) = self.search.compute(self.before, self.cell, True, quantities="i")
         return len(contacts) > 0
