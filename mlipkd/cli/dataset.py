@@ -19,6 +19,7 @@ def dataset(
     """
     from dataclasses import replace
 
+    from mlipkd.config.dataset import Pooled
     from mlipkd.config.settings import DatasetSettings
     from mlipkd.datasets.checks import check
     from mlipkd.datasets.file import write
@@ -32,11 +33,13 @@ def dataset(
     report = check(found)
     if report.faults:
         raise InputError("\n".join(report.faults))
-    together = clusters(found, wanted.split)
-    splits = split(together, wanted.split)
-    notes = [*found.provenance["notes"], *report.remarks, *leaks(found, wanted.split)]
+    notes = [*found.provenance["notes"], *report.remarks]
+    if not isinstance(wanted.source, Pooled):
+        notes += leaks(found, wanted.split)
+        together = clusters(found, wanted.split)
+        found = replace(found, clusters=together, splits=split(together, wanted.split))
     provenance = {**found.provenance, "notes": notes, "split": wanted.split.model_dump()}
-    write(replace(found, clusters=together, splits=splits, provenance=provenance), output)
+    write(replace(found, provenance=provenance), output)
     if size:
         measure(found, output).write(size)
     for note in notes:

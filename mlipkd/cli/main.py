@@ -32,6 +32,7 @@ from mlipkd.cli.recommend import recommend
 from mlipkd.cli.slurm_check import slurm_check
 from mlipkd.cli.summary import summary
 from mlipkd.cli.train import train
+from mlipkd.cli.transfer import transfer
 from mlipkd.cli.whereabouts import whereabouts
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.lock import sole_maker
@@ -53,6 +54,7 @@ VERBS = (
     fetch,
     dataset,
     train,
+    transfer,
     predict,
     merge,
     evaluate_errors,

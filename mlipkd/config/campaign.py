@@ -9,20 +9,33 @@ from mlipkd.config.dataset import AnySource, Split
 from mlipkd.config.evaluation import Evaluations
 from mlipkd.config.faults import Faults, faults
 from mlipkd.config.model import Architecture, ModelGrid
+from mlipkd.config.origins import faults_of_origins, transfer
 from mlipkd.config.recipe import Recipe
 from mlipkd.config.section import Name, Section
+
+
+class Origin(Section):
+    """A trained family of another dataset."""
+
+    dataset: Name
+    """The dataset that it is trained on."""
+    family: Name
+    """Its name there."""
 
 
 class Family(Section):
     """Models that share a dataset and a recipe, and differ by architecture and seed.
 
-    Or one model that is not trained here: a calculator, beside which no other key may stand.
+    Or models that are not trained here, beside which no other key may stand: a calculator, or a
+    family of another dataset, to see what of it transfers.
     """
 
     recipe: Name | None = None
     """Which of the campaign's recipes trains this family."""
     calculator: Calculator | None = None
     """The ASE calculator that labels in place of a trained family."""
+    transferred_from: Origin | None = None
+    """The family of another dataset whose models these are: same weights, asked anew here."""
     learns_from: Name | None = None
     """The family whose labels the recipe's `teacher` terms compare with."""
     supervision: Literal["ensemble", "single"] = "ensemble"
@@ -37,12 +50,16 @@ class Family(Section):
     """Train all seeds of a model in one job and one pass; small models train faster so."""
 
     @model_validator(mode="after")
-    def _trained_or_calculator(self) -> Self:
-        if (self.recipe is None) == (self.calculator is None):
-            raise ValueError("wanted either a recipe or a calculator; give exactly one of them")
-        if self.calculator and (others := self.model_fields_set - {"recipe", "calculator"}):
+    def _one_kind(self) -> Self:
+        kinds = {"recipe", "calculator", "transferred_from"}
+        given = {kind for kind in kinds if getattr(self, kind) is not None}
+        if len(given) != 1:
             raise ValueError(
-                f"wanted nothing beside a calculator, which is not trained here, got "
+                "wanted a recipe, a calculator or transferred_from; give exactly one of them"
+            )
+        if given != {"recipe"} and (others := self.model_fields_set - kinds):
+            raise ValueError(
+                f"wanted nothing beside {given.pop()}, which is not trained here, got "
                 f"{', '.join(sorted(others))}; remove it"
             )
         return self
@@ -141,6 +158,9 @@ class Campaign(Section):
 
     @model_validator(mode="after")
     def _families_fit_together(self) -> Self:
+        if found := list(faults_of_origins(self)):
+            raise Faults(found)
+        transfer(self)
         if found := list(faults(self)):
             raise Faults(found)
         return self

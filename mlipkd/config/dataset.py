@@ -142,6 +142,17 @@ class MappedNumPy(Frames):
     """Unit of the positions as they stand in the file."""
 
 
+class Pooled(Section):
+    """Other datasets of the campaign as one: several states of a liquid, say.
+
+    A configuration stays in the split in which it is there, so that what one of them tests on,
+    nothing trains on here."""
+
+    reader: Literal["pooled"]
+    datasets: Annotated[list[Name], Field(min_length=2)]
+    """Names of the datasets, with the same labels and, if there are any, the same beads."""
+
+
 AnySource = Annotated[
     AluminiumEMT
     | MoleculesXTB
@@ -151,7 +162,8 @@ AnySource = Annotated[
     | AseFile
     | Trajectory
     | MappedHDF5
-    | MappedNumPy,
+    | MappedNumPy
+    | Pooled,
     Field(discriminator="reader"),
 ]
 
@@ -165,6 +177,8 @@ def paths_of(source: AnySource) -> list[str]:
             return [source.topology, *source.files]
         case MappedNumPy():
             return [source.positions, source.forces]
+        case Pooled():
+            return [f"results/{name}/dataset.h5" for name in source.datasets]
     return source.files
 
 

@@ -47,7 +47,7 @@ def _family_faults(campaign: "Campaign", dataset_name: str, name: str) -> list[t
     family = dataset.families[name]
     path = f"datasets.{dataset_name}.families.{name}"
 
-    if family.recipe is None:  # a calculator, which knows of no other family
+    if family.recipe is None:  # not trained here, it knows of no other family
         return []
     if family.recipe not in campaign.recipes:
         known = ", ".join(campaign.recipes)

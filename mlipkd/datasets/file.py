@@ -5,7 +5,7 @@ Configurations can be read singly, so a set larger than memory is trained on by 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -149,7 +149,7 @@ class DatasetFile:
         parts = [
             self._slab(run[0], run[-1] + 1).select(run - run[0]) for run in self._runs(ascending)
         ]
-        return _joined(parts or [self._slab(0, 0)]).select(position)
+        return joined(parts or [self._slab(0, 0)]).select(position)
 
     def _runs(self, ascending: np.ndarray) -> Iterator[np.ndarray]:
         """Configurations near enough to each other to be read at one go."""
@@ -245,8 +245,8 @@ def _present(species: h5py.Dataset) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _joined(parts: list[Dataset]) -> Dataset:
-    """Parts of one file as one dataset."""
+def joined(parts: Sequence[Dataset]) -> Dataset:
+    """Parts with the same labels and beads as one dataset, of the first one's name and record."""
     if len(parts) == 1:
         return parts[0]
     first = parts[0]

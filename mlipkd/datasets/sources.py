@@ -14,10 +14,11 @@ from mlipkd.config.dataset import (
     MappedHDF5,
     MappedNumPy,
     MoleculesXTB,
+    Pooled,
     Trajectory,
     paths_of,
 )
-from mlipkd.datasets import aluminium_emt, molecules_xtb
+from mlipkd.datasets import aluminium_emt, molecules_xtb, pooled
 from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
@@ -34,7 +35,9 @@ from mlipkd.provenance import record
 
 
 def read_source(name: str, source: AnySource) -> Dataset:
-    """The dataset of a source: made, or read from its files, not yet checked nor split.
+    """The dataset of a source: made, or read from its files, not yet checked.
+
+    Only what is pooled is split already.
 
     Raises:
         InputError: a file that cannot be read, or does not have the reader's layout.
@@ -44,6 +47,8 @@ def read_source(name: str, source: AnySource) -> Dataset:
             return aluminium_emt.make(name, source)
         case MoleculesXTB():
             return molecules_xtb.make(name, source)
+        case Pooled():
+            return pooled.pool(name, [Path(path) for path in paths_of(source)])
     notes: list[str] = []
     masked: tuple[str, ...] = ()
     beads: tuple[Bead, ...] = ()

@@ -45,6 +45,11 @@ MODELS = [
     for model in section.models(family)
 ]
 TRAINED = [(d, f, m) for d, f, m in MODELS if campaign.datasets[d].families[f].recipe]
+#: Those that are trained on another dataset, and all that have model files.
+TRANSFERRED = [
+    (d, f, m) for d, f, m in MODELS if campaign.datasets[d].families[f].transferred_from
+]
+POTENTIALS = TRAINED + TRANSFERRED
 #: The seeds of every family; the folder of every member that is trained, with its settings, and
 #: of every calculator.
 SEEDS = {(d, f): campaign.datasets[d].seeds(f) for d, f, _ in MODELS}
@@ -56,9 +61,11 @@ MEMBERS = {
 CALCULATORS = {
     f"{d}/{f}/{m}/seed{seed}": calculator_settings(campaign, d, f)
     for d, f, m in MODELS
-    if (d, f, m) not in TRAINED
+    if (d, f, m) not in POTENTIALS
     for seed in SEEDS[d, f]
 }
+#: The folders of all members that have model files.
+FILED = [f"{d}/{f}/{m}/seed{seed}" for d, f, m in POTENTIALS for seed in SEEDS[d, f]]
 #: The models whose seeds train together.
 TOGETHER = [(d, f, m) for d, f, m in TRAINED if campaign.datasets[d].families[f].together]
 
@@ -91,33 +98,33 @@ ROWS = {
     ],
     "stability": [
         f"results/{d}/{f}/{m}/stability.csv"
-        for d, f, m in TRAINED
+        for d, f, m in POTENTIALS
         if campaign.datasets[d].evaluations.stability
     ],
     "liquid": [
         f"results/{member}/liquid.csv"
-        for member in MEMBERS
+        for member in FILED
         if campaign.datasets[member.partition("/")[0]].evaluations.liquid
     ],
     "rdf": [
         f"results/{d}/{f}/{m}/rdf.csv"
-        for d, f, m in TRAINED
+        for d, f, m in POTENTIALS
         if campaign.datasets[d].evaluations.rdf
     ],
     "structure": [
         f"results/{d}/{f}/{m}/structure.csv"
-        for d, f, m in TRAINED
+        for d, f, m in POTENTIALS
         if campaign.datasets[d].evaluations.rdf
     ],
     "replicas": [
         f"results/{member}/replicas.csv"
-        for member in MEMBERS
+        for member in FILED
         if campaign.datasets[member.partition("/")[0]].evaluations.replicas
     ]
     + [f"results/{d}/{f}/{m}/ensemble/replicas.csv" for d, f, m in SAMPLED_TOGETHER],
     "deviations": [
         f"results/{d}/{f}/{m}/deviations.csv"
-        for d, f, m in TRAINED
+        for d, f, m in POTENTIALS
         if campaign.datasets[d].evaluations.distributions
     ],
     "cost": [
@@ -277,7 +284,7 @@ def drawn(wildcards):
     dataset, figure = wildcards.dataset, wildcards.figure
     if tables := FIGURES[dataset][figure]:
         return expand("results/tables/{table}.csv", table=tables)
-    models = [f"results/{d}/{f}/{m}/distributions.csv" for d, f, m in TRAINED if d == dataset]
+    models = [f"results/{d}/{f}/{m}/distributions.csv" for d, f, m in POTENTIALS if d == dataset]
     return [f"results/{dataset}/distributions.csv", *models]
 
 

@@ -1,5 +1,5 @@
 # Each member of a family is trained on its own, or all seeds of a model together: teachers on the
-# dataset, students on the dataset with their teacher's labels.
+# dataset, students on the dataset with their teacher's labels. Or it was trained on another one.
 
 
 rule train:
@@ -64,5 +64,37 @@ for dataset, family, model in TOGETHER:
             " --runtime {resources.runtime} --threads {threads} --device auto > {log:q} 2>&1"
 
 
-# Both could make what they make; it is the job of these.
-workflow.ruleorder(*(f"train_{d}_{f}_{m}" for d, f, m in TOGETHER), "train")
+# A family of another dataset is not trained again.
+for dataset, family, model in TRANSFERRED:
+    origin = campaign.datasets[dataset].families[family].transferred_from
+
+    rule:
+        name:
+            f"transfer_{dataset}_{family}_{model}"
+        input:
+            model=f"results/{origin.dataset}/{origin.family}/{model}/seed{{seed}}/model.safetensors",
+            dataset=f"results/{dataset}/dataset.h5",
+        output:
+            model=f"results/{dataset}/{family}/{model}/seed{{seed}}/model.safetensors",
+        log:
+            f"logs/{dataset}/{family}/{model}/seed{{seed}}/transfer.log",
+        benchmark:
+            f"logs/{dataset}/{family}/{model}/seed{{seed}}/transfer.benchmark.tsv"
+        conda:
+            "../../envs/mlipkd.yaml"
+        params:
+            family=family,
+        resources:
+            mem_mb=rising(1000),
+            runtime=rising(10),
+        shell:
+            "mlipkd transfer --dataset {input.dataset:q} --family {params.family:q}"
+            " --output {output.model:q} {input.model:q} > {log:q} 2>&1"
+
+
+# Others could make what these make; it is the job of these.
+workflow.ruleorder(
+    *(f"train_{d}_{f}_{m}" for d, f, m in TOGETHER),
+    *(f"transfer_{d}_{f}_{m}" for d, f, m in TRANSFERRED),
+    "train",
+)

@@ -1,0 +1,56 @@
+"""Several datasets as one, each configuration in the split in which it was."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mlipkd import provenance
+from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.file import DatasetFile, joined
+from mlipkd.errors import InputError
+
+
+def pool(name: str, paths: Sequence[Path]) -> Dataset:
+    """The datasets of some canonical files, one after the other.
+
+    Raises:
+        InputError: a file that cannot be read, or one with other labels or beads than the first.
+    """
+    parts: list[Dataset] = []
+    sources: dict[str, str] = {}
+    first_group = first_cluster = 0
+    for path in paths:
+        with DatasetFile(path) as file:
+            part = file.read()
+            sources[str(path)] = file.sha256
+        _refuse_stranger(path, part, paths[0], (parts or [part])[0])
+        parts.append(
+            replace(part, groups=part.groups + first_group, clusters=part.clusters + first_cluster)
+        )
+        first_group = parts[-1].groups.max() + 1
+        first_cluster = parts[-1].clusters.max() + 1
+    firsts = np.cumsum([0, *(len(part) for part in parts[:-1])]).tolist()
+    return replace(
+        joined(parts),
+        name=name,
+        provenance=provenance.record(
+            source_sha256=sources,
+            masked=sorted(set().union(*(part.masked for part in parts))),
+            notes=[],
+            origins=[(first, str(path)) for first, path in zip(firsts, paths, strict=True)],
+        ),
+    )
+
+
+def _refuse_stranger(path: Path, part: Dataset, first_path: Path, first: Dataset) -> None:
+    for what, own, wanted in [
+        ("reference labels", sorted(part.labels["reference"]), sorted(first.labels["reference"])),
+        ("beads", list(part.beads), list(first.beads)),
+    ]:
+        if own != wanted:
+            raise InputError(
+                f"{path}: wanted the {what} of {first_path}, {wanted}, got {own}; pool datasets "
+                "that are alike"
+            )

@@ -1,0 +1,72 @@
+"""Several datasets as one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mlipkd.datasets.beads import Bead
+from mlipkd.datasets.dataset import TEST, TRAIN, VALIDATION, Dataset
+from mlipkd.datasets.file import write
+from mlipkd.datasets.pooled import pool
+from mlipkd.errors import InputError
+
+
+def _state(name: str, edge: float) -> Dataset:
+    """Three frames of two beads in a cube."""
+    rng = np.random.default_rng(round(edge))
+    return Dataset(
+        name=name,
+        species=np.array([1, 2] * 3, np.uint8),
+        positions=rng.uniform(0, edge, (6, 3)),
+        offsets=np.array([0, 2, 4, 6]),
+        cells=np.broadcast_to(edge * np.eye(3), (3, 3, 3)).copy(),
+        periodic=np.ones((3, 3), bool),
+        groups=np.array([0, 0, 1]),
+        splits=np.array([TRAIN, VALIDATION, TEST], np.uint8),
+        labels={"reference": {"forces": rng.normal(size=(6, 3))}},
+        provenance={},
+        beads=(Bead("a", 10.0), Bead("b", 20.0)),
+    )
+
+
+@pytest.fixture
+def states():
+    return _state("cold", 20.0), _state("hot", 25.0)
+
+
+def _written(states, folder):
+    paths = [folder / f"{one.name}.h5" for one in states]
+    for one, path in zip(states, paths, strict=True):
+        write(one, path)
+    return paths
+
+
+def test_configurations_stay_as_they_are_and_in_their_splits(states, tmp_path) -> None:
+    found = pool("both", _written(states, tmp_path))
+    cold, hot = states
+    assert found.name == "both" and found.beads == cold.beads
+    np.testing.assert_array_equal(found.splits, [*cold.splits, *hot.splits])
+    np.testing.assert_array_equal(found.cells, [*cold.cells, *hot.cells])
+    for one, first in ((cold, 0), (hot, 3)):
+        again = found.select(range(first, first + 3))
+        np.testing.assert_array_equal(again.positions, one.positions)
+        for label, values in one.labels["reference"].items():
+            np.testing.assert_array_equal(again.labels["reference"][label], values)
+    assert found.place(4).startswith(str(tmp_path / "hot.h5"))
+
+
+def test_groups_of_different_datasets_stay_apart(states, tmp_path) -> None:
+    found = pool("both", _written(states, tmp_path))
+    assert found.groups.tolist() == [0, 0, 1, 2, 2, 3]
+    assert len(set(found.clusters)) == 6
+
+
+def test_strangers_are_refused(states, tmp_path) -> None:
+    cold, hot = states
+    other = replace(hot, beads=(Bead("b", 20.0), Bead("a", 10.0)))
+    with pytest.raises(InputError, match=r"hot\.h5: wanted the beads of .*cold\.h5"):
+        pool("both", _written((cold, other), tmp_path))
+    other = replace(hot, labels={"reference": {"energy": np.zeros(3)}})
+    with pytest.raises(InputError, match=r"wanted the reference labels of"):
+        pool("both", _written((cold, other), tmp_path))
