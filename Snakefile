@@ -45,6 +45,7 @@ localrules:
     learning,
     structure,
     deviations,
+    reference_deviations,
     recommend,
     collect,
     summary,

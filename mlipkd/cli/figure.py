@@ -15,7 +15,7 @@ def figure(
         str,
         Option(
             help="errors, comp6, capacity, learning, stability, pareto, weights, growth, rdf, "
-            "pairs, adf or cdf."
+            "pairs, adf, cdf or deviations."
         ),
     ],
     dataset: Annotated[str, Option(help="The dataset whose rows are drawn.")],

@@ -7,7 +7,7 @@ degrees is this number: a deviation of more than 0.2, one angle in ten, is calle
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,12 +15,17 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.curves import Curve, stacked
 from mlipkd.evaluation.rows import UNITS, Row
 
+#: Stands for all pairs, triplets or species where a mean over them is meant.
+ALL = "*"
+
 
 def evaluate_deviations(curves: Sequence[Curve], reference: Sequence[Curve]) -> list[Row]:
     """``<distribution>/tae`` of each member, the mean over its replicas of their TAE.
 
-    And ``tae_spread``, the standard deviation over replicas where there are several. Windows are
-    not compared.
+    And ``tae_spread``, the standard deviation over replicas where there are several. Before them
+    stand means over all distributions of a kind: ``rdf/*/tae``, ``adf/*/<cut-off>/tae`` and
+    ``cdf/*/tae``.
+    Windows are not compared.
 
     Args:
         curves: of members.
@@ -36,7 +41,7 @@ def evaluate_deviations(curves: Sequence[Curve], reference: Sequence[Curve]) -> 
     for curve in curves:
         if not curve.of_window:
             members[curve[:4], curve.distribution].append(curve)
-    rows = []
+    errors: dict[tuple, dict[str, np.ndarray]] = defaultdict(dict)
     for (who, distribution), own in members.items():
         if distribution not in references:
             known = ", ".join(sorted({curve.kind for curve in reference})) or "nothing"
@@ -44,16 +49,25 @@ def evaluate_deviations(curves: Sequence[Curve], reference: Sequence[Curve]) -> 
                 f"wanted {distribution} of the reference, got others ({known}); evaluate both "
                 "with the same settings and species"
             )
-        errors = total_absolute_errors(own, references[distribution])
-        found = {"tae": errors.mean()}
-        if len(errors) > 1:
-            found["tae_spread"] = errors.std(ddof=1)
-        unit = UNITS["distributions"][own[0].kind]
-        rows += [
-            Row(*who, f"{distribution}/{metric}", float(value), unit)
-            for metric, value in found.items()
-        ]
-    return rows
+        errors[who][distribution] = total_absolute_errors(own, references[distribution])
+    return [row for who, own in errors.items() for row in _rows(who, own)]
+
+
+def _rows(who: tuple[str, str, str, int | str], errors: dict[str, np.ndarray]) -> Iterator[Row]:
+    """The rows of one member, of each distribution's errors in each replica."""
+    kinds = defaultdict(list)
+    for distribution, own in errors.items():
+        kind, _, *cutoff = distribution.split("/")
+        kinds["/".join([kind, ALL, *cutoff])].append(own)
+    for name, own in (
+        {kind: np.mean(all_of, 0) for kind, all_of in kinds.items()} | errors
+    ).items():
+        found = {"tae": own.mean()}
+        if len(own) > 1:
+            found["tae_spread"] = own.std(ddof=1)
+        unit = UNITS["distributions"][name.partition("/")[0]]
+        for metric, value in found.items():
+            yield Row(*who, f"{name}/{metric}", float(value), unit)
 
 
 def total_absolute_errors(curves: Sequence[Curve], reference: Sequence[Curve]) -> np.ndarray:

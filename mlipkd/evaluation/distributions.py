@@ -32,9 +32,10 @@ def evaluate_distributions(
     """Curves of datasets of frames, made by members or a reference; of a failed run, a note.
 
     Each group of a member's frames is a replica, and replicas are counted in the order given, in
-    one file or several. A reference's file is one trajectory, for its groups are parts that splits
-    do not tear apart. All its frames count, of whatever split: none of its distributions is learned
-    from, and the more frames, the less noise is taken for a deviation.
+    one file or several. A reference's file is one trajectory, of which each half counts as a
+    replica: how far a half is from the mean of both tells how far that mean may be from the truth.
+    All its frames count, of whatever split: none of its distributions is learned from, and the more
+    frames, the less noise is taken for a deviation.
 
     Raises:
         InputError: a file is no dataset of frames of one periodic system, a cut-off is more than
@@ -58,7 +59,8 @@ def evaluate_distributions(
                     f"{told['failed']}"
                 )
                 continue
-            runs = trajectory.groups if by else np.zeros(len(trajectory))  # (frames,)
+            halves = np.arange(len(trajectory)) * 2 // len(trajectory)  # (frames,)
+            runs = trajectory.groups if by else halves
             for run in np.unique(runs):
                 frames = np.flatnonzero(runs == run)
                 for name, width, values in _distributions(trajectory, frames, settings):

@@ -123,6 +123,11 @@ ROWS = {
     ]
     + [f"results/{d}/{f}/{m}/ensemble/replicas.csv" for d, f, m in SAMPLED_TOGETHER],
     "deviations": [
+        f"results/{d}/deviations.csv"
+        for d, section in campaign.datasets.items()
+        if section.evaluations.distributions
+    ]
+    + [
         f"results/{d}/{f}/{m}/deviations.csv"
         for d, f, m in POTENTIALS
         if campaign.datasets[d].evaluations.distributions
@@ -161,7 +166,7 @@ def figures_of(dataset):
     if f"results/{dataset}/cost.csv" in ROWS["cost"] and section.evaluations.cost.growth:
         figures["growth"] = ["cost"]
     if section.evaluations.distributions:
-        figures |= {"pairs": [], "adf": [], "cdf": []}
+        figures |= {"deviations": ["deviations"], "pairs": [], "adf": [], "cdf": []}
     if section.evaluations.rdf:
         figures["rdf"] = ["rdf", *(["recommended"] if section.evaluations.recommended else [])]
         if "weights" in figures:

@@ -95,3 +95,16 @@ rule deviations:
     shell:
         "mlipkd evaluate-deviations --reference {input.reference:q} --output {output.rows:q}"
         " {input.distributions:q} > {log:q} 2>&1"
+
+
+# Of the reference's halves from their mean: what noise alone makes.
+use rule deviations as reference_deviations with:
+    input:
+        distributions=f"results/{DATASET}/distributions.csv",
+        reference=f"results/{DATASET}/distributions.csv",
+    output:
+        rows=f"results/{DATASET}/deviations.csv",
+    log:
+        f"logs/{DATASET}/deviations.log",
+    benchmark:
+        f"logs/{DATASET}/deviations.benchmark.tsv"

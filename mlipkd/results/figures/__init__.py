@@ -16,6 +16,7 @@ from mlipkd.evaluation.rows import Row
 from mlipkd.results.figures.adf import adf
 from mlipkd.results.figures.capacity import capacity
 from mlipkd.results.figures.cdf import cdf
+from mlipkd.results.figures.deviations import deviations
 from mlipkd.results.figures.errors import comp6, errors
 from mlipkd.results.figures.growth import growth
 from mlipkd.results.figures.learning import learning
@@ -37,6 +38,7 @@ FIGURES: dict[str, Callable[[Sequence[Any]], Figure]] = {
     "pairs": pairs,
     "adf": adf,
     "cdf": cdf,
+    "deviations": deviations,
 }
 #: Those that are drawn from curves; the others are from rows.
 OF_CURVES = {"pairs", "adf", "cdf"}

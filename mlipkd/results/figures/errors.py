@@ -17,7 +17,7 @@ def errors(rows: Sequence[Row]) -> Figure:
     metrics = [m for m in ("energy_per_atom_rmse", "forces_rmse") if has(rows, m)]
     figure, panels = panels_of(1, len(metrics))
     for axes, metric in zip(panels[0], metrics, strict=True):
-        _compare(axes, rows, metric)
+        compare(axes, rows, metric)
         axes.set_title("test split")
     return figure
 
@@ -34,14 +34,14 @@ def comp6(rows: Sequence[Row]) -> Figure:
     for subject, across in zip(subjects, panels, strict=True):
         for subset, axes in zip(subsets, across, strict=True):
             if has(rows, f"{subset}/{subject}_rmse"):
-                _compare(axes, rows, f"{subset}/{subject}_rmse")
+                compare(axes, rows, f"{subset}/{subject}_rmse")
                 axes.set_title(subset)
             else:
                 axes.set_axis_off()
     return figure
 
 
-def _compare(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+def compare(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     """One metric of every family and model, side by side.
 
     But for total energies of calculators, which are those of another method and off by a constant.

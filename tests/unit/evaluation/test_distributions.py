@@ -49,14 +49,16 @@ def frames(tmp_path):
 
 
 def test_all_distributions_of_beads(frames) -> None:
-    curves, _, notes = evaluate_distributions([frames("reference")], SETTINGS)
-    names = [curve.distribution for curve in curves]
+    curves, _, notes = evaluate_distributions([frames("reference", (0,) * 4)], SETTINGS)
+    names = [curve.distribution for curve in curves if curve.replica == 0]
     assert names[:3] == ["rdf/choline-choline", "rdf/choline-urea", "rdf/urea-urea"]
     assert len([name for name in names if name.startswith("adf/")]) == 6 * 2
     assert "adf/choline-urea-choline/3" in names
     assert "adf/urea-choline-urea/4.5" in names
     assert names[-3:] == ["cdf/urea", "cdf/urea/window1", "cdf/urea/window2"]
-    assert {curve[:5] for curve in curves} == {("test", "reference", "dataset", 0, 0)}
+    assert {curve[:5] for curve in curves} == {
+        ("test", "reference", "dataset", 0, half) for half in (0, 1)
+    }
     assert {curve.kind: (curve.bin, curve.bin_unit, curve.unit) for curve in curves} == {
         "rdf": (0.5, "Å", "1"), "adf": (5, "degree", "1/degree"), "cdf": (0.1, "Å", "1/Å"),
     }  # fmt: skip
@@ -64,15 +66,21 @@ def test_all_distributions_of_beads(frames) -> None:
 
 
 def test_groups_of_a_reference_are_parts_of_one_trajectory(frames) -> None:
-    curves, *_ = evaluate_distributions([frames("reference", (0, 1, 2))], SETTINGS)
-    assert {curve.replica for curve in curves} == {0}
-    whole, *_ = evaluate_distributions([frames("reference")], SETTINGS)
+    curves, *_ = evaluate_distributions([frames("reference", (0, 1, 2, 3))], SETTINGS)
+    whole, *_ = evaluate_distributions([frames("reference", (0,) * 4)], SETTINGS)
     for one, other in zip(curves, whole, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
 
 
+def test_a_references_noise_is_how_far_its_halves_are_from_their_mean(frames) -> None:
+    curves, *_ = evaluate_distributions([frames("reference", (0,) * 4)], SETTINGS)
+    found = {row.metric: row.value for row in evaluate_deviations(curves, curves)}
+    one, other = (curve.values for curve in curves if curve.distribution == "rdf/choline-urea")
+    assert found["rdf/choline-urea/tae"] == pytest.approx(abs(one - other).sum() / 2 * 0.5)
+
+
 def test_elements_are_called_by_their_symbols(frames) -> None:
-    curves, *_ = evaluate_distributions([frames("atoms", beads=())], SETTINGS)
+    curves, *_ = evaluate_distributions([frames("atoms", (0,) * 4, beads=())], SETTINGS)
     assert curves[1].distribution == "rdf/H-He"
 
 
@@ -87,7 +95,7 @@ def test_replicas_of_a_member_in_one_file_or_several(frames) -> None:
     metrics = {
         (row.seed, row.metric)
         for row in evaluate_deviations(
-            curves, evaluate_distributions([frames("reference")], SETTINGS)[0]
+            curves, evaluate_distributions([frames("reference", (0,) * 4)], SETTINGS)[0]
         )
     }
     assert (0, "cdf/urea/tae_spread") in metrics
@@ -114,7 +122,7 @@ def test_the_verbs(frames, tmp_path, monkeypatch) -> None:
 
     monkeypatch.chdir(tmp_path)
     Path("settings.yaml").write_text("distributions: {adf: {cutoffs: [4]}, rdf: {cutoff: 5}}")
-    every = (0,) * 5
+    every = (0,) * 10
     for name, path in (("r", frames("r", every)), ("s", frames("s", every, by=0))):
         words = ["evaluate-distributions", "--settings", "settings.yaml", "--output", f"{name}.csv"]
         assert CliRunner().invoke(app, [*words, str(path)]).exit_code == 0
@@ -122,9 +130,15 @@ def test_the_verbs(frames, tmp_path, monkeypatch) -> None:
     words = ["evaluate-deviations", "--reference", "r.csv", "--output", "d.csv", "s.csv"]
     assert CliRunner().invoke(app, words).exit_code == 0
     lines = Path("d.csv").read_text().splitlines()
-    assert len(lines) == 1 + 3 + 6 + 2
-    assert lines[1].startswith("test,students,m,0,rdf/choline-choline/tae,")
-    for kind in ("pairs", "adf", "cdf"):
+    assert len(lines) == 1 + 3 + (3 + 6 + 2)
+    assert lines[1].startswith("test,students,m,0,rdf/*/tae,")
+    curves = ["s.csv", "r.csv"]
+    for kind, drawn in {
+        "pairs": curves,
+        "adf": curves,
+        "cdf": curves,
+        "deviations": ["d.csv"],
+    }.items():
         words = ["figure", "--kind", kind, "--dataset", "test", "--output", f"{kind}.svg"]
-        assert CliRunner().invoke(app, [*words, "s.csv", "r.csv"]).exit_code == 0
+        assert CliRunner().invoke(app, [*words, *drawn]).exit_code == 0
         assert "</svg>" in Path(f"{kind}.svg").read_text()
