@@ -10,6 +10,8 @@ from mlipkd.units import NANOMETRE
 
 #: The thermostats' time, ps.
 RELAXATION = 0.5
+#: The force on any atom that minimisation ends at, kJ/mol/nm: 0.1 eV/Å.
+STEEP = 1000
 
 Parameters = dict[str, str | int | float]
 
@@ -17,8 +19,11 @@ Parameters = dict[str, str | int | float]
 def stages(simulation: Simulation) -> dict[str, Parameters]:
     """The parameters of each stage by its name, in their order; the last one takes the frames."""
     hot, seed = simulation.annealing, simulation.seed
-    found = {"minimisation": _interactions() | {"integrator": "steep", "nsteps": 5000}}
-    found["minimisation"]["emtol"] = 100
+    found = {
+        "minimisation": _interactions()
+        # Atoms that are packed too close pull so hard at constraints that LINCS warns of them.
+        | {"integrator": "steep", "nsteps": 5000, "emtol": STEEP, "constraints": "none"}
+    }
     if hot:
         found["annealing"] = (
             _dynamics(simulation, hot.duration, hot.temperature)
@@ -69,6 +74,7 @@ def _dynamics(simulation: Simulation, duration: float, temperature: float) -> Pa
         "nsteps": simulation.steps(duration),
         "nstenergy": 100,
         "tcoupl": "nose-hoover",
+        "nh-chain-length": 1,
         "tc-grps": "System",
         "tau-t": RELAXATION,
         "ref-t": temperature,
