@@ -56,7 +56,7 @@ class Simulation(Section):
     """Time from the first frame to the last, ps."""
     frame_every: PositiveFloat = 1.0
     """Time from one frame to the next, ps."""
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**31 - 2)] = 0
     """Seed of the packing, the velocities and the annealing's thermostat."""
 
     def steps(self, duration: float) -> int:

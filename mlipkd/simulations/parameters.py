@@ -18,7 +18,7 @@ Parameters = dict[str, str | int | float]
 
 def stages(simulation: Simulation) -> dict[str, Parameters]:
     """The parameters of each stage by its name, in their order; the last one takes the frames."""
-    hot, seed = simulation.annealing, simulation.seed
+    hot, seed = simulation.annealing, simulation.seed + 1  # 0 is a random one to GROMACS
     found = {
         "minimisation": _interactions()
         # Atoms that are packed too close pull so hard at constraints that LINCS warns of them.

@@ -10,7 +10,14 @@ def test_stages_of_a_simulation(simulation) -> None:
     assert list(found) == ["minimisation", "annealing", "equilibration", "sampling"]
     assert [found[name].get("ref-t") for name in found] == [None, 500, 298.1, 298.1]
     assert [found[name].get("gen-temp") for name in found] == [None, 500, 298.1, None]
-    assert found["annealing"]["gen-seed"] == found["equilibration"]["gen-seed"] == 7
+
+
+def test_no_seed_is_one_that_gromacs_takes_for_a_random_one(simulation) -> None:
+    for seed in (0, 7):
+        hot = simulation(annealing={"temperature": 500, "duration": 20}, seed=seed)
+        for stage in ("annealing", "equilibration"):
+            assert stages(hot)[stage]["gen-seed"] == seed + 1
+        assert stages(hot)["annealing"]["ld-seed"] == seed + 1
 
 
 def test_times_and_frames(simulation) -> None:
