@@ -1,6 +1,7 @@
 # make demo    install, run the campaign of config.yaml, print its summary
 # make test    install, run all tests but those that take longer than 20 s; make test-slow: those
 # make test-slurm   install, run the workflow on a SLURM cluster of this one computer; as root
+# make test-gromacs   install, run simulations by packmol and GROMACS; as root where these are missing
 # make reliability   run all tests that inject faults, count what comes of them in docs/reliability.md
 # make reproduced CAMPAIGN=chno   run campaigns/reduced/chno.yaml, keep its tables in docs/reproduced
 # make bench   speed and memory beside hippynn, into docs/performance.md; make bench-quick: ratios
@@ -10,7 +11,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: install demo reproduced test test-slow test-slurm reliability lint bench bench-quick docs clean
+.PHONY: install demo reproduced test test-slow test-slurm test-gromacs reliability lint bench bench-quick docs clean
 
 install: $(VENV)/installed
 
@@ -54,6 +55,9 @@ reliability: install
 # On cores that the cluster's jobs share with the runs that they are compared with.
 test-slurm: install
 	python -m pytest tests/slurm
+
+test-gromacs: install
+	python -m pytest tests/gromacs
 
 lint: install
 	ruff check .

@@ -1,6 +1,7 @@
 # Knowledge distillation, from a configuration file to tables:
 #
 #   datasets     downloads/{download}
+#                results/simulations/{simulation}/topology.tpr, trajectory.trr
 #                results/{dataset}/dataset.h5, size.json
 #   training     results/{dataset}/{family}/{model}/seed{seed}/model.safetensors
 #   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5, augmented.h5
@@ -22,6 +23,7 @@
 DATASET = "{dataset}"
 MODEL = "{dataset}/{family}/{model}"
 MEMBER = "{dataset}/{family}/{model}/seed{seed}"
+SIMULATION = "simulations/{simulation}"
 
 
 include: "workflow/rules/common.smk"
@@ -36,6 +38,7 @@ wildcard_constraints:
     table="|".join(ROWS),
     figure=r"\w+",
     download="|".join(map(re.escape, campaign.downloads)) or "(?!)",
+    simulation="|".join(map(re.escape, campaign.simulations)) or "(?!)",
 
 
 # Where the network is, which compute nodes often are not on.
@@ -63,6 +66,7 @@ rule all:
         ],
 
 
+include: "workflow/rules/simulations.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/labels.smk"

@@ -29,6 +29,7 @@ from mlipkd.cli.fit_sizing import fit_sizing
 from mlipkd.cli.merge import merge
 from mlipkd.cli.predict import predict
 from mlipkd.cli.recommend import recommend
+from mlipkd.cli.simulate import simulate
 from mlipkd.cli.slurm_check import slurm_check
 from mlipkd.cli.summary import summary
 from mlipkd.cli.train import train
@@ -52,6 +53,7 @@ VERBS = (
     slurm_check,
     whereabouts,
     fetch,
+    simulate,
     dataset,
     train,
     transfer,

@@ -12,6 +12,7 @@ from mlipkd.config.model import Architecture, ModelGrid
 from mlipkd.config.origins import faults_of_origins, transfer
 from mlipkd.config.recipe import Recipe
 from mlipkd.config.section import Name, Section
+from mlipkd.config.simulation import Simulation
 
 
 class Origin(Section):
@@ -151,6 +152,8 @@ class Campaign(Section):
 
     downloads: dict[Name, Download] = {}  # noqa: RUF012 (pydantic copies it)
     """Files to fetch, by name: `downloads/NAME` is what sources and suites call them."""
+    simulations: dict[Name, Simulation] = {}  # noqa: RUF012 (pydantic copies it)
+    """Simulations of all atoms to make, by name; sources of the reader `trajectory` name them."""
     recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
     """How families are trained, by name."""
     datasets: Annotated[dict[Name, DatasetSection], Field(min_length=1)]

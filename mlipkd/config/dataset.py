@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from mlipkd.config.section import Name, Section
+from mlipkd.config.simulation import outputs
 
 Files = Annotated[list[str], Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -88,8 +89,6 @@ class AseFile(Section):
 class Frames(Section):
     """What frames of molecular dynamics with beads have in common."""
 
-    temperature: PositiveFloat
-    """Temperature of the dynamics, K; sign and unit of the forces are checked by it."""
     blocks: PositiveInt = 20
     """How many runs of consecutive frames each file is cut into; each is a group for the split,
     since frames near in time are alike."""
@@ -99,18 +98,50 @@ class Trajectory(Frames):
     """Dynamics of all atoms with their forces, mapped to beads at their centres of mass."""
 
     reader: Literal["trajectory"]
-    topology: str
+    simulation: Name | None = None
+    """One of the campaign's simulations, in the place of topology, files and temperature."""
+    topology: str | None = None
     """Path of a topology that MDAnalysis reads and that holds masses, as a .tpr does."""
-    files: Files
+    files: Files | None = None
     """Paths of trajectories with forces, as a .trr holds them, all in one box of constant size."""
+    temperature: PositiveFloat | None = None
+    """Temperature of the dynamics, K; sign and unit of the forces are checked by it."""
     beads: Annotated[dict[Name, str], Field(min_length=1)]
     """The beads in the order of their species: the atoms of each, as a selection of MDAnalysis.
     What a selection takes of one residue is one bead; every atom belongs to exactly one bead."""
     every: PositiveInt = 1
     """Read each so many-th frame."""
 
+    @model_validator(mode="after")
+    def _simulation_or_files(self) -> Self:
+        own = {"topology": self.topology, "files": self.files, "temperature": self.temperature}
+        given = [key for key, value in own.items() if value is not None]
+        if self.simulation and given:
+            raise ValueError(
+                f"wanted a simulation or files, got {', '.join(given)} beside the "
+                "simulation, which has its own; remove one"
+            )
+        if not self.simulation and len(given) < len(own):
+            raise ValueError(
+                "wanted either a simulation, or topology, files and temperature; give either"
+            )
+        return self
 
-class MappedHDF5(Frames):
+    def simulated(self, temperature: float) -> Self:
+        """The same with the files of its simulation, and the temperature that was at, K."""
+        topology, *files = paths_of(self)
+        own = self.model_dump(exclude={"simulation", "topology", "files", "temperature"})
+        return type(self)(**own, topology=topology, files=files, temperature=temperature)
+
+
+class Mapped(Frames):
+    """Frames mapped before, which say no temperature."""
+
+    temperature: PositiveFloat
+    """Temperature of the dynamics, K; sign and unit of the forces are checked by it."""
+
+
+class MappedHDF5(Mapped):
     """Frames mapped before: HDF5 with `positions`, `forces`, `species`, `mass` and `box`."""
 
     reader: Literal["mapped-hdf5"]
@@ -126,7 +157,7 @@ class MappedHDF5(Frames):
     """Unit of positions and box as they stand in the file."""
 
 
-class MappedNumPy(Frames):
+class MappedNumPy(Mapped):
     """One molecule's frames, mapped before, without a box: two arrays (frames, beads, 3)."""
 
     reader: Literal["mapped-numpy"]
@@ -173,8 +204,11 @@ def paths_of(source: AnySource) -> list[str]:
     match source:
         case AluminiumEMT() | MoleculesXTB():
             return []
+        case Trajectory(topology=str(topology), files=list(files)):
+            return [topology, *files]
         case Trajectory():
-            return [source.topology, *source.files]
+            assert source.simulation is not None  # or there are files
+            return outputs(source.simulation)
         case MappedNumPy():
             return [source.positions, source.forces]
         case Pooled():

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mlipkd.config.campaign import Campaign, DatasetSection
 
 #: Folders of results/ that no dataset may be named like.
-TAKEN = ("figures", "recommended", "tables")
+TAKEN = ("figures", "recommended", "simulations", "tables")
 
 
 class Faults(ValueError):
@@ -36,9 +36,22 @@ def faults(campaign: "Campaign") -> Iterator[tuple[str, str]]:
         if dataset.evaluations.distributions and not dataset.evaluations.replicas:
             wanted = "wanted replicas to take them of; add evaluations.replicas"
             yield f"{below}.distributions", wanted
+        yield from _simulation_faults(campaign, name)
     for taken in TAKEN:
         if taken in campaign.datasets:
             yield f"datasets.{taken}", f"results/{taken} holds the {taken}; rename the dataset"
+
+
+def _simulation_faults(campaign: "Campaign", dataset: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with the simulation that a dataset is made of."""
+    source = campaign.datasets[dataset].source
+    if source.reader == "trajectory" and source.simulation not in (None, *campaign.simulations):
+        known = ", ".join(campaign.simulations) or "of which there are none"
+        yield (
+            f"datasets.{dataset}.source.simulation",
+            f"wanted one of the campaign's simulations, {known}, got {source.simulation!r}; name "
+            "one, or add it to simulations",
+        )
 
 
 def _family_faults(campaign: "Campaign", dataset_name: str, name: str) -> list[tuple[str, str]]:

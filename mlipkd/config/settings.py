@@ -11,12 +11,13 @@ import yaml
 
 from mlipkd.config.calculator import Calculator
 from mlipkd.config.campaign import Campaign
-from mlipkd.config.dataset import AnySource, Split
+from mlipkd.config.dataset import AnySource, Split, Trajectory
 from mlipkd.config.evaluation import Evaluations
 from mlipkd.config.load import load_section
 from mlipkd.config.model import Architecture
 from mlipkd.config.recipe import Recipe
 from mlipkd.config.section import Name, Section
+from mlipkd.config.simulation import Simulation
 from mlipkd.errors import InputError
 
 
@@ -39,6 +40,13 @@ class DatasetSettings(Settings):
     name: Name
     source: AnySource
     split: Split
+
+
+class SimulationSettings(Settings):
+    """For ``mlipkd simulate``."""
+
+    name: Name
+    simulation: Simulation
 
 
 class TrainSettings(Settings):
@@ -86,7 +94,15 @@ def read_evaluation(path: Path | str, kind: type[E]) -> E:
 def dataset_settings(campaign: Campaign, dataset: str) -> DatasetSettings:
     """What making one dataset needs."""
     section = campaign.datasets[dataset]
-    return DatasetSettings(name=dataset, source=section.source, split=section.split)
+    source = section.source
+    if isinstance(source, Trajectory) and source.simulation:
+        source = source.simulated(campaign.simulations[source.simulation].temperature)
+    return DatasetSettings(name=dataset, source=source, split=section.split)
+
+
+def simulation_settings(campaign: Campaign, simulation: str) -> SimulationSettings:
+    """What one simulation needs."""
+    return SimulationSettings(name=simulation, simulation=campaign.simulations[simulation])
 
 
 def train_settings(

@@ -1,16 +1,11 @@
 """Liquids: a cubic box of molecules at a given density, as a start for dynamics.
 
-By packmol, where that program is installed: L. Martínez et al., J. Comput. Chem. 30, 2157 (2009),
-doi 10.1002/jcc.21224. Elsewhere on a lattice, each molecule turned so that it keeps clear of those
-around it.
+By packmol, where that program is installed; elsewhere on a lattice, each molecule turned so that it
+keeps clear of those around it.
 """
 
 import shutil
-import subprocess
-import tempfile
-from pathlib import Path
 
-import ase.io
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
@@ -19,13 +14,14 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from vesin import NeighborList
 
+from mlipkd.dynamics.packmol import USUAL, pack
 from mlipkd.errors import InputError
 from mlipkd.units import GRAM_PER_CM3
 
 #: How far apart packmol puts atoms of different molecules, Å: the first with which it succeeds. At
-#: its usual 2.0 Å a box of CH3ONO is strained by 0.05 eV/atom (GFN1-xTB) against the lattice below,
-#: which heats it from 300 to 500 K within 50 fs; at 2.5 Å by less than a tenth of that.
-TOLERANCES = (2.5, 2.0)
+#: its usual distance a box of CH3ONO is strained by 0.05 eV/atom (GFN1-xTB) against the lattice
+#: below, which heats it from 300 to 500 K within 50 fs; at 2.5 Å by less than a tenth of that.
+TOLERANCES = (2.5, USUAL)
 #: Atoms of different molecules that are closer overlap, Å: no two atoms touch at such a distance
 #: unless they are bonded, so that a trajectory would begin with a collision.
 OVERLAP = 1.5
@@ -58,7 +54,7 @@ def liquid(molecule: str, number: int, density: float, seed: int) -> Atoms:
     side = (number * one.get_masses().sum() / (density * GRAM_PER_CM3)) ** (1 / 3)  # Å
     program = shutil.which("packmol")
     if program:
-        positions, packed = _packed(program, one, number, side, seed)
+        positions, packed = pack([(one.positions, number)], side, seed, TOLERANCES)
     else:
         positions, packed = _on_a_lattice(one, number, side, np.random.default_rng(seed))
     box = Atoms(np.tile(one.numbers, number), positions, cell=[side] * 3, pbc=True)
@@ -82,42 +78,6 @@ def closest_molecules(box: Atoms, size: int) -> float:
     i, j, shifts, distances = search.compute(box.positions, box.cell.array, True, "ijSd")
     other = (i // size != j // size) | shifts.any(axis=1)
     return distances[other].min(initial=np.inf)
-
-
-def _packed(
-    program: str, molecule: Atoms, number: int, side: float, seed: int
-) -> tuple[np.ndarray, str]:
-    """Positions (atoms, 3) by packmol, half a tolerance away from the walls; and what did it.
-
-    Molecules on both sides of a wall are then a tolerance apart.
-    """
-    for tolerance in TOLERANCES:
-        low, high = tolerance / 2, side - tolerance / 2
-        words = f"""\
-tolerance {tolerance}
-filetype xyz
-output packed.xyz
-seed {seed}
-structure molecule.xyz
-  number {number}
-  inside box {low} {low} {low} {high} {high} {high}
-end structure
-"""
-        with tempfile.TemporaryDirectory() as folder:
-            ase.io.write(Path(folder, "molecule.xyz"), molecule, format="xyz")
-            Path(folder, "input").write_text(words)
-            with open(Path(folder, "input")) as given:  # a file: packmol reads it twice
-                done = subprocess.run(
-                    [program], stdin=given, cwd=folder, capture_output=True, text=True, check=False
-                )
-            if "Success!" in done.stdout:
-                packed = next(ase.io.iread(Path(folder, "packed.xyz"), format="xyz"))
-                version = done.stdout.partition("Version")[2].split()[0]
-                return packed.get_positions(), f"packmol {version}, {tolerance} Å apart"
-    raise InputError(
-        f"wanted {number} molecules packed into a box of {side:.2f} Å, {min(TOLERANCES)} Å apart; "
-        f"{program} could not ({(done.stderr or done.stdout).strip()[-100:]!r}); lower the density"
-    )
 
 
 def _on_a_lattice(

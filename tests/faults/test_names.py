@@ -38,6 +38,13 @@ MODEL = (
 CAMPAIGN = f"""
 downloads:
   fetched.h5: {{url: "https://example.org/a.h5", sha256: "{"0" * 64}"}}
+simulations:
+  salt:
+    molecules: {{NaCl: {{number: 9, structure: salt.gro, residue: SALT}}}}
+    topology: salt.top
+    includes: [salt.itp]
+    box: 30
+    temperature: 300
 recipes:
   teaching: {{loss: [{{quantity: energy, labels: reference, weight: 1}}], batch: {{pairs: 9}}}}
   learning: {{loss: [{{quantity: forces, labels: teacher, weight: 1}}], batch: {{pairs: 9}}}}
@@ -64,9 +71,17 @@ datasets:
     source: {{reader: molecules-xtb, molecules: [CH3CH2OH]}}
     model: {MODEL}
     families: {{teachers: {{recipe: teaching}}}}
+  beads:
+    source: {{reader: trajectory, simulation: salt, beads: {{salt: resname SALT}}}}
+    model: {MODEL}
+    families: {{teachers: {{recipe: teaching}}}}
 """
-#: Paths of the user's files, names in ASE's collections, keys in files and arguments of classes.
+#: Paths of the user's files, names in ASE's collections, keys in files, selections of MDAnalysis
+#: and arguments of classes.
 FREE = {
+    "simulations.salt.molecules.NaCl.structure",
+    "simulations.salt.topology",
+    "simulations.salt.includes.0",
     "datasets.metal.source.files.0",
     "datasets.metal.source.energy_key",
     "datasets.metal.source.forces_key",
@@ -79,6 +94,7 @@ FREE = {
     "datasets.water.source.energy",
     "datasets.water.source.forces",
     "datasets.ethanol.source.molecules.0",
+    "datasets.beads.source.beads.salt",
 }
 
 

@@ -19,7 +19,7 @@ set -eu
 echo "$*" >> commands.log
 while [ $# -gt 0 ]; do
     case "$1" in
-        --output|--history|--manifest|--trajectory) echo "$1" > "$2"; shift ;;
+        --output|--history|--manifest|--topology|--trajectory) echo "$1" > "$2"; shift ;;
         --size) cp size.json "$2"; shift ;;
     esac
     shift

@@ -13,6 +13,7 @@ from mlipkd.config.settings import (
     calculator_settings,
     dataset_settings,
     evaluation_settings,
+    simulation_settings,
     train_settings,
 )
 from mlipkd.errors import InputError
@@ -191,6 +192,9 @@ def write_settings():
             if getattr(section.evaluations, evaluation):
                 settings = evaluation_settings(campaign, dataset, evaluation)
                 keep(f"results/{dataset}/{evaluation}.settings.yaml", settings)
+    for simulation in campaign.simulations:
+        settings = simulation_settings(campaign, simulation)
+        keep(f"results/simulations/{simulation}/settings.yaml", settings)
     for member, settings in (MEMBERS | CALCULATORS).items():
         keep(f"results/{member}/settings.yaml", settings)
 

@@ -16,7 +16,7 @@ import numpy as np
 from ase.geometry import wrap_positions
 
 from mlipkd.coarse_graining.mapping import Mapping, mapping
-from mlipkd.config.dataset import Trajectory
+from mlipkd.config.dataset import Trajectory, paths_of
 from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.readers.frames import frames, one_system
@@ -37,10 +37,11 @@ def read(source: Trajectory) -> tuple[tuple[Bead, ...], list[Block]]:
             mapping that does not have every atom once, a trajectory without forces, a bead that is
             too long for the box, or frames of several systems.
     """
-    universe = _universe(source.topology)
-    chosen = _mapping(universe, source)
+    topology, *files = paths_of(source)
+    universe = _universe(topology)
+    chosen = _mapping(universe, topology, source.beads)
     blocks = []
-    for path in source.files:
+    for path in files:
         read = list(_frames(universe, path, chosen, source.every))
         if not read:
             raise InputError(f"{path}: wanted frames, found none; check the file")
@@ -84,24 +85,24 @@ def _universe(topology: str) -> Any:
         ) from error
 
 
-def _mapping(universe: Any, source: Trajectory) -> Mapping:
+def _mapping(universe: Any, topology: str, beads: dict[str, str]) -> Mapping:
     atoms = universe.atoms
     masses = getattr(atoms, "masses", None)  # (atoms,)
     if masses is None or not np.isfinite(masses).all():
         raise InputError(
-            f"{source.topology}: wanted the masses of all atoms, got a topology without them, and "
+            f"{topology}: wanted the masses of all atoms, got a topology without them, and "
             "guesses from names are wrong for many force fields; give the run's .tpr, not its .gro"
         )
     selected = {}
-    for name, selection in source.beads.items():
+    for name, selection in beads.items():
         try:
             selected[name] = atoms.select_atoms(selection).indices
         except Exception as error:
             raise InputError(
-                f"{source.topology}: wanted a selection of MDAnalysis for the bead {name!r}, got "
+                f"{topology}: wanted a selection of MDAnalysis for the bead {name!r}, got "
                 f"{selection!r} ({_reason(error)}); mend it"
             ) from error
-    return mapping(source.topology, selected, atoms.resindices, atoms.resnames, masses)
+    return mapping(topology, selected, atoms.resindices, atoms.resnames, masses)
 
 
 def _frames(

@@ -1,0 +1,1 @@
+mlipkd.post-deploy.sh

@@ -1,0 +1,92 @@
+"""Simulations of all atoms, which coarse-grained force fields are learned from."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from mlipkd.config.section import Name, Section
+
+#: Where interactions are cut off, Å; the box is more than twice as wide.
+CUTOFF = 12.0
+
+
+class Molecule(Section):
+    """One kind of molecule in the box."""
+
+    number: PositiveInt
+    """How many of them."""
+    structure: str
+    """Path of a .gro or .pdb that holds one such molecule, alone or among others."""
+    residue: Name | None = None
+    """Its residue's name there, of which the first is taken; the molecule's own if left out."""
+
+
+class Annealing(Section):
+    """A hot time before the equilibration: a packed box of a viscous liquid relaxes far sooner."""
+
+    temperature: PositiveFloat
+    """Temperature, K."""
+    duration: PositiveFloat
+    """How long it is kept there, ps."""
+
+
+class Simulation(Section):
+    """Molecules packed by packmol, minimised, equilibrated and sampled by GROMACS in the NVT
+    ensemble: Nosé–Hoover thermostat, bonds with hydrogen constrained, PME, cut-offs of 12 Å."""
+
+    molecules: Annotated[dict[Name, Molecule], Field(min_length=1)]
+    """The molecules, by the names that the topology's `[ moleculetype ]` gives them."""
+    topology: str
+    """Path of a GROMACS topology (.top); its `[ system ]` and `[ molecules ]` are not used."""
+    includes: list[str] = []  # noqa: RUF012 (pydantic copies it)
+    """Paths of all files that it includes, beside it; those of GROMACS itself are not named."""
+    box: Annotated[float, Field(ge=2 * CUTOFF)] | None = None
+    """Edge of the cubic box, Å."""
+    density: PositiveFloat | None = None
+    """Density in g/cm³, in the place of the edge."""
+    temperature: PositiveFloat
+    """Temperature, K."""
+    timestep: PositiveFloat = 2.0
+    """Time step, fs."""
+    annealing: Annealing | None = None
+    """A hot time before the equilibration; none if left out."""
+    equilibration: PositiveFloat = 5000.0
+    """Time at the temperature before the first frame, ps."""
+    sampling: PositiveFloat = 1000.0
+    """Time from the first frame to the last, ps."""
+    frame_every: PositiveFloat = 1.0
+    """Time from one frame to the next, ps."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 2)] = 0
+    """Seed of the packing, the velocities and the annealing's thermostat."""
+
+    def steps(self, duration: float) -> int:
+        """How many steps a time takes, which is given in ps."""
+        return max(1, round(duration * 1e3 / self.timestep))
+
+    @property
+    def files(self) -> list[str]:
+        """The paths of all files that it is made of."""
+        structures = [molecule.structure for molecule in self.molecules.values()]
+        return list(dict.fromkeys([self.topology, *self.includes, *structures]))
+
+    @model_validator(mode="after")
+    def _box_or_density(self) -> Self:
+        if (self.box is None) == (self.density is None):
+            raise ValueError("wanted either box or density; give exactly one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> Self:
+        if not self.timestep * 1e-3 <= self.frame_every <= self.sampling:
+            raise ValueError(
+                f"wanted frame_every between the timestep of {self.timestep:g} fs and the sampling "
+                f"of {self.sampling:g} ps, got {self.frame_every:g} ps; sample longer, or take "
+                "frames more often"
+            )
+        return self
+
+
+def outputs(simulation: str) -> list[str]:
+    """The paths of the topology and of the trajectory that a simulation leaves behind."""
+    folder = f"results/simulations/{simulation}"
+    return [f"{folder}/topology.tpr", f"{folder}/trajectory.trr"]

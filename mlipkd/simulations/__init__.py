@@ -1,0 +1,1 @@
+"""Simulations of all atoms by packmol and GROMACS."""

@@ -1,0 +1,24 @@
+# Dynamics of all atoms, of which coarse-grained datasets are made.
+
+
+rule simulation:
+    input:
+        settings=f"results/{SIMULATION}/settings.yaml",
+        files=lambda w: campaign.simulations[w.simulation].files,
+    output:
+        topology=f"results/{SIMULATION}/topology.tpr",
+        trajectory=f"results/{SIMULATION}/trajectory.trr",
+    log:
+        f"logs/{SIMULATION}/simulation.log",
+    benchmark:
+        f"logs/{SIMULATION}/simulation.benchmark.tsv"
+    conda:
+        "../../envs/gromacs.yaml"
+    threads: 8
+    resources:
+        mem_mb=rising(4000),
+        runtime=rising(1440),
+    shell:
+        "mlipkd simulate --settings {input.settings:q} --topology {output.topology:q}"
+        " --output {output.trajectory:q} --runtime {resources.runtime} --threads {threads}"
+        " > {log:q} 2>&1"
