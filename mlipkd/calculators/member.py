@@ -18,12 +18,12 @@ from mlipkd import artefacts, provenance
 from mlipkd.calculators.load import in_words, load_calculator
 from mlipkd.config.calculator import CALCULATOR, SEED
 from mlipkd.config.settings import CalculatorSettings
-from mlipkd.datasets.dataset import LABELS, Dataset, per_atom
+from mlipkd.datasets.dataset import LABELS, Dataset, columns_of, row_offsets
 from mlipkd.errors import InputError
 from mlipkd.openmp import one_thread
 from mlipkd.progress import progress
 
-#: What ASE calls the labels.
+#: What ASE calls the labels; it has no name for a Hessian.
 PROPERTIES = {
     "energy": "energy",
     "forces": "forces",
@@ -65,7 +65,7 @@ class CalculatorMember:
     def quantities(self) -> list[str]:
         """The labels that the calculator gives; stress only of what is periodic."""
         given = self.calculator.implemented_properties
-        return [label for label in LABELS if PROPERTIES[label] in given]
+        return [label for label in PROPERTIES if PROPERTIES[label] in given]
 
     def predict(
         self, dataset: Dataset, quantities: Sequence[str]
@@ -76,7 +76,11 @@ class CalculatorMember:
             For each quantity an array of the dataset's layout, float64, eV and Å, NaN where the
             calculator failed; and the reasons of failures by the number of the configuration.
         """
-        values = {quantity: _missing(quantity, dataset) for quantity in quantities}
+        rows = {quantity: row_offsets(quantity, dataset.offsets) for quantity in quantities}
+        values = {
+            quantity: np.full((ends[-1], *columns_of(quantity)), np.nan)
+            for quantity, ends in rows.items()
+        }
         failed = {}
         with one_thread() if _packages(self.calculator) & ONE_THREAD else nullcontext():
             for m in progress(range(len(dataset)), len(dataset), "configurations"):
@@ -93,7 +97,7 @@ class CalculatorMember:
                     failed[m] = in_words(error)
                     continue
                 for quantity, label in found.items():
-                    values[quantity][slice(first, last) if per_atom(quantity) else m] = label
+                    values[quantity][slice(*rows[quantity][m : m + 2])] = label
         return values, failed
 
     def _labels(self, atoms: Atoms, quantities: Sequence[str]) -> dict[str, np.ndarray]:
@@ -136,12 +140,6 @@ def refuse_most(where: str, reasons: Collection[str], asked: int) -> None:
 def counted(reasons: Collection[str]) -> str:
     """Reasons in words, the most frequent first."""
     return "; ".join(f"{n} × {reason}" for reason, n in Counter(reasons).most_common())
-
-
-def _missing(quantity: str, dataset: Dataset) -> np.ndarray:
-    rows = len(dataset.species) if per_atom(quantity) else len(dataset)
-    columns = (int(axis) for axis in LABELS[quantity][0] if axis != "atoms")
-    return np.full((rows, *columns), np.nan)
 
 
 def _packages(calculator: BaseCalculator) -> set[str]:

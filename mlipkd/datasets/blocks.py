@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlipkd.datasets.beads import Bead
-from mlipkd.datasets.dataset import HEAVIEST, LABELS, UNUSED, Dataset, offsets_from, per_atom
+from mlipkd.datasets.dataset import (
+    HEAVIEST,
+    LABELS,
+    UNUSED,
+    Dataset,
+    columns_of,
+    offsets_from,
+)
 from mlipkd.errors import InputError
 
 
@@ -120,9 +127,8 @@ def _groups(block: Block) -> Iterator[object]:
 
 
 def _rows(blocks: list[Block], label: str) -> np.ndarray:
-    """A label over all blocks: (atoms, …) or (configurations, …)."""
-    kept_axes = 2 if per_atom(label) else 1
-    values = [b.labels[label].reshape(-1, *b.labels[label].shape[kept_axes:]) for b in blocks]
+    """A label over all blocks, in the rows of a dataset: (rows, …)."""
+    values = [block.labels[label].reshape(-1, *columns_of(label)) for block in blocks]
     return np.concatenate(values).astype(np.float64)
 
 

@@ -6,9 +6,11 @@ import numpy as np
 
 from mlipkd.datasets.beads import species_name
 from mlipkd.datasets.checks import Report
-from mlipkd.datasets.dataset import LABELS, TEST, TRAIN, UNUSED, VALIDATION, Dataset, per_atom
+from mlipkd.datasets.dataset import LABELS, TEST, TRAIN, UNUSED, VALIDATION, Dataset
 from mlipkd.datasets.duplicates import duplicates
 
+#: What the rows of a label are, by how many of its axes are atoms.
+ROWS = "configurations", "atoms", "pairs of atoms"
 SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "unused": UNUSED}
 
 
@@ -59,7 +61,7 @@ def _range(dataset: Dataset, label: str, values: np.ndarray) -> str:
         return "none"
     known = values[rows]
     missing = "" if rows.all() else f", missing for {(~rows).sum()} of {len(rows)} "
-    missing += "" if rows.all() else ("atoms" if per_atom(label) else "configurations")
+    missing += "" if rows.all() else ROWS[LABELS[label][0].count("atoms")]
     return f"{known.min():.6g} to {known.max():.6g} {unit}, rms {_rms(known):.4g}{missing}"
 
 

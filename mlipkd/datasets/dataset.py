@@ -18,12 +18,8 @@ LABELS = {
     "forces": (("atoms", 3), "eV/Å"),
     "atomic_energies": (("atoms",), "eV"),
     "stress": ((3, 3), "eV/Å^3"),
+    "hessian": (("atoms", "atoms", 3, 3), "eV/Å^2"),
 }
-
-
-def per_atom(label: str) -> bool:
-    """Whether a label has one row for each atom, or one for each configuration."""
-    return "atoms" in LABELS[label][0]
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,8 @@ class Dataset:
     """Configurations and their labels.
 
     The atoms of configuration m are the rows ``offsets[m]:offsets[m + 1]`` of every per-atom array.
-    Forces are forces, F = -dE/dR; stress is dE/dε / V, positive under tension (ASE's sign).
+    Forces are forces, F = -dE/dR; stress is dE/dε / V, positive under tension (ASE's sign). The
+    Hessian of n atoms is n² blocks of 3 by 3: block i·n + j is ∂²E/∂R_i∂R_j.
     """
 
     name: str
@@ -50,7 +47,8 @@ class Dataset:
     splits: np.ndarray
     """(configurations,) uint8: TRAIN, VALIDATION, TEST or UNUSED."""
     labels: dict[str, dict[str, np.ndarray]]
-    """Labels by whose they are ("reference", "teacher") and quantity (LABELS); eV, Å.
+    """Labels by whose they are ("reference", "teacher") and quantity (LABELS); eV, Å. Their rows
+    are those of ``row_offsets``.
 
     NaN where a quantity is missing, which it may be where ``may_miss`` says so."""
     provenance: dict
@@ -96,7 +94,7 @@ class Dataset:
     def select(self, indices: Iterable[int]) -> "Dataset":
         """The chosen configurations, in the order chosen."""
         chosen = np.asarray(indices, dtype=np.int64)  # (chosen,)
-        atoms = atoms_of(self.offsets, chosen)  # (chosen atoms,)
+        atoms = chosen_rows(self.offsets, chosen)  # (chosen atoms,)
         return replace(
             self,
             species=self.species[atoms],
@@ -108,7 +106,7 @@ class Dataset:
             splits=self.splits[chosen],
             labels={
                 whose: {
-                    label: values[atoms if per_atom(label) else chosen]
+                    label: values[chosen_rows(row_offsets(label, self.offsets), chosen)]
                     for label, values in given.items()
                 }
                 for whose, given in self.labels.items()
@@ -123,8 +121,38 @@ def offsets_from(sizes: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)  # (configurations + 1,)
 
 
-def atoms_of(offsets: np.ndarray, configurations: np.ndarray) -> np.ndarray:
-    """Rows of the per-atom arrays that belong to some configurations, one after the other."""
+def row_offsets(label: str, offsets: np.ndarray) -> np.ndarray:
+    """Where each configuration's rows of a label's flat array start, and their end.
+
+    There is a row for each configuration, each atom or each ordered pair of a configuration's
+    atoms; all other axes of the label are columns.
+
+    Args:
+        label: one of LABELS.
+        offsets: (configurations + 1,), of the atoms.
+
+    Returns:
+        (configurations + 1,) int64.
+    """
+    atoms = LABELS[label][0].count("atoms")
+    return offsets if atoms == 1 else offsets_from(np.diff(offsets) ** atoms)
+
+
+def columns_of(label: str) -> tuple[int, ...]:
+    """The axes of a label's flat array beside its rows."""
+    return tuple(axis for axis in LABELS[label][0] if isinstance(axis, int))
+
+
+def chosen_rows(offsets: np.ndarray, configurations: np.ndarray) -> np.ndarray:
+    """Rows of a flat array cut by offsets that belong to some configurations, one after the other.
+
+    Args:
+        offsets: (configurations + 1,), of the atoms or of the rows of a label.
+        configurations: (chosen,), which.
+
+    Returns:
+        (chosen rows,) int64.
+    """
     sizes = np.diff(offsets)[configurations]  # (chosen,)
     skipped = offsets[configurations] - offsets_from(sizes)[:-1]  # (chosen,)
-    return np.arange(sizes.sum()) + np.repeat(skipped, sizes)  # (chosen atoms,)
+    return np.arange(sizes.sum()) + np.repeat(skipped, sizes)

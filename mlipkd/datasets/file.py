@@ -14,7 +14,14 @@ import numpy as np
 
 from mlipkd.artefacts import verify
 from mlipkd.datasets.beads import Bead, from_json, to_json
-from mlipkd.datasets.dataset import HEAVIEST, LABELS, Dataset, offsets_from, per_atom
+from mlipkd.datasets.dataset import (
+    HEAVIEST,
+    LABELS,
+    Dataset,
+    columns_of,
+    offsets_from,
+    row_offsets,
+)
 from mlipkd.datasets.hostile import refuse_hostile
 from mlipkd.datasets.output import writing_hdf5
 from mlipkd.errors import InputError
@@ -25,7 +32,7 @@ CHUNK_ROWS = 4096
 #: Rows read at one go at most, so that picking a few from many needs little memory.
 SLAB_ROWS = 2**20
 
-#: Arrays with a row for each atom or each configuration, and the shape of a row.
+#: Arrays beside labels with a row for each atom or configuration, and the shape of a row.
 PER_ATOM: dict[str, tuple[int, ...]] = {"species": (), "positions": (3,)}
 PER_CONFIGURATION: dict[str, tuple[int, ...]] = {
     "cells": (3, 3),
@@ -102,6 +109,11 @@ class DatasetFile:
         self.labels: dict[str, list[str]] = {
             whose: list(given) for whose, given in file["labels"].items()
         }
+        self._rows: dict[str, np.ndarray] = {
+            label: row_offsets(label, self.offsets)  # (configurations + 1,)
+            for given in self.labels.values()
+            for label in given
+        }
         self.species_present: tuple[int, ...] = _present(file["species"])
         self.beads: tuple[Bead, ...] = ()
         if "beads" in file:
@@ -119,10 +131,8 @@ class DatasetFile:
         wanted |= {key: (configurations, *row) for key, row in PER_CONFIGURATION.items()}
         for whose, given in self.labels.items():
             for label in given:
-                axes = LABELS[label][0]
-                wanted[f"labels/{whose}/{label}"] = (
-                    (atoms, *axes[1:]) if per_atom(label) else (configurations, *axes)
-                )
+                rows = int(self._rows[label][-1])
+                wanted[f"labels/{whose}/{label}"] = (rows, *columns_of(label))
         for key, shape in wanted.items():
             if self._file[key].shape != shape:
                 raise InputError(
@@ -175,7 +185,7 @@ class DatasetFile:
                 labels={
                     whose: {
                         label: file[f"labels/{whose}/{label}"][
-                            atoms if per_atom(label) else slice(first, last)
+                            self._rows[label][first] : self._rows[label][last]
                         ]
                         for label in given
                     }

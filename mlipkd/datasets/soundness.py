@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mlipkd.datasets.contacts import Contacts
-from mlipkd.datasets.dataset import LABELS, Dataset, per_atom
+from mlipkd.datasets.dataset import LABELS, Dataset, row_offsets
 
 #: Atoms closer than this lie on top of each other, Å.
 OVERLAP = 0.4
@@ -25,7 +25,7 @@ def bad_positions(dataset: Dataset) -> list[str]:
     return [
         *_named(
             dataset,
-            configurations_of(dataset, astray),
+            configurations_of(dataset.offsets, astray),
             lambda m: (
                 f"wanted positions within {FARTHEST:g} Å, got {_worst(dataset, m)}; "
                 "mend or remove the configuration"
@@ -58,7 +58,7 @@ def _bad_label(dataset: Dataset, whose: str, label: str) -> list[str]:
     rows = np.flatnonzero(~good.reshape(len(values), -1).all(1))  # (bad rows,)
     return _named(
         dataset,
-        configurations_of(dataset, rows) if per_atom(label) else rows,
+        configurations_of(row_offsets(label, dataset.offsets), rows),
         lambda m: (
             f"wanted finite {whose} {label} in {LABELS[label][1]}, got NaN or infinity; "
             "remove the configuration, or give it a label"
@@ -78,9 +78,9 @@ def overlaps(dataset: Dataset, found: Contacts) -> list[str]:
     )
 
 
-def configurations_of(dataset: Dataset, atoms: np.ndarray) -> np.ndarray:
-    """The configurations that some atoms belong to, each once, in order."""
-    return np.unique(np.searchsorted(dataset.offsets, atoms, side="right") - 1)
+def configurations_of(offsets: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The configurations that some rows of a flat array belong to, each once, in order."""
+    return np.unique(np.searchsorted(offsets, rows, side="right") - 1)
 
 
 def _is_flat(dataset: Dataset, m: int) -> bool:

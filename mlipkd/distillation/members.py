@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mlipkd.datasets.dataset import per_atom
+from mlipkd.datasets.dataset import row_offsets
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.slabs import slabs
+from mlipkd.datasets.soundness import configurations_of
 from mlipkd.distillation.ensemble import Deviations, outliers
 from mlipkd.distillation.predictions import PredictionsFile, rows_of, shape
 from mlipkd.errors import InputError
@@ -129,13 +130,12 @@ def _first_not_finite(dataset: DatasetFile, member: Member) -> str | None:
     """Where a member's predictions are first NaN or infinite, but for recorded failures."""
     failed = np.array(list(member.predictions.failed), int)  # (failed configurations,)
     for slab in slabs(dataset.sizes):
-        first_atoms = dataset.offsets[slab] - dataset.offsets[slab.start]  # (configurations,)
         for quantity in member.predictions.quantities:
             values = stacked([member], quantity, slab, dataset.offsets)[0]  # (rows, …)
             wrong = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
-            if per_atom(quantity):
-                wrong = np.searchsorted(first_atoms, wrong, "right") - 1
-            wrong = np.setdiff1d(wrong + slab.start, failed)  # (configurations,)
+            rows = row_offsets(quantity, dataset.offsets)  # (configurations + 1,)
+            places = configurations_of(rows, wrong + rows[slab.start])
+            wrong = np.setdiff1d(places, failed)  # (configurations,)
             if len(wrong):
                 return f"{quantity} of configuration {wrong[0]}"
     return None

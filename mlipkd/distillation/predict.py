@@ -9,13 +9,12 @@ import torch
 
 from mlipkd import artefacts, provenance
 from mlipkd.calculators.member import CalculatorMember, counted, is_calculator, refuse_most
-from mlipkd.datasets.dataset import LABELS
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.output import writing_hdf5
 from mlipkd.datasets.slabs import slabs
 from mlipkd.distillation.predictions import FORMAT, create, rows_of, write_failures
 from mlipkd.hipnn.file import Potential, load_potential
-from mlipkd.hipnn.prediction import predict
+from mlipkd.hipnn.prediction import QUANTITIES, predict
 from mlipkd.progress import progress
 
 
@@ -40,7 +39,7 @@ def label(model: Path, dataset: Path, output: Path, device: torch.device) -> Non
         model_sha256, quantities = member.sha256, member.quantities
     else:
         member = load_potential(model, device)
-        model_sha256, quantities = artefacts.verify(model), list(LABELS)
+        model_sha256, quantities = artefacts.verify(model), list(QUANTITIES)
     with (
         DatasetFile(dataset) as labelled,
         writing_hdf5(output) as file,

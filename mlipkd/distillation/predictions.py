@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from mlipkd import artefacts
-from mlipkd.datasets.dataset import LABELS, per_atom
+from mlipkd.datasets.dataset import LABELS, columns_of, row_offsets
 from mlipkd.datasets.file import damaged, open_hdf5
 from mlipkd.errors import InputError
 
@@ -23,14 +23,14 @@ CHUNK_ROWS = 4096
 
 
 def shape(quantity: str, offsets: np.ndarray) -> tuple[int, ...]:
-    """Shape of a quantity's flat array: (atoms, …) or (configurations, …)."""
-    rows = int(offsets[-1]) if per_atom(quantity) else len(offsets) - 1
-    return (rows, *(int(axis) for axis in LABELS[quantity][0] if axis != "atoms"))
+    """Shape of a quantity's flat array: (rows, …)."""
+    return (int(row_offsets(quantity, offsets)[-1]), *columns_of(quantity))
 
 
 def rows_of(quantity: str, slab: slice, offsets: np.ndarray) -> slice:
     """Rows of a quantity's flat array that belong to the configurations of a slab."""
-    return slice(offsets[slab.start], offsets[slab.stop]) if per_atom(quantity) else slab
+    rows = row_offsets(quantity, offsets)  # (configurations + 1,)
+    return slice(rows[slab.start], rows[slab.stop])
 
 
 def create(group: h5py.Group, quantity: str, offsets: np.ndarray) -> h5py.Dataset:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mlipkd.config.recipe import LossTerm, Trust
-from mlipkd.datasets.dataset import TEST, Dataset, per_atom
+from mlipkd.datasets.dataset import TEST, Dataset, row_offsets
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.slabs import slabs
 from mlipkd.errors import InputError
@@ -60,7 +60,8 @@ class TrustIn:
         """s of each row of the label: (atoms,) or (configurations,)."""
         spread = dataset.labels[SPREAD][self.quantity]  # (rows, …)
         squared = np.square(spread).reshape(len(spread), -1).mean(axis=1)  # (rows,)
-        if per_atom(self.quantity) and self.settings.per == "configuration":
-            means = np.add.reduceat(squared, dataset.offsets[:-1]) / dataset.sizes
-            squared = np.repeat(means, dataset.sizes)
+        if self.settings.per == "configuration":
+            rows = row_offsets(self.quantity, dataset.offsets)  # (configurations + 1,)
+            means = np.add.reduceat(squared, rows[:-1]) / np.diff(rows)  # (configurations,)
+            squared = np.repeat(means, np.diff(rows))
         return np.sqrt(squared)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from mlipkd.datasets.blocks import Block, assemble
-from mlipkd.datasets.dataset import UNUSED
+from mlipkd.datasets.dataset import UNUSED, chosen_rows, row_offsets
+from mlipkd.datasets.file import DatasetFile, write
+from mlipkd.datasets.soundness import bad_labels
 from mlipkd.errors import InputError
 
 
@@ -57,6 +59,56 @@ def test_selecting_keeps_each_configuration_whole(dataset) -> None:
 
 def test_selecting_nothing_gives_an_empty_dataset(dataset) -> None:
     assert len(dataset.select([])) == 0
+
+
+@pytest.fixture
+def curved():
+    """Three configurations of 2, 2 and 1 atoms; every entry of a Hessian says where it is."""
+
+    def hessians(first, count, atoms):
+        shape = (count, atoms, atoms, 3, 3)
+        m, i, j, a, b = np.indices(shape)
+        return 1e4 * (first + m) + 1e3 * i + 100.0 * j + 10 * a + b
+
+    return assemble(
+        "curved",
+        [
+            block("pairs", [1, 1], 2, labels={"hessian": hessians(0, 2, 2)}),
+            block("single", [2], 1, labels={"hessian": hessians(2, 1, 1)}),
+        ],
+        {},
+    )
+
+
+def test_a_hessian_has_a_block_for_each_ordered_pair_of_atoms(curved) -> None:
+    blocks = curved.labels["reference"]["hessian"]
+    assert row_offsets("hessian", curved.offsets).tolist() == [0, 4, 8, 9]
+    assert blocks.shape == (9, 3, 3)
+    # Configuration 1, atoms 1 and 0, directions 2 and 1.
+    assert blocks[4 + 1 * 2 + 0, 2, 1] == 1e4 + 1e3 + 0 + 20 + 1
+
+
+def test_rows_are_those_of_configurations_atoms_or_pairs(curved) -> None:
+    assert row_offsets("energy", curved.offsets).tolist() == [0, 1, 2, 3]
+    assert row_offsets("forces", curved.offsets).tolist() == [0, 2, 4, 5]
+    pairs = row_offsets("hessian", curved.offsets)
+    assert chosen_rows(pairs, np.array([2, 0])).tolist() == [8, 0, 1, 2, 3]
+
+
+def test_selecting_and_reading_keep_each_hessian_whole(curved, tmp_path) -> None:
+    blocks = curved.labels["reference"]["hessian"]
+    wanted = np.concatenate([blocks[8:9], blocks[4:8]])
+    assert np.array_equal(curved.select([2, 1]).labels["reference"]["hessian"], wanted)
+    write(curved, tmp_path / "curved.h5")
+    with DatasetFile(tmp_path / "curved.h5") as file:
+        assert np.array_equal(file.read([2, 1]).labels["reference"]["hessian"], wanted)
+        assert np.array_equal(file.read().labels["reference"]["hessian"], blocks)
+
+
+def test_a_hessian_that_is_no_number_is_told_with_its_configuration(curved) -> None:
+    curved.labels["reference"]["hessian"][5, 0, 0] = np.nan
+    (fault,) = bad_labels(curved)
+    assert "pairs: configuration 1: wanted finite reference hessian in eV/Å^2" in fault
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mlipkd.datasets import file as dataset_file
-from mlipkd.datasets.dataset import TRAIN, VALIDATION, atoms_of
+from mlipkd.datasets.dataset import TRAIN, VALIDATION, chosen_rows
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.initial import fit_element_energies, initialise
@@ -169,7 +169,7 @@ def taught(tiny_dataset, tmp_path):
     def make(configurations, value) -> Path:
         dataset = dataset_file.read(tiny_dataset)
         forces = dataset.labels["reference"]["forces"].copy()
-        forces[atoms_of(dataset.offsets, np.array(configurations, int))] = value
+        forces[chosen_rows(dataset.offsets, np.array(configurations, int))] = value
         dataset.labels["teacher"] = {"forces": forces}
         path = tmp_path / f"{value}.h5"
         dataset_file.write(dataset, path)
