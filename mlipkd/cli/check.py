@@ -9,7 +9,7 @@ from typer import Argument, Option
 def check(
     file: Annotated[Path, Argument(help="A dataset of mlipkd or of others.")],
     reader: Annotated[
-        str | None, Option(help="ani-al, ani1x, comp6 or ase; guessed if left out.")
+        str | None, Option(help="ani-al, ani1x, comp6, openreact or ase; guessed if left out.")
     ] = None,
     energy: Annotated[str | None, Option(help="ani1x: key of the energy.")] = None,
     forces: Annotated[str | None, Option(help="ani1x: key of the forces.")] = None,
@@ -17,9 +17,17 @@ def check(
     forces_key: Annotated[
         str | None, Option(help="ase: name of the forces, 'none' if there are none.")
     ] = None,
-    energy_unit: Annotated[str | None, Option(help="ase: eV, meV, Ha, kcal/mol, kJ/mol.")] = None,
-    length_unit: Annotated[str | None, Option(help="ase: Å, bohr, nm.")] = None,
-    force_sign: Annotated[int | None, Option(help="ase: 1 forces, -1 gradients.")] = None,
+    energy_unit: Annotated[
+        str | None, Option(help="ase, openreact: eV, meV, Ha, kcal/mol, kJ/mol.")
+    ] = None,
+    length_unit: Annotated[str | None, Option(help="ase, openreact: Å, bohr, nm.")] = None,
+    force_unit: Annotated[str | None, Option(help="openreact: Ha/Å, Ha/bohr, eV/Å, …")] = None,
+    hessian_unit: Annotated[
+        str | None, Option(help="openreact: Ha/Å^2, Ha/bohr^2, eV/Å^2, …")
+    ] = None,
+    force_sign: Annotated[
+        int | None, Option(help="ase, openreact: 1 forces, -1 gradients.")
+    ] = None,
     group_key: Annotated[str | None, Option(help="ase: name of the group.")] = None,
 ) -> None:
     """Say what is in a file, and what is wrong with it: one line for each fault, and status 2.
@@ -40,6 +48,8 @@ def check(
         "forces_key": forces_key,
         "energy_unit": energy_unit,
         "length_unit": length_unit,
+        "force_unit": force_unit,
+        "hessian_unit": hessian_unit,
         "force_sign": force_sign,
         "group_key": group_key,
     }

@@ -24,7 +24,7 @@ def dataset(
     from mlipkd.datasets.checks import check
     from mlipkd.datasets.file import write
     from mlipkd.datasets.sources import read_source
-    from mlipkd.datasets.splits import clusters, leaks, split
+    from mlipkd.datasets.splits import apart, clusters, leaks, split
     from mlipkd.errors import InputError
     from mlipkd.sizing.size import measure
 
@@ -37,7 +37,8 @@ def dataset(
     if not isinstance(wanted.source, Pooled):
         notes += leaks(found, wanted.split)
         together = clusters(found, wanted.split)
-        found = replace(found, clusters=together, splits=split(together, wanted.split))
+        splits = split(together, wanted.split, apart(found, together, wanted.split))
+        found = replace(found, clusters=together, splits=splits)
     provenance = {**found.provenance, "notes": notes, "split": wanted.split.model_dump()}
     write(replace(found, provenance=provenance), output)
     if size:

@@ -10,7 +10,8 @@ from mlipkd.config.simulation import outputs
 Files = Annotated[list[str], Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 EnergyUnit = Literal["eV", "meV", "Ha", "kcal/mol", "kJ/mol"]
-ForceUnit = Literal["eV/Å", "kcal/mol/Å", "kJ/mol/Å", "kJ/mol/nm", "Ha/bohr"]
+ForceUnit = Literal["eV/Å", "kcal/mol/Å", "kJ/mol/Å", "kJ/mol/nm", "Ha/Å", "Ha/bohr"]
+HessianUnit = Literal["eV/Å^2", "kcal/mol/Å^2", "kJ/mol/Å^2", "Ha/Å^2", "Ha/bohr^2"]
 LengthUnit = Literal["Å", "bohr", "nm"]
 
 
@@ -36,6 +37,57 @@ class MoleculesXTB(Section):
     """Temperature of the sampling, K."""
     seed: int = 0
     """Seed of the velocities and of the thermostat."""
+
+
+Reaction = Literal[
+    "acetaldehyde",
+    "ammonia",
+    "formaldehyde",
+    "formamide",
+    "formic-acid",
+    "hydrogen-cyanide",
+    "malonaldehyde",
+    "nitrous-acid",
+]
+
+
+class ReactionsXTB(Section):
+    """Reactants, products and transition states of small reactions with the energies, forces and
+    Hessians of GFN2-xTB, and normal-mode samples around them."""
+
+    reader: Literal["reactions-xtb"]
+    reactions: Annotated[tuple[Reaction, ...], Field(min_length=1)] = (
+        "hydrogen-cyanide",
+        "formaldehyde",
+        "formamide",
+        "formic-acid",
+        "acetaldehyde",
+        "malonaldehyde",
+    )
+    """Rearrangements, by the name of one of their molecules."""
+    near: PositiveInt = 20
+    """Samples of the kind `near` around each stationary point."""
+    temperature: PositiveFloat = 300.0
+    """Temperature of these, K."""
+    far: PositiveInt = 10
+    """Samples of the kind `far` around each stationary point."""
+    far_temperature: PositiveFloat = 1500.0
+    """Temperature of these, K."""
+    seed: int = 0
+    """Seed of the samples."""
+
+    @property
+    def configurations(self) -> int:
+        """How many configurations that makes."""
+        return 3 * len(self.reactions) * (1 + self.near + self.far)
+
+    @model_validator(mode="after")
+    def _reactions_differ(self) -> Self:
+        if len(set(self.reactions)) < len(self.reactions):
+            raise ValueError(
+                f"wanted reactions that differ, got {list(self.reactions)}; keep one of each"
+            )
+        return self
 
 
 class AniAl(Section):
@@ -64,6 +116,26 @@ class Comp6(Section):
     reader: Literal["comp6"]
     files: Files
     """Paths of the HDF5 files."""
+
+
+class OpenReact(Section):
+    """The layout of OpenREACT-CHON-EFH: groups of free molecules with `energies`, `forces` and
+    `hessian`."""
+
+    reader: Literal["openreact"]
+    files: Files | Annotated[dict[Name, Files], Field(min_length=1)]
+    """Paths of the HDF5 files; or such lists by the kind of their configurations, as
+    `{rtp: [molecules-RTP.h5], nms: [molecules-NMS.h5]}`."""
+    energy_unit: EnergyUnit = "Ha"
+    """Unit of the energies as they stand in the files."""
+    length_unit: LengthUnit = "Å"
+    """Unit of the positions as they stand in the files."""
+    force_unit: ForceUnit = "Ha/Å"
+    """Unit of the forces as they stand in the files."""
+    hessian_unit: HessianUnit = "Ha/Å^2"
+    """Unit of the Hessians as they stand in the files."""
+    force_sign: Literal[1, -1] = 1
+    """1 if the files hold forces, -1 if they hold gradients."""
 
 
 class AseFile(Section):
@@ -187,9 +259,11 @@ class Pooled(Section):
 AnySource = Annotated[
     AluminiumEMT
     | MoleculesXTB
+    | ReactionsXTB
     | AniAl
     | Ani1x
     | Comp6
+    | OpenReact
     | AseFile
     | Trajectory
     | MappedHDF5
@@ -202,8 +276,11 @@ AnySource = Annotated[
 def paths_of(source: AnySource) -> list[str]:
     """The paths of all files that a source is read from."""
     match source:
-        case AluminiumEMT() | MoleculesXTB():
+        case AluminiumEMT() | MoleculesXTB() | ReactionsXTB():
             return []
+        case OpenReact():
+            kinds = source.files if isinstance(source.files, dict) else {"": source.files}
+            return [path for paths in kinds.values() for path in paths]
         case Trajectory(topology=str(topology), files=list(files)):
             return [topology, *files]
         case Trajectory():
@@ -225,6 +302,9 @@ class Split(Section):
     """Fraction that decides on the learning rate, the end of training and the weights kept."""
     by: Literal["configuration", "group"] = "configuration"
     """Whether single configurations are drawn, or whole trajectories or molecules."""
+    held_out: tuple[Name, ...] = ()
+    """Kinds of configurations that all belong to the test split, such as `far`; the fractions are
+    of the others, and copies of what is held out go with it."""
     train: PositiveInt | None = None
     """Train on this many configurations at most; the rest of the pool is left unused."""
     seed: int = 0

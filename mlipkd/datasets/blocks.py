@@ -35,6 +35,8 @@ class Block:
     """(configurations, 3); if left out, all directions if there are cells, else none."""
     groups: np.ndarray | None = None
     """(configurations,) name of each one's trajectory or molecule; if left out, the place."""
+    kind: str = ""
+    """What its configurations are (``ts``, ``far``, …), if their source tells kinds apart."""
 
     def __len__(self) -> int:
         """Number of configurations."""
@@ -46,7 +48,8 @@ def assemble(
 ) -> Dataset:
     """One dataset of all blocks' configurations.
 
-    ``provenance["origins"]`` lists where each run of configurations comes from.
+    ``provenance["origins"]`` lists where each run of configurations comes from, and
+    ``provenance["kinds"]`` of what kind each is.
 
     Raises:
         InputError: no configurations, arrays whose shapes do not fit, an empty molecule, an unknown
@@ -71,7 +74,11 @@ def assemble(
         groups=np.array(groups, np.int64),
         splits=np.full(sum(lengths), UNUSED, np.uint8),
         labels={"reference": {label: _rows(kept, label) for label in kept[0].labels}},
-        provenance={**provenance, "origins": _origins(kept)},
+        provenance={
+            **provenance,
+            "origins": _runs(kept, [block.place for block in kept]),
+            "kinds": _runs(kept, [block.kind for block in kept]),
+        },
         beads=beads,
     )
 
@@ -132,12 +139,12 @@ def _rows(blocks: list[Block], label: str) -> np.ndarray:
     return np.concatenate(values).astype(np.float64)
 
 
-def _origins(blocks: list[Block]) -> list[tuple[int, str]]:
-    """Where runs of configurations come from: first configuration and place."""
-    origins: list[tuple[int, str]] = []
+def _runs(blocks: list[Block], names: list[str]) -> list[tuple[int, str]]:
+    """Runs of configurations that share a name: the first of each, and the name."""
+    runs: list[tuple[int, str]] = []
     first = 0
-    for block in blocks:
-        if not origins or origins[-1][1] != block.place:
-            origins.append((first, block.place))
+    for block, name in zip(blocks, names, strict=True):
+        if not runs or runs[-1][1] != name:
+            runs.append((first, name))
         first += len(block)
-    return origins
+    return runs

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mlipkd.datasets.consistency import Consistency, consistency
 from mlipkd.datasets.contacts import Contacts, contacts
+from mlipkd.datasets.curvature import bad_hessians, periodic_hessians, scale
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.scales import energy_mistake, length_mistake
 from mlipkd.datasets.soundness import bad_labels, bad_positions, overlaps
@@ -43,7 +44,16 @@ def check(dataset: Dataset) -> Report:
     heat = temperature(dataset, found)
     mistakes = [energy_mistake(dataset), *(seen.fault() for seen in (fit, heat) if seen)]
     faults = [f"{_whole(dataset)}: {mistake}" for mistake in mistakes if mistake]
+    if not faults and {"hessian", "forces"} <= set(dataset.labels["reference"]):
+        faults = _hessian_faults(dataset)
     return Report(faults, _remarks(dataset, found, fit, heat), found, fit)
+
+
+def _hessian_faults(dataset: Dataset) -> list[str]:
+    if faults := periodic_hessians(dataset):
+        return faults
+    mistake = scale(dataset).fault()
+    return [f"{_whole(dataset)}: {mistake}"] if mistake else bad_hessians(dataset)
 
 
 def _remarks(
@@ -73,4 +83,6 @@ def _whole(dataset: Dataset) -> str:
     files = dataset.provenance.get("source", {}).get("files")
     if not files:
         return dataset.name
+    if isinstance(files, dict):
+        files = [path for paths in files.values() for path in paths]
     return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"

@@ -12,6 +12,9 @@ TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, 3
 HEAVIEST = 118
 """Atomic number of the last element."""
 
+#: What provenance says of runs of configurations, which a selection of them has no more.
+OF_RUNS = ("origins", "kinds")
+
 #: Shape of one configuration's label, with "atoms" for its number of atoms; and its unit.
 LABELS = {
     "energy": ((), "eV"),
@@ -111,7 +114,7 @@ class Dataset:
                 }
                 for whose, given in self.labels.items()
             },
-            provenance={k: v for k, v in self.provenance.items() if k != "origins"},
+            provenance={k: v for k, v in self.provenance.items() if k not in OF_RUNS},
             clusters=self.clusters[chosen],
         )
 

@@ -28,6 +28,8 @@ def guess_source(path: Path) -> dict[str, str | None]:
         keys = _keys_of_first_data_group(file["/"])
     if {"species", "cell", "force"} <= keys:
         return {"reader": "ani-al"}
+    if {"species", "energies", "forces", "hessian"} <= keys:
+        return {"reader": "openreact"}
     if {"species", "energies"} <= keys:
         return {"reader": "comp6"}
     levels = sorted(key.removesuffix(".energy") for key in keys if key.endswith(".energy"))

@@ -23,7 +23,7 @@ def bad_positions(dataset: Dataset) -> list[str]:
     box = dataset.periodic.any(1) | ~np.isfinite(dataset.cells).all((1, 2))  # (configurations,)
     flat = [m for m in np.flatnonzero(box).tolist() if _is_flat(dataset, m)]
     return [
-        *_named(
+        *named(
             dataset,
             configurations_of(dataset.offsets, astray),
             lambda m: (
@@ -31,7 +31,7 @@ def bad_positions(dataset: Dataset) -> list[str]:
                 "mend or remove the configuration"
             ),
         ),
-        *_named(
+        *named(
             dataset,
             np.array(flat, int),
             lambda m: (
@@ -56,7 +56,7 @@ def _bad_label(dataset: Dataset, whose: str, label: str) -> list[str]:
     values = dataset.labels[whose][label]
     good = ~np.isinf(values) if dataset.may_miss(whose, label) else np.isfinite(values)
     rows = np.flatnonzero(~good.reshape(len(values), -1).all(1))  # (bad rows,)
-    return _named(
+    return named(
         dataset,
         configurations_of(row_offsets(label, dataset.offsets), rows),
         lambda m: (
@@ -68,7 +68,7 @@ def _bad_label(dataset: Dataset, whose: str, label: str) -> list[str]:
 
 def overlaps(dataset: Dataset, found: Contacts) -> list[str]:
     """Atoms that lie on top of each other, or of each other's images."""
-    return _named(
+    return named(
         dataset,
         np.flatnonzero(found.distance < OVERLAP),
         lambda m: (
@@ -100,7 +100,7 @@ def _worst(dataset: Dataset, m: int) -> str:
     return f"{'xyz'[axis]} = {positions[atom, axis]:g} for atom {atom}"
 
 
-def _named(dataset: Dataset, wrong: np.ndarray, sentence: Callable[[int], str]) -> list[str]:
+def named(dataset: Dataset, wrong: np.ndarray, sentence: Callable[[int], str]) -> list[str]:
     """A line for each of the first faults of a kind, and one for how many follow."""
     lines = [f"{dataset.place(m)}: {sentence(m)}" for m in wrong[:NAMED]]
     if len(wrong) > NAMED:

@@ -14,11 +14,13 @@ from mlipkd.config.dataset import (
     MappedHDF5,
     MappedNumPy,
     MoleculesXTB,
+    OpenReact,
     Pooled,
+    ReactionsXTB,
     Trajectory,
     paths_of,
 )
-from mlipkd.datasets import aluminium_emt, molecules_xtb, pooled
+from mlipkd.datasets import aluminium_emt, molecules_xtb, pooled, reactions_xtb
 from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
@@ -29,6 +31,7 @@ from mlipkd.datasets.readers import (
     comp6,
     mapped_hdf5,
     mapped_numpy,
+    openreact,
     trajectory,
 )
 from mlipkd.provenance import record
@@ -47,6 +50,8 @@ def read_source(name: str, source: AnySource) -> Dataset:
             return aluminium_emt.make(name, source)
         case MoleculesXTB():
             return molecules_xtb.make(name, source)
+        case ReactionsXTB():
+            return reactions_xtb.make(name, source)
         case Pooled():
             return pooled.pool(name, [Path(path) for path in paths_of(source)])
     notes: list[str] = []
@@ -60,6 +65,8 @@ def read_source(name: str, source: AnySource) -> Dataset:
             blocks, masked = ani1x.read(source, notes), ani1x.MASKED
         case Comp6():
             blocks = comp6.read(source)
+        case OpenReact():
+            blocks = openreact.read(source)
         case AseFile():
             blocks = ase_file.read(source)
         case Trajectory():

@@ -9,6 +9,8 @@ import numpy as np
 from mlipkd.config.dataset import Split
 from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
 from mlipkd.datasets.duplicates import duplicates, joined
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.datasets.kinds import of_kinds
 from mlipkd.errors import InputError
 
 
@@ -28,26 +30,54 @@ def leaks(dataset: Dataset, settings: Split) -> list[str]:
     ]
 
 
-def split(clusters: np.ndarray, settings: Split) -> np.ndarray:
+def apart(dataset: Dataset | DatasetFile, clusters: np.ndarray, settings: Split) -> np.ndarray:
+    """Whether the settings hold a configuration out, or one of its cluster: (configurations,) bool.
+
+    Raises:
+        InputError: the dataset has none of a kind that is to be held out.
+    """
+    return np.isin(clusters, clusters[of_kinds(dataset, settings.held_out)])
+
+
+def split(clusters: np.ndarray, settings: Split, apart: np.ndarray | None = None) -> np.ndarray:
     """The campaign's split: (configurations,) of TRAIN, VALIDATION, TEST, UNUSED.
 
-    The test split depends on the clusters, its fraction and the seed alone.
+    The test split depends on the clusters, its fraction, the seed and what is held out alone.
+
+    Args:
+        clusters: (configurations,), what may not be torn apart.
+        settings: fractions, which are of what is not held out, and seed.
+        apart: (configurations,) bool, what is held out; nothing if left out.
 
     Raises:
         InputError: too few clusters for a test, a validation and a training split.
     """
+    if apart is not None and apart.any():
+        splits = np.full(len(clusters), TEST, np.uint8)
+        splits[~apart] = split(clusters[~apart], settings)
+        return splits
     rng = np.random.default_rng(settings.seed)
     splits = np.full(len(clusters), UNUSED, np.uint8)
     splits[_drawn(rng, clusters, np.ones(len(clusters), bool), settings.test, settings)] = TEST
     return _train_and_validation(rng, splits, clusters, splits != TEST, settings)
 
 
-def per_seed(splits: np.ndarray, clusters: np.ndarray, settings: Split, seed: int) -> np.ndarray:
+def per_seed(
+    splits: np.ndarray,
+    clusters: np.ndarray,
+    settings: Split,
+    seed: int,
+    apart: np.ndarray | None = None,
+) -> np.ndarray:
     """The split of one seed: the same test split, training and validation drawn anew.
 
     They are drawn from what the campaign's split trains and validates on; what it leaves unused
-    stays unused.
+    stays unused. Arguments are those of ``split``.
     """
+    if apart is not None and apart.any():
+        new = splits.copy()
+        new[~apart] = per_seed(splits[~apart], clusters[~apart], settings, seed)
+        return new
     rng = np.random.default_rng([settings.seed, seed])
     pool = (splits == TRAIN) | (splits == VALIDATION)
     return _train_and_validation(rng, splits, clusters, pool, settings)

@@ -30,7 +30,7 @@ from mlipkd.config.recipe import LossTerm
 from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.splits import per_seed
+from mlipkd.datasets.splits import apart, per_seed
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import fit_element_energies, initialise
@@ -109,7 +109,11 @@ class _Training:
         shape, dtype = settings[0].architecture, PRECISION[self.recipe.precision]
         splits = [file.splits] * len(jobs)
         if self.recipe.split == "per_seed":
-            splits = [per_seed(file.splits, file.clusters, own.split, own.seed) for own in settings]
+            held_out = apart(file, file.clusters, settings[0].split)  # (configurations,)
+            splits = [
+                per_seed(file.splits, file.clusters, own.split, own.seed, held_out)
+                for own in settings
+            ]
         self.theirs = {  # (members, configurations) bool
             name: torch.from_numpy(np.stack([own == split for own in splits]))
             for name, split in (("training", TRAIN), ("validation", VALIDATION))

@@ -41,3 +41,21 @@ def springs():
         energy=np.array([energy for energy, _ in labels]),
         forces=np.concatenate([forces for _, forces in labels]),
     )
+
+
+def spring_hessian(positions):
+    """Of the springs, by central differences of the forces: (9, 9), eV/Å²."""
+    step, rows = 1e-4, []
+    for move in step * np.eye(9).reshape(9, 3, 3):
+        forward, back = (spring_labels(positions + sign * move)[1] for sign in (1, -1))
+        rows.append((back - forward).ravel() / (2 * step))
+    return np.array(rows)
+
+
+@pytest.fixture
+def curved(springs):
+    """The same with Hessians."""
+    frames = springs.positions.reshape(-1, 3, 3)
+    blocks = [spring_hessian(own).reshape(3, 3, 3, 3).swapaxes(1, 2) for own in frames]
+    springs.labels["reference"]["hessian"] = np.concatenate(blocks).reshape(-1, 3, 3)
+    return springs

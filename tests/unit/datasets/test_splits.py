@@ -7,7 +7,7 @@ import pytest
 
 from mlipkd.config.dataset import Split
 from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION
-from mlipkd.datasets.splits import clusters, per_seed, split
+from mlipkd.datasets.splits import apart, clusters, per_seed, split
 from mlipkd.errors import InputError
 from mlipkd.testing import dataset_of, random_molecule
 
@@ -85,3 +85,33 @@ def test_too_few_clusters_are_refused(number) -> None:
 
 def test_three_clusters_are_enough() -> None:
     assert counts(split(np.arange(9) % 3, Split(by="group"))) == [3, 3, 3, 0]
+
+
+@pytest.fixture
+def told():
+    """Ten configurations, of which the last four are far; the first is a copy of one of these."""
+    rng = np.random.default_rng(0)
+    molecules = [random_molecule(rng, 4) for _ in range(10)]
+    molecules[0] = molecules[7]
+    dataset = dataset_of(molecules, energy=np.zeros(10))
+    return replace(dataset, provenance={**dataset.provenance, "kinds": [(0, "near"), (6, "far")]})
+
+
+def test_what_is_held_out_is_tested_on_alone_and_so_are_its_copies(told) -> None:
+    settings = Split(test=0.2, validation=0.2, held_out=["far"])
+    own = clusters(told, settings)
+    held_out = apart(told, own, settings)
+    assert np.flatnonzero(held_out).tolist() == [0, 6, 7, 8, 9]
+    splits = split(own, settings, held_out)
+    assert (splits[held_out] == TEST).all()
+    assert counts(splits[~held_out]) == [3, 1, 1, 0]  # fractions are of these five
+    for seed in range(4):
+        drawn = per_seed(splits, own, settings, seed, held_out)
+        assert np.array_equal(drawn == TEST, splits == TEST)
+        assert counts(drawn) == counts(splits)
+
+
+def test_kinds_that_are_not_there_cannot_be_held_out(told) -> None:
+    settings = Split(held_out=["ts"])
+    with pytest.raises(InputError, match="kind 'ts' to hold out, but its kinds are far, near"):
+        apart(told, clusters(told, settings), settings)
