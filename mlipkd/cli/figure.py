@@ -14,8 +14,8 @@ def figure(
     kind: Annotated[
         str,
         Option(
-            help="errors, comp6, capacity, learning, stability, pareto, weights, growth, rdf, "
-            "pairs, adf, cdf or deviations."
+            help="errors, comp6, curvature, capacity, learning, stability, pareto, weights, "
+            "growth, rdf, pairs, adf, cdf or deviations."
         ),
     ],
     dataset: Annotated[str, Option(help="The dataset whose rows are drawn.")],

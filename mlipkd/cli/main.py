@@ -14,6 +14,7 @@ from mlipkd.cli.collect import collect
 from mlipkd.cli.dataset import dataset
 from mlipkd.cli.evaluate_comp6 import evaluate_comp6
 from mlipkd.cli.evaluate_cost import evaluate_cost
+from mlipkd.cli.evaluate_curvature import evaluate_curvature
 from mlipkd.cli.evaluate_deviations import evaluate_deviations
 from mlipkd.cli.evaluate_distributions import evaluate_distributions
 from mlipkd.cli.evaluate_errors import evaluate_errors
@@ -61,6 +62,7 @@ VERBS = (
     merge,
     evaluate_errors,
     evaluate_comp6,
+    evaluate_curvature,
     evaluate_cost,
     evaluate_learning,
     evaluate_stability,

@@ -36,6 +36,14 @@ class Comp6Evaluation(Section):
     """Conformers this far above their molecule's lowest are left out, kcal/mol."""
 
 
+class CurvatureEvaluation(Section):
+    """Harmonic frequencies at the stationary points of the dataset, which has reference Hessians;
+    and errors on each kind of configurations of the test split."""
+
+    stationary: PositiveFloat = 0.05
+    """Configurations on whose atoms no reference force is larger are stationary points, eV/Å."""
+
+
 class CostEvaluation(Section):
     """Time per step of molecular dynamics and memory, per atom."""
 
@@ -210,6 +218,7 @@ class Evaluations(Section):
     """What is asked beside the errors on the test split, which every member is always asked."""
 
     comp6: Comp6Evaluation | None = None
+    curvature: CurvatureEvaluation | None = None
     cost: CostEvaluation | None = None
     stability: StabilityEvaluation | None = None
     liquid: LiquidEvaluation | None = None

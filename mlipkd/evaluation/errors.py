@@ -1,4 +1,4 @@
-"""Errors: energies and forces on the test split, which no member of any family has seen."""
+"""Errors: energies, forces and Hessians on the test split, which no member of a family has seen."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -14,15 +14,32 @@ from mlipkd.evaluation.error_sum import ErrorSum
 from mlipkd.evaluation.rows import Row
 from mlipkd.progress import progress
 
+#: What is compared, where the dataset has it.
+QUANTITIES = ("energy", "forces", "hessian")
+
 
 def evaluate_errors(dataset: DatasetFile, ensembles: Sequence[Ensemble]) -> list[Row]:
-    """RMSE and MAE of energy, energy per atom and forces, of members and of ensemble means.
+    """RMSE and MAE of energy, energy per atom, forces and Hessians, of members and ensemble means.
 
     Reference labels that are missing are left out, and so are configurations on which a calculator
     failed; a quantity without any yields no rows.
 
     Raises:
         InputError: the test split is empty, or a member belongs to another dataset.
+    """
+    sums = error_sums(dataset, whole_test_split(dataset, ensembles), ensembles)
+    return [
+        row
+        for (number, seed, subject), errors in sums.items()
+        for row in ensembles[number].rows("errors", seed, subject, errors)
+    ]
+
+
+def whole_test_split(dataset: DatasetFile, ensembles: Sequence[Ensemble]) -> np.ndarray:
+    """The test split of the ensembles' dataset: (test configurations,).
+
+    Raises:
+        InputError: it is empty, or a member belongs to another dataset.
     """
     test = np.flatnonzero(dataset.splits == TEST)  # (test configurations,)
     if len(test) == 0:
@@ -37,20 +54,29 @@ def evaluate_errors(dataset: DatasetFile, ensembles: Sequence[Ensemble]) -> list
                 f"test split, got {ensemble.family}/{ensemble.model} of {ensemble.dataset}; give "
                 "that dataset"
             )
-    quantities = [q for q in ("energy", "forces") if q in dataset.labels["reference"]]
+    return test
+
+
+def error_sums(
+    dataset: DatasetFile, chosen: np.ndarray, ensembles: Sequence[Ensemble]
+) -> dict[tuple[int, int | str, str], ErrorSum]:
+    """Errors of some configurations, by the ensemble's place, the seed and the quantity.
+
+    Args:
+        dataset: with reference labels.
+        chosen: (chosen,), which configurations.
+        ensembles: whom to ask.
+    """
+    quantities = [q for q in QUANTITIES if q in dataset.labels["reference"]]
     sums: dict[tuple[int, int | str, str], ErrorSum] = defaultdict(ErrorSum)
-    cuts = slabs(dataset.sizes[test])
-    for slab in progress(cuts, len(cuts), "slabs of the test split"):
-        configurations = dataset.read(test[slab])
+    cuts = slabs(dataset.sizes[chosen])
+    for slab in progress(cuts, len(cuts), "slabs of configurations"):
+        configurations = dataset.read(chosen[slab])
         for number, ensemble in enumerate(ensembles):
             for seed, predicted in ensemble.predictions(configurations, quantities):
                 for subject, errors in differences(configurations, predicted):
                     sums[number, seed, subject].add(errors)
-    return [
-        row
-        for (number, seed, subject), errors in sums.items()
-        for row in ensembles[number].rows("errors", seed, subject, errors)
-    ]
+    return sums
 
 
 def differences(

@@ -32,6 +32,8 @@ MB = 1e6
 #: Bytes of a number of the model, of a neighbour in a list (vector, sender, reverse), and of all
 #: labels of an atom by one member.
 NUMBER, PAIR, LABELS = 4, 20, 64
+#: Bytes of an atom's part of a column of a Hessian.
+COLUMN = 24
 #: Bytes that the neighbours of training data may take; see ``training/data.py``.
 BLOCK = 4 * 2**30
 #: Bytes of an atom in a file of the COMP6 layout: a position and a force in single precision.
@@ -111,10 +113,15 @@ def predict(size: Size, shape: Architecture) -> Work:
     return _inference(size, shape, 1, size.atoms, min(size.atoms, SLAB))
 
 
-def errors(size: Size, split: Split, shape: Architecture, members: int) -> Work:
-    """Comparing members with the test split."""
-    atoms = size.atoms * split.test
-    return _inference(size, shape, members, atoms, min(atoms, SLAB))
+def errors(
+    size: Size, split: Split, shape: Architecture, members: int, hessians: bool = False
+) -> Work:
+    """Comparing members with the test split, by their Hessians, too, if the dataset has any."""
+    # What is held out of training may be any part of the dataset.
+    atoms = size.atoms * (1 if split.held_out else split.test)
+    # Each column of a Hessian takes as long as energies and forces do, twice as it is a derivative.
+    columns = 2 * 3 * size.atoms / size.configurations if hessians else 0
+    return _inference(size, shape, members, atoms, min(atoms, SLAB), columns)
 
 
 def comp6(size: Size, file_bytes: int, shape: Architecture, members: int) -> Work:
@@ -124,21 +131,30 @@ def comp6(size: Size, file_bytes: int, shape: Architecture, members: int) -> Wor
 
 
 def _inference(
-    size: Size, shape: Architecture, members: int, atoms: float, atoms_at_once: float
+    size: Size,
+    shape: Architecture,
+    members: int,
+    atoms: float,
+    atoms_at_once: float,
+    columns: float = 0,
 ) -> Work:
+    """Asking members for the labels of so many atoms, and for columns of Hessians of each atom."""
     neighbours = size.within(shape.hard_max)
     return Work(
         "inference",
         {
             "start": 1,
             "listed": atoms * neighbours,
-            "labelled": atoms * members,
+            "labelled": atoms * members * (1 + columns),
             "multiplied": members
+            * (1 + columns)
             * multiplications(shape, size.elements, atoms, atoms * neighbours),
         },
         {
             "start": 1,
-            "kept": atoms_at_once * (neighbours * PAIR + members * LABELS) / MB,
+            "kept": atoms_at_once
+            * (neighbours * PAIR + members * (LABELS + columns * COLUMN))
+            / MB,
             "batch": size.largest * members * held(shape) * NUMBER / MB,
         },
     )

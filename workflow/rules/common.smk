@@ -97,6 +97,11 @@ ROWS = {
         for d, f, m in MODELS
         if campaign.datasets[d].evaluations.comp6
     ],
+    "curvature": [
+        f"results/{d}/{f}/{m}/curvature.csv"
+        for d, f, m in MODELS
+        if campaign.datasets[d].evaluations.curvature
+    ],
     "stability": [
         f"results/{d}/{f}/{m}/stability.csv"
         for d, f, m in POTENTIALS
@@ -155,6 +160,8 @@ def figures_of(dataset):
     figures = {"errors": ["errors"]}
     if section.evaluations.comp6:
         figures["comp6"] = ["comp6"]
+    if section.evaluations.curvature:
+        figures["curvature"] = ["curvature"]
     if section.evaluations.stability:
         figures["stability"] = ["stability"]
     if COMPARED[dataset]:

@@ -53,6 +53,31 @@ rule comp6:
         " --threads {threads} --device auto {input.models:q} > {log:q} 2>&1"
 
 
+rule curvature:
+    input:
+        settings=f"results/{DATASET}/curvature.settings.yaml",
+        dataset=f"results/{DATASET}/dataset.h5",
+        dataset_size=f"results/{DATASET}/size.json",
+        models=every_member,
+    output:
+        rows=f"results/{MODEL}/curvature.csv",
+    log:
+        f"logs/{MODEL}/curvature.log",
+    benchmark:
+        f"logs/{MODEL}/curvature.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    threads: 4
+    resources:
+        gpu=one_gpu,
+        mem_mb=memory(comparing),
+        runtime=minutes(comparing),
+    shell:
+        "mlipkd evaluate-curvature --settings {input.settings:q} --dataset {input.dataset:q}"
+        " --output {output.rows:q} --threads {threads} --device auto {input.models:q}"
+        " > {log:q} 2>&1"
+
+
 rule learning:
     input:
         models=every_seed(f"results/{MEMBER}/model.safetensors"),

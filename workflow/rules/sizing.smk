@@ -47,7 +47,8 @@ def comparing(wildcards, input):
     size, split = Size.read(input.dataset_size), campaign.datasets[wildcards.dataset].split
     if not one_gpu(wildcards):
         return work.calculate(size.atoms * split.test)
-    return work.errors(size, split, architecture(wildcards), len(as_list(input.models)))
+    members, hessians = len(as_list(input.models)), has_hessians(wildcards.dataset)
+    return work.errors(size, split, architecture(wildcards), members, hessians)
 
 
 def comparing_comp6(wildcards, input):
@@ -85,6 +86,11 @@ def timing(wildcards, input):
     shapes = list(dict.fromkeys(own.architecture for own in settings))
     section = campaign.datasets[wildcards.dataset].evaluations.cost
     return dynamics.cost(Size.read(input.dataset_size), section, shapes)
+
+
+def has_hessians(dataset):
+    """Whether a dataset has reference Hessians."""
+    return campaign.datasets[dataset].source.reader in ("openreact", "reactions-xtb")
 
 
 def architecture(wildcards):

@@ -17,7 +17,7 @@ from mlipkd.results.figures.adf import adf
 from mlipkd.results.figures.capacity import capacity
 from mlipkd.results.figures.cdf import cdf
 from mlipkd.results.figures.deviations import deviations
-from mlipkd.results.figures.errors import comp6, errors
+from mlipkd.results.figures.errors import comp6, curvature, errors
 from mlipkd.results.figures.growth import growth
 from mlipkd.results.figures.learning import learning
 from mlipkd.results.figures.pairs import pairs
@@ -28,6 +28,7 @@ from mlipkd.results.figures.stability import stability
 FIGURES: dict[str, Callable[[Sequence[Any]], Figure]] = {
     "errors": errors,
     "comp6": comp6,
+    "curvature": curvature,
     "capacity": capacity,
     "learning": learning,
     "stability": stability,

@@ -21,6 +21,8 @@ SUBJECTS = {
     "energy_per_atom": "E per atom",
     "conformer_energy": "ΔE",
     "forces": "F",
+    "hessian": "H",
+    "frequencies": "frequencies",
     "": "g(r)",  # of a metric that says no subject, tae
 }
 

@@ -1,4 +1,4 @@
-"""Errors, on the test split and on COMP6: families and models side by side."""
+"""Errors, on the test split, on COMP6 and of curvature: families and models side by side."""
 
 from collections.abc import Sequence
 
@@ -38,6 +38,21 @@ def comp6(rows: Sequence[Row]) -> Figure:
                 axes.set_title(subset)
             else:
                 axes.set_axis_off()
+    return figure
+
+
+def curvature(rows: Sequence[Row]) -> Figure:
+    """Errors of Hessians on each kind of configurations, and of frequencies on the test split."""
+    metrics = [
+        metric
+        for metric in dict.fromkeys(row.metric for row in rows)
+        if metric.endswith(("/hessian_rmse", "/frequencies_mae"))
+        and not metric.startswith("trained/")
+    ]
+    figure, panels = panels_of(1, max(1, len(metrics)))
+    for axes, metric in zip(panels[0], metrics, strict=False):
+        compare(axes, rows, metric)
+        axes.set_title(metric.partition("/")[0])
     return figure
 
 

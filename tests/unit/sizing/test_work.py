@@ -59,6 +59,10 @@ def test_inference_is_in_slabs_but_for_comp6(size):
     compared = work.errors(size, Split(test=0.2), shape, 3)
     assert labelled.seconds["labelled"] == size.atoms
     assert compared.seconds["labelled"] == pytest.approx(3 * 0.2 * size.atoms)
+    curved = work.errors(size, Split(test=0.2), shape, 3, hessians=True)
+    assert curved.seconds["multiplied"] > 3 * compared.seconds["multiplied"]
+    held_out = work.errors(size, Split(test=0.2, held_out=["far"]), shape, 3)
+    assert held_out.seconds["labelled"] == 3 * size.atoms
     suite = work.comp6(size, 24_000_000, shape, 3)
     assert suite.seconds["labelled"] == 3 * 1_000_000
     assert suite.megabytes["kept"] > 10 * labelled.megabytes["kept"]

@@ -72,6 +72,22 @@ def test_comp6_has_a_panel_for_each_subset_and_subject() -> None:
     ]
 
 
+def test_curvature_has_a_panel_for_each_kind_and_for_frequencies_of_the_test_split() -> None:
+    units = {
+        "near/energy_rmse": "eV",
+        "near/hessian_rmse": "eV/Å^2",
+        "far/hessian_rmse": "eV/Å^2",
+        "saddles/frequencies_mae": "1/cm",
+        "trained/saddles/frequencies_mae": "1/cm",
+    }
+    figure = draw("curvature", rows_of(units, ONE_EACH), "chno")
+    assert [axes.get_title() for axes in figure.axes] == ["near", "far", "saddles"]
+    assert [axes.get_ylabel() for axes in figure.axes[1:]] == [
+        "H RMSE, eV/Å^2",
+        "frequencies MAE, 1/cm",
+    ]
+
+
 @pytest.mark.parametrize("metrics", [ERRORS, COMP6])
 def test_capacity_compares_families_of_several_models(metrics) -> None:
     figure = draw("capacity", rows_of(metrics, SEVERAL), "chno")

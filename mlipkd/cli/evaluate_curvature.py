@@ -1,0 +1,35 @@
+"""``mlipkd evaluate-curvature``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def evaluate_curvature(
+    models: Annotated[list[Path], Argument(help="Model files, or settings of calculators.")],
+    settings: Annotated[Path, Option(help="Settings with the section curvature, YAML.")],
+    dataset: Annotated[Path, Option(help="Their dataset, with reference Hessians.")],
+    output: Annotated[Path, Option(help="Rows to write, CSV.")],
+    threads: Annotated[int, Option(help="CPU threads.")] = 1,
+    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+) -> None:
+    """Harmonic frequencies at stationary points, and errors on each kind of configurations.
+
+    Example: mlipkd evaluate-curvature --settings curvature.yaml --dataset dataset.h5
+    --output curvature.csv seed*/model.safetensors
+    """
+    from mlipkd.config.evaluation import CurvatureEvaluation
+    from mlipkd.config.settings import read_evaluation
+    from mlipkd.datasets.file import DatasetFile
+    from mlipkd.device import choose_device
+    from mlipkd.evaluation.curvature import evaluate_curvature
+    from mlipkd.evaluation.ensembles import load_ensembles, notes_of
+    from mlipkd.evaluation.rows import Source, made_by, write_rows
+
+    section = read_evaluation(settings, CurvatureEvaluation)
+    ensembles, sources = load_ensembles(models, choose_device(device, threads))
+    with DatasetFile(dataset) as file:
+        rows = evaluate_curvature(file, ensembles, section.stationary)
+        sources.append(Source(str(dataset), file.sha256, [made_by(file.provenance)]))
+    write_rows(output, rows, sources, notes_of(ensembles))
