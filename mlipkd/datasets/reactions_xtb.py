@@ -17,7 +17,7 @@ from ase.calculators.calculator import CalculationFailed
 from ase.units import kB
 from tblite.ase import TBLite
 
-from mlipkd.config.dataset import ReactionsXTB
+from mlipkd.config.molecules import ReactionsXTB
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.normal_modes import normal_modes

@@ -14,12 +14,11 @@ from mlipkd.config.dataset import (
     MappedHDF5,
     MappedNumPy,
     MoleculesXTB,
-    OpenReact,
     Pooled,
-    ReactionsXTB,
     Trajectory,
     paths_of,
 )
+from mlipkd.config.molecules import OpenReact, ReactionsXTB
 from mlipkd.datasets import aluminium_emt, molecules_xtb, pooled, reactions_xtb
 from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.blocks import Block, assemble

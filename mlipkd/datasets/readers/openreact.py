@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import h5py
 import numpy as np
 
-from mlipkd.config.dataset import OpenReact
+from mlipkd.config.molecules import OpenReact
 from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.readers import pyanitools
 from mlipkd.errors import InputError

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from ase.units import Bohr, Hartree
 
-from mlipkd.config.dataset import OpenReact, paths_of
+from mlipkd.config.dataset import paths_of
+from mlipkd.config.molecules import OpenReact
 from mlipkd.datasets.guess import guess_source
 from mlipkd.datasets.kinds import kinds_of
 from mlipkd.datasets.sources import read_source

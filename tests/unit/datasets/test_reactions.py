@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.data import atomic_masses
 from tblite.ase import TBLite
 
-from mlipkd.config.dataset import ReactionsXTB
+from mlipkd.config.molecules import ReactionsXTB
 from mlipkd.datasets import reactions_xtb
 from mlipkd.datasets.checks import check
 from mlipkd.datasets.dataset import row_offsets

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mlipkd.config.dataset import AluminiumEMT, AseFile, ReactionsXTB, Split
+from mlipkd.config.dataset import AluminiumEMT, AseFile, Split
+from mlipkd.config.molecules import ReactionsXTB
 from mlipkd.sizing import work
 from mlipkd.sizing.counts import multiplications
 from mlipkd.testing import small_shape
