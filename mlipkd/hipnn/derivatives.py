@@ -28,8 +28,8 @@ def orders_and_gradient(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """E_iⁿ and, if ``derivatives`` are asked for, the pair gradient, by the fastest way there is.
 
-    In training both are differentiable by the weights. To derive by positions again, as a Hessian
-    does, take ``pair_gradient`` with the reference engine.
+    In training both are differentiable by the weights. By positions they are derived again in
+    ``hessian.py``.
 
     Returns:
         (members, atoms, N_int + 1) float64, eV; (members, atoms, neighbours, 3), eV/Å, or none.

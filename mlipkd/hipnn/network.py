@@ -186,25 +186,28 @@ class HIPNN(torch.nn.Module):
         self.E0 = energies.to(self.E0.device)
         return self
 
-    def forward(self, batch: Batch, vectors: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, batch: Batch, vectors: torch.Tensor | None = None, engine: str | None = None
+    ) -> torch.Tensor:
         """E_iⁿ, n = 0 … N_int, of every atom: (members, atoms, N_int + 1) float64, eV.
 
         Args:
             batch: some configurations.
             vectors: (members, atoms, neighbours, 3), those of the batch for each member, to derive
                 by: see ``pair_vectors``.
+            engine: another engine than the model's own.
         """
         shape = self.architecture
         if vectors is None:
             vectors = batch.vectors.expand(self.members, *batch.vectors.shape)
         around = Surroundings(batch, vectors, shape.l_max, shape.hard_max)
-        engine = ENGINES[self.engine]
+        chosen = ENGINES[engine or self.engine]
         z = torch.nn.functional.one_hot(batch.elements, len(self.species)).to(self.dtype)
         z = z.expand(self.members, *z.shape)  # (members, atoms, elements)
         energies = [self.E0[:, batch.elements]]
         if self.repulsion is not None:
             energies[0] = energies[0] + self.repulsion(batch, vectors)
         for block, w, b in zip(self.blocks, self.w.unbind(1), self.b.unbind(1), strict=True):
-            z = block(z, around, engine)  # (members, atoms, width)
+            z = block(z, around, chosen)  # (members, atoms, width)
             energies.append(torch.baddbmm(b[:, None, None], z, w[..., None])[..., 0].double())
         return torch.stack(energies, dim=2)  # (members, atoms, N_int + 1)

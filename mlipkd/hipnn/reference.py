@@ -72,6 +72,8 @@ class Exchange(torch.autograd.Function):
     """Rows in the order of the reverse pairs: what was sent becomes what is received.
 
     The permutation is its own inverse, so its derivative is the same gather, without a scatter.
+    That derivative is PyTorch's own operator: it may be derived in turn where the columns of a
+    Hessian are made together (``is_grads_batched``), where a function of ours has no derivatives.
     """
 
     @staticmethod
@@ -82,4 +84,4 @@ class Exchange(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: torch.Tensor):
         (reverse,) = ctx.saved_tensors
-        return Exchange.apply(gradient.contiguous(), reverse), None
+        return gradient.index_select(1, reverse), None
