@@ -6,7 +6,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from mlipkd.config.section import Section
 
-Quantity = Literal["energy", "energy_per_atom", "forces", "atomic_energies", "stress"]
+Quantity = Literal[
+    "energy", "energy_per_atom", "forces", "atomic_energies", "stress", "hessian", "hvp"
+]
 Source = Literal["reference", "teacher"]
 
 
@@ -19,11 +21,24 @@ class Trust(Section):
     """In units of the median: labels of this spread count half."""
 
 
+class Probes(Section):
+    """The vectors v that Hessians are compared along: one of each configuration, of ⟨|v|²⟩ = 1."""
+
+    kind: Literal["one_hot", "rademacher", "gaussian"]
+    """One coordinate of one atom; signs alone, the same length everywhere; or normal numbers."""
+    fresh: bool = True
+    """Draw a new one in each epoch, or keep the first; validation always keeps the first."""
+
+
 class LossTerm(Section):
-    """One term of the loss: weight · Err(prediction, label), with Err = RMSE + MAE."""
+    """One term of the loss: weight · Err(prediction, label), with Err = RMSE + MAE.
+
+    Of `hessian` and `hvp` Err is the mean square.
+    """
 
     quantity: Quantity
-    """What is compared, in eV, eV/atom, eV/Å, eV or eV/Å³."""
+    """What is compared, in eV, eV/atom, eV/Å, eV, eV/Å³ or eV/Å²: `hvp` is the product of the
+    Hessian with a vector, for which there need be labels of `hessian`. Both of free molecules."""
     labels: Source
     """Whose labels: the dataset's `reference`, or the mean of the `teacher` family learned from.
 
@@ -33,11 +48,26 @@ class LossTerm(Section):
     """A weight, or a schedule {epoch: weight} whose entries hold from their epoch on."""
     trust: Trust | None = None
     """Weigh a teacher's labels by how far its members agree; all count the same if left out."""
+    probes: Probes | None = None
+    """The vectors of `hvp`."""
 
     @model_validator(mode="after")
     def _trusts_teachers(self) -> Self:
         if self.trust and self.labels != "teacher":
             raise ValueError("wanted trust with labels: teacher alone; reference has no spread")
+        if self.trust and self.of_curvature:
+            raise ValueError(
+                f"wanted trust with quantities of each atom or configuration, got "
+                f"{self.quantity}; remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _products_have_probes(self) -> Self:
+        if self.quantity == "hvp" and self.probes is None:
+            raise ValueError("wanted vectors to multiply by; add probes: {kind: rademacher}")
+        if self.quantity != "hvp" and self.probes is not None:
+            raise ValueError(f"wanted probes with hvp alone, got {self.quantity}; remove them")
         return self
 
     @model_validator(mode="after")
@@ -45,6 +75,11 @@ class LossTerm(Section):
         if isinstance(self.weight, dict) and 1 not in self.weight:
             raise ValueError("wanted a schedule that starts at epoch 1; add the key 1")
         return self
+
+    @property
+    def of_curvature(self) -> bool:
+        """Whether second derivatives by the positions are compared."""
+        return self.quantity in ("hessian", "hvp")
 
     def weight_at(self, epoch: int) -> float:
         """The weight that holds in ``epoch`` (counted from 1)."""

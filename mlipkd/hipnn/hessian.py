@@ -1,14 +1,14 @@
 """Curvature: products of the Hessian with vectors, and whole Hessians, through the pair vectors.
 
-When atom i moves along v_i, the pair vector d_ij changes by u_ij = v_j - v_i. With the pair gradient
-g_ij = ∂E/∂d_ij, once more derived,
+When each atom i moves along v_i, the pair vectors d_ij change by u_ij = v_j - v_i. With the pair
+gradient g_ij = ∂E/∂d_ij, once more derived,
 
     k_ij = ∂/∂d_ij Σ_kl g_kl · u_kl        (H v)_i = Σ_j (k_ji - k_ij)
 
 A product is two backward passes whatever the number of atoms, and no Hessian is made (B. A.
-Pearlmutter, Neural Comput. 6, 147 (1994), doi 10.1162/neco.1994.6.1.147). A Hessian is its products
-with the 3n unit vectors, several of them in one pass. The compiled kernels have no such derivatives:
-this is the reference engine's, which has them of any order.
+Pearlmutter, Neural Comput. 6, 147 (1994), doi 10.1162/neco.1994.6.1.147). A Hessian is its
+products with the 3n unit vectors, several of them in one pass. The compiled kernels have no such
+derivatives: these are the reference engine's.
 
 Where a neighbour crosses the cut-off, c(r) = cos²(π r / 2R) has a second derivative that jumps by
 π² / 2R², and the Hessian jumps with it; forces don't. The norms are smooth, by the CUSP in their
@@ -42,10 +42,12 @@ class Curvature:
         self._batch, self._training = batch, training
         self._vectors = pair_vectors(model, batch)
         with torch.enable_grad():
-            self.orders = model(batch, self._vectors, "reference")
-            """E_iⁿ: (members, atoms, N_int + 1) float64, eV."""
-            self.gradient = pair_gradient(self.orders, self._vectors, training=True)
-            """∂E/∂d_ij: (members, atoms, neighbours, 3), eV/Å."""
+            orders = model(batch, self._vectors, "reference")
+            self._gradient = pair_gradient(orders, self._vectors, training=True)
+        self.orders = orders if training else orders.detach()
+        """E_iⁿ: (members, atoms, N_int + 1) float64, eV."""
+        self.gradient = self._gradient if training else self._gradient.detach()
+        """∂E/∂d_ij: (members, atoms, neighbours, 3), eV/Å."""
         shape = model.architecture
         held = self._vectors[..., 0].numel() * (shape.sensitivities + shape.width)
         self._places_at_once = max(1, BUDGET // (3 * held + 1))
@@ -56,9 +58,9 @@ class Curvature:
         Args:
             v: (atoms, 3), one vector of each configuration.
         """
-        changes = self._changes(v).expand_as(self.gradient)
+        changes = self._changes(v).expand_as(self._gradient)
         (k,) = torch.autograd.grad(
-            self.gradient,
+            self._gradient,
             self._vectors,
             changes,
             create_graph=self._training,
@@ -87,7 +89,7 @@ class Curvature:
             v = torch.einsum("pi,ab->paib", moves, axes).flatten(0, 1)  # (columns, atoms, 3)
             changes = self._changes(v)[:, None].expand(-1, *self.gradient.shape)
             (k,) = torch.autograd.grad(
-                self.gradient,
+                self._gradient,
                 self._vectors,
                 changes,
                 create_graph=self._training,
@@ -97,7 +99,7 @@ class Curvature:
             columns = -reference.pair_forces(k.flatten(0, 1), batch)
             columns = columns.view(len(chosen), 3, members, -1, 3)
             place = places[senders] - chosen[0]  # (pairs,)
-            rows = torch.nonzero((0 <= place) & (place < len(chosen)))[:, 0]
+            rows = torch.nonzero((place >= 0) & (place < len(chosen)))[:, 0]
             found = columns[place[rows], :, :, receivers[rows]]  # (rows, 3 of j, members, 3 of i)
             yield rows, found.permute(2, 0, 3, 1)
 

@@ -12,9 +12,10 @@ import torch
 
 from mlipkd.config.recipe import Batch as BatchSettings
 from mlipkd.config.recipe import LossTerm
+from mlipkd.datasets.dataset import LABELS
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
-from mlipkd.hipnn.batch import Batch, Batcher
+from mlipkd.hipnn.batch import Batch, Batcher, ranges
 from mlipkd.hipnn.neighbours import neighbours_of
 from mlipkd.training.trust import TrustIn
 
@@ -23,10 +24,9 @@ BLOCK_BYTES = 4 * 2**30
 #: Configurations looked at to estimate how many neighbours there are.
 SAMPLE = 64
 
-#: Labels by whose they are and quantity; what they count by "trust" and the term's quantity.
+#: Labels by whose they are and quantity; what they count by "trust" and the term's quantity; the
+#: probes of products by "probes" and whose labels these are.
 Labels = dict[tuple[str, str], torch.Tensor]
-#: Quantities that every atom has; the others, every configuration.
-PER_ATOM = ("forces", "atomic_energies")
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,26 @@ class MiniBatch:
         for chosen, numbers in zip(
             self.chosen.tensor_split(number), self.numbers.tensor_split(number), strict=True
         ):
-            atoms = self.batcher.atoms(chosen)
             labels = {
-                key: values[atoms if key[1] in PER_ATOM else chosen]
-                for key, values in self.labels.items()
+                key: values[self._rows(key[1], chosen)] for key, values in self.labels.items()
             }
             yield self.batcher.batch(chosen), labels, numbers
+
+    def _rows(self, quantity: str, chosen: torch.Tensor) -> torch.Tensor:
+        """Where some configurations' labels stand in those of the block."""
+        sizes = self.batcher.offsets.diff() ** atom_axes(quantity)
+        ends = sizes.cumsum(0)
+        return ranges((ends - sizes)[chosen], ends[chosen])
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some configurations of a mini-batch, for some members."""
+
+    batch: Batch
+    labels: Labels
+    theirs: torch.Tensor | None
+    """(members, systems) bool, which configurations are whose; none if all are everyone's."""
 
 
 class TrainingData:
@@ -75,8 +89,8 @@ class TrainingData:
         Neighbours and labels are kept on the device.
 
         Raises:
-            InputError: the file lacks labels, or a spread, that a term asks for; or there are no
-                configurations.
+            InputError: the file lacks labels, or a spread, that a term asks for; there are no
+                configurations; or Hessians are asked for where there is a cell.
         """
         if len(configurations) == 0:
             raise InputError(
@@ -91,6 +105,8 @@ class TrainingData:
                     f"the recipe, got {', '.join(present) or 'none'}; change the recipe's terms, "
                     "or add the labels to the dataset"
                 )
+        if any(term.of_curvature for term in terms):
+            refuse_periodic(file, configurations)
         self._file, self._terms = file, terms
         self._trust = {
             term.quantity: TrustIn(file, term, stored(term.quantity))
@@ -145,6 +161,25 @@ class TrainingData:
         return Batcher(dataset, species, cutoff, self._dtype, self._device), labels
 
 
+def refuse_periodic(file: DatasetFile, configurations: np.ndarray) -> None:
+    """Refuse Hessians of configurations, (configurations,) int, that repeat in any direction.
+
+    Raises:
+        InputError: one does.
+    """
+    periodic = configurations[file.periodic[configurations].any(axis=1)]
+    if len(periodic):
+        raise InputError(
+            f"{file.path}: wanted free molecules for Hessians, got {len(periodic)} configurations "
+            f"with a cell, the first of them {periodic[0]}; leave hessian and hvp out of the recipe"
+        )
+
+
 def stored(quantity: str) -> str:
     """The label that a quantity is computed from."""
-    return "energy" if quantity == "energy_per_atom" else quantity
+    return {"energy_per_atom": "energy", "hvp": "hessian"}.get(quantity, quantity)
+
+
+def atom_axes(quantity: str) -> int:
+    """Axes of atoms in a label: none has rows of configurations, one of atoms, two of pairs."""
+    return LABELS[stored(quantity)][0].count("atoms")

@@ -32,6 +32,7 @@ from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.splits import apart, per_seed
 from mlipkd.errors import InputError, TryAgainError
+from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import fit_element_energies, initialise
 from mlipkd.hipnn.network import HIPNN
@@ -39,11 +40,12 @@ from mlipkd.hipnn.walls import fit_repulsion
 from mlipkd.interruption import Stop, never
 from mlipkd.progress import progress
 from mlipkd.training.checkpoint import Checkpoint, Progress, State, Underway
-from mlipkd.training.data import MiniBatch, TrainingData, stored
+from mlipkd.training.data import Labels, MiniBatch, Part, TrainingData, stored
 from mlipkd.training.history import History
-from mlipkd.training.loss import Errors
+from mlipkd.training.loss import Errors, err
 from mlipkd.training.members import Members
-from mlipkd.training.parts import Part, compare, derive
+from mlipkd.training.parts import compare, derive
+from mlipkd.training.probes import draw
 
 Result = TypeVar("Result")
 
@@ -222,9 +224,7 @@ class _Training:
         for place, number in enumerate(active):
             state = self.state.progress[number]
             errors = _of_member(validated, place)
-            found = sum(
-                term.final_weight * sum(errors[_name(term)].values()) for term in self.terms
-            )
+            found = sum(term.final_weight * err(term, errors[_name(term)]) for term in self.terms)
             if not np.isfinite(found):
                 self._diverged(number, epoch)
                 continue
@@ -312,7 +312,11 @@ class _Training:
             try:
                 return work(
                     [
-                        Part(batch, labels, self._theirs(split, numbers))
+                        Part(
+                            batch,
+                            labels | self._probes(split, epoch, batch, numbers),
+                            self._theirs(split, numbers),
+                        )
                         for batch, labels, numbers in mini_batch.parts(number)
                     ]
                 )
@@ -329,6 +333,18 @@ class _Training:
                     f"{2 * number} parts from now on; the steps stay the same",
                     file=sys.stderr,
                 )
+
+    def _probes(self, split: str, epoch: int, batch: Batch, numbers: torch.Tensor) -> Labels:
+        """The probes of a batch's configurations, for each term that has any."""
+        seed = self.jobs[0].settings.seed
+        found: Labels = {}
+        for term in self.terms:
+            if term.probes is not None:
+                fresh = term.probes.fresh and split == "training"
+                sizes, which = batch.sizes.tolist(), numbers.tolist()
+                v = draw(term.probes.kind, sizes, which, seed, epoch if fresh else 0)
+                found["probes", term.labels] = torch.from_numpy(v).to(self.device)
+        return found
 
     def _report(
         self, split: str, terms: list[LossTerm], sums: list[Errors]

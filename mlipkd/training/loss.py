@@ -1,5 +1,8 @@
 """The loss: Σ_terms w · Err(prediction, label) + w_L2 Σ|W|² + w_R ⟨R_i⟩, with Err = RMSE + MAE.
 
+Err of Hessians and of their products is the mean square: of the products with random vectors it has
+the mean that it has of the Hessians themselves (``training/probes.py``), which a root has not.
+
 Err is taken over a mini-batch (docs/conventions.md; Matin et al., Digital Discovery 2025, Eq. 3).
 The derivative of the term in w_L2, 2 w_L2 W, is what Adam calls weight decay; it is left to it.
 
@@ -9,6 +12,7 @@ The members of an ensemble have a loss each, over those of a batch's configurati
 The sum of their losses has, by the weights of one, the derivative of that one's loss.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,11 +21,12 @@ import torch
 from mlipkd.config.recipe import LossTerm
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.derivatives import forces, orders_and_gradient, per_system, stress
+from mlipkd.hipnn.hessian import Curvature, multiply
 from mlipkd.hipnn.hierarchicality import hierarchicality
 from mlipkd.hipnn.interaction import Interaction
 from mlipkd.hipnn.kernels.wanted import only
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.training.data import PER_ATOM, Labels, stored
+from mlipkd.training.data import Labels, atom_axes, stored
 
 
 @dataclass
@@ -30,11 +35,24 @@ class Residuals:
 
     values: torch.Tensor  # (members, values), zero where there is no label or it is not theirs
     counts: torch.Tensor  # (members or 1, values), what each counts; zero likewise
+    squared: bool = False
+    """Whether Err is the mean square, in place of RMSE + MAE."""
+
+    @classmethod
+    def joined(cls, found: Sequence[Self]) -> Self:
+        """Those of several parts as those of the whole."""
+        if len(found) == 1:
+            return found[0]
+        values = torch.cat([one.values for one in found], 1)
+        counts = torch.cat([one.counts.expand(len(one.values), -1) for one in found], 1)
+        return cls(values, counts, found[0].squared)
 
     def errors(self) -> torch.Tensor:
-        """Err = RMSE + MAE of each member: (members,); zero where nothing is labelled."""
+        """Err of each member: (members,); zero where nothing is labelled."""
         total = self.counts.sum(1)  # (members or 1,)
         total = torch.where(total > 0, total, 1)
+        if self.squared:
+            return (self.values.square() * self.counts).sum(1) / total
         # The norm, unlike the root of a mean, has a derivative (zero) where all residuals vanish.
         rmse = torch.linalg.vector_norm(self.values * self.counts.sqrt(), dim=1) / total.sqrt()
         return rmse + (self.values.abs() * self.counts).sum(1) / total
@@ -66,6 +84,11 @@ class Errors:
         return {"rmse": rmse.tolist(), "mae": (self.absolute / self.count).tolist()}
 
 
+def err(term: LossTerm, errors: Mapping[str, float]) -> float:
+    """Err of a term, from what ``Errors.result`` says of one member."""
+    return errors["rmse"] ** 2 if term.of_curvature else errors["rmse"] + errors["mae"]
+
+
 def residuals(
     model: HIPNN,
     batch: Batch,
@@ -86,7 +109,13 @@ def residuals(
     """
     quantities = {term.quantity for term in terms}
     derivatives = bool(quantities & {"forces", "stress"})
-    orders, gradient = orders_and_gradient(model, batch, derivatives, training)
+    curvature = Curvature(model, batch, training) if "hvp" in quantities else None
+    orders: torch.Tensor
+    gradient: torch.Tensor | None
+    if curvature is not None:  # the energy and its gradient are there already
+        orders, gradient = curvature.orders, curvature.gradient
+    else:
+        orders, gradient = orders_and_gradient(model, batch, derivatives, training)
     atomic_energies = orders.sum(2)  # (members, atoms)
     energy = per_system(atomic_energies, batch)  # (members, systems)
     predicted = {
@@ -102,20 +131,48 @@ def residuals(
     found = []
     for term in terms:
         label = labels[term.labels, stored(term.quantity)]
+        weights = labels["trust", term.quantity] if term.trust else None  # (systems or atoms,)
         if term.quantity == "energy_per_atom":
             label = label / batch.sizes
-        counted = torch.isfinite(label)[None]  # (1, systems or atoms, …)
-        if theirs is not None:
-            rows = theirs if term.quantity not in PER_ATOM else theirs[:, batch.systems]
-            counted = counted & rows.view(*rows.shape, *[1] * (label.ndim - 1))
-        difference = torch.where(counted, predicted[term.quantity] - label, 0).flatten(1)
-        counts = counted.to(difference.dtype)
-        if term.trust is not None:
-            weights = labels["trust", term.quantity]  # (systems or atoms,)
-            rows = weights.view(len(weights), *[1] * (label.ndim - 1))
-            counts = torch.where(counted, rows, 0).to(difference.dtype)
-        found.append(Residuals(difference, counts.flatten(1)))
+        per_atom = atom_axes(term.quantity) == 1
+        if term.quantity == "hvp":
+            assert curvature is not None
+            probes = labels["probes", term.labels]  # (atoms, 3)
+            label, per_atom = multiply(label, probes, batch), True
+            predicted["hvp"] = curvature.product(probes)
+            # One component stands for a row of the Hessian, as long as there are coordinates.
+            weights = 3 * batch.sizes[batch.systems]  # (atoms,)
+        rows = theirs[:, batch.systems] if theirs is not None and per_atom else theirs
+        found.append(compared(term, predicted[term.quantity], label, rows, weights))
     return found, orders
+
+
+def compared(
+    term: LossTerm,
+    predicted: torch.Tensor,
+    label: torch.Tensor,
+    theirs: torch.Tensor | None,
+    weights: torch.Tensor | None = None,
+) -> Residuals:
+    """The residuals of one term.
+
+    Args:
+        term: of the loss.
+        predicted: (members, rows, …).
+        label: (rows, …), NaN where there is none.
+        theirs: (members, rows) bool, which rows are whose; none if all are everyone's.
+        weights: (rows,), what each counts; none if all count one.
+    """
+    counted = torch.isfinite(label)[None]  # (1, rows, …)
+    row = [1] * (label.ndim - 1)
+    if theirs is not None:
+        counted = counted & theirs.view(*theirs.shape, *row)
+    difference = torch.where(counted, predicted - label, 0).flatten(1)
+    if weights is not None:
+        counts = torch.where(counted, weights.view(-1, *row), 0).to(difference.dtype)
+    else:
+        counts = counted.to(difference.dtype)
+    return Residuals(difference, counts.flatten(1), term.of_curvature)
 
 
 def loss(
@@ -132,7 +189,7 @@ def loss(
         orders: E_iⁿ, (members, atoms, N_int + 1).
         theirs: (members, atoms) bool, which atoms are whose; none if all are everyone's.
     """
-    total = orders.new_zeros(len(orders))
+    total = 0 * orders.sum((1, 2))  # which may be derived, though no term be there
     for weight, found in weighted:
         total = total + weight * found.errors()
     if hierarchicality_weight:

@@ -4,6 +4,9 @@ Err of a mini-batch is a root of a mean over all of it, so the derivatives of it
 up by themselves. Instead the residuals of all parts are computed first, without derivatives; then,
 part by part, the loss of the whole is derived with the residuals of the others held fixed. The sum
 is the derivative of the whole mini-batch: the steps of training stay what they were.
+
+The mean square of Hessians does add up, not over configurations alone but over columns: what they
+add is derived by itself, a few columns at a time (``training/columns.py``).
 """
 
 from collections.abc import Sequence
@@ -13,20 +16,10 @@ from typing import Self
 import torch
 
 from mlipkd.config.recipe import LossTerm
-from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.training.data import Labels
+from mlipkd.training.columns import compare_hessians, derive_hessians
+from mlipkd.training.data import Part
 from mlipkd.training.loss import Residuals, gradients, loss, residuals
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some configurations of a mini-batch."""
-
-    batch: Batch
-    labels: Labels
-    theirs: torch.Tensor | None
-    """(members, systems) bool, which configurations are whose; none if all are everyone's."""
 
 
 @dataclass(frozen=True)
@@ -62,38 +55,47 @@ def derive(
         weights: theirs.
         hierarchicality_weight: w_R.
     """
-    others = [_Found.of(model, part, terms, training=False) for part in parts if len(parts) > 1]
+    plain = [n for n, term in enumerate(terms) if term.quantity != "hessian"]
+    few = [terms[n] for n in plain]
+    others = [_Found.of(model, part, few, training=False) for part in parts if len(parts) > 1]
     total: list[torch.Tensor] = []
+    found: dict[int, Residuals] = {}
     for number, part in enumerate(parts):
-        own = _Found.of(model, part, terms, training=True)
+        own = _Found.of(model, part, few, training=True)
         whole = _joined([*others[:number], own, *others[number + 1 :]])
         losses = loss(
             hierarchicality_weight,
-            list(zip(weights, whole.terms, strict=True)),
+            list(zip([weights[n] for n in plain], whole.terms, strict=True)),
             whole.orders,
             whole.theirs,
         )
-        found = gradients(losses, list(model.parameters()))
-        total = [one + other for one, other in zip(total, found, strict=True)] if total else found
-    return total, whole.terms
+        total = _sum(total, gradients(losses, list(model.parameters())))
+        found |= zip(plain, whole.terms, strict=True)
+    for n, term in enumerate(terms):
+        if n not in found:
+            found[n], derivatives = derive_hessians(model, parts, term, weights[n])
+            total = _sum(total, derivatives)
+    return total, [found[n] for n in range(len(terms))]
 
 
 def compare(model: HIPNN, parts: Sequence[Part], terms: list[LossTerm]) -> list[Residuals]:
     """The residuals of each term alone."""
-    return _joined([_Found.of(model, part, terms, training=False) for part in parts]).terms
+    few = [term for term in terms if term.quantity != "hessian"]
+    plain = iter(_joined([_Found.of(model, part, few, training=False) for part in parts]).terms)
+    return [
+        compare_hessians(model, parts, term) if term.quantity == "hessian" else next(plain)
+        for term in terms
+    ]
+
+
+def _sum(total: list[torch.Tensor], more: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [one + other for one, other in zip(total, more, strict=True)] if total else more
 
 
 def _joined(found: Sequence[_Found]) -> _Found:
-    if len(found) == 1:
-        return found[0]
-    members = len(found[0].orders)
-    terms = []
-    for same in zip(*(one.terms for one in found), strict=True):
-        counts = [one.counts.expand(members, -1) for one in same]
-        terms.append(Residuals(torch.cat([one.values for one in same], 1), torch.cat(counts, 1)))
     theirs = [one.theirs for one in found if one.theirs is not None]
     return _Found(
-        terms,
+        [Residuals.joined(same) for same in zip(*(one.terms for one in found), strict=True)],
         torch.cat([one.orders for one in found], 1),
         torch.cat(theirs, 1) if theirs else None,
     )

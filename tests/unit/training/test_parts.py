@@ -10,9 +10,9 @@ from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.training import loop
-from mlipkd.training.data import TrainingData
+from mlipkd.training.data import Part, TrainingData
 from mlipkd.training.loop import Job, train
-from mlipkd.training.parts import Part, compare, derive
+from mlipkd.training.parts import compare, derive
 
 TERMS = [
     LossTerm(quantity="energy_per_atom", labels="reference", weight=1),
