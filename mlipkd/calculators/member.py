@@ -19,11 +19,12 @@ from mlipkd.calculators.load import in_words, load_calculator
 from mlipkd.config.calculator import CALCULATOR, SEED
 from mlipkd.config.settings import CalculatorSettings
 from mlipkd.datasets.dataset import LABELS, Dataset, columns_of, row_offsets
+from mlipkd.datasets.stationary_points import hessian
 from mlipkd.errors import InputError
 from mlipkd.openmp import one_thread
 from mlipkd.progress import progress
 
-#: What ASE calls the labels; it has no name for a Hessian.
+#: What ASE calls the labels; it has no name for a Hessian, which differences of forces give.
 PROPERTIES = {
     "energy": "energy",
     "forces": "forces",
@@ -97,18 +98,20 @@ class CalculatorMember:
                     failed[m] = in_words(error)
                     continue
                 for quantity, label in found.items():
-                    values[quantity][slice(*rows[quantity][m : m + 2])] = label
+                    own = values[quantity][slice(*rows[quantity][m : m + 2])]
+                    own[:] = label.reshape(own.shape)
         return values, failed
 
     def _labels(self, atoms: Atoms, quantities: Sequence[str]) -> dict[str, np.ndarray]:
         """One configuration's labels; all are there and finite, or an error is raised."""
-        properties = [PROPERTIES[quantity] for quantity in quantities]
+        given = [quantity for quantity in quantities if quantity in PROPERTIES]
+        properties = [PROPERTIES[quantity] for quantity in given]
         # All changed, for calculators that start from what they found last: labels then don't
         # depend on the order of the configurations, and nothing stays from one that failed.
         self.calculator.results = {}
         self.calculator.calculate(atoms, properties, all_changes)
         found = {}
-        for quantity, name in zip(quantities, properties, strict=True):
+        for quantity, name in zip(given, properties, strict=True):
             if self.calculator.results.get(name) is None:
                 raise ValueError(f"no {name} in its results")
             label = np.asarray(self.calculator.results[name], float)
@@ -120,6 +123,12 @@ class CalculatorMember:
             if not np.isfinite(label).all():
                 raise ValueError(f"{name} not finite")
             found[quantity] = label
+        if "hessian" in quantities:
+            atoms.calc = self.calculator
+            size = len(atoms)
+            found["hessian"] = hessian(atoms).reshape(size, 3, size, 3).swapaxes(1, 2)
+            if not np.isfinite(found["hessian"]).all():
+                raise ValueError("forces of displaced atoms not finite")
         return found
 
 

@@ -10,10 +10,12 @@ def predict(
     model: Annotated[Path, Option(help="Model file, or settings of a calculator.")],
     dataset: Annotated[Path, Option(help="Dataset to label.")],
     output: Annotated[Path, Option(help="Predictions to write, HDF5.")],
+    hessians: Annotated[bool, Option(help="Label with Hessians, too; of free molecules.")] = False,
     threads: Annotated[int, Option(help="CPU threads.")] = 1,
     device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
 ) -> None:
-    """Let a member label its dataset: energy, forces, atomic energies and stress.
+    """Let a member label its dataset: energy, forces, atomic energies, stress and, if asked,
+    Hessians.
 
     Example: mlipkd predict --model seed0/model.safetensors --dataset dataset.h5 --output
     seed0/predictions.h5
@@ -21,4 +23,4 @@ def predict(
     from mlipkd.device import choose_device
     from mlipkd.distillation.predict import label
 
-    label(model, dataset, output, choose_device(device, threads))
+    label(model, dataset, output, choose_device(device, threads), hessians)

@@ -157,3 +157,8 @@ class Recipe(Section):
     def needs_teacher(self) -> bool:
         """Whether a term of the loss asks for a teacher's labels."""
         return any(term.labels == "teacher" for term in self.loss)
+
+    @property
+    def needs_teachers_hessians(self) -> bool:
+        """Whether a term of the loss asks for second derivatives of a teacher."""
+        return any(term.labels == "teacher" and term.of_curvature for term in self.loss)

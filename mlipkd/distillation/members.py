@@ -1,6 +1,6 @@
 """Members: who makes an ensemble, and who is left out of it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,9 +41,11 @@ def stacked(members: list[Member], quantity: str, slab: slice, offsets: np.ndarr
     return np.stack([member.predictions.read(quantity, rows) for member in members])
 
 
-def slabs_of(dataset: DatasetFile, description: str) -> Iterator[slice]:
-    """The slabs of a dataset, showing progress."""
-    cuts = slabs(dataset.sizes)
+def slabs_of(
+    dataset: DatasetFile, description: str, quantities: Collection[str] = ()
+) -> Iterator[slice]:
+    """The slabs of a dataset, showing progress; small ones if Hessians are among the quantities."""
+    cuts = slabs(dataset.sizes**2 if "hessian" in quantities else dataset.sizes)
     return progress(cuts, len(cuts), description)
 
 

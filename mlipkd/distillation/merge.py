@@ -65,7 +65,7 @@ def _write_augmented(dataset: DatasetFile, members: list[Member], output: Path) 
             group = file.create_group(f"labels/{name}")
             for quantity in quantities:
                 arrays[name, quantity] = create(group, quantity, dataset.offsets)
-        for slab in slabs_of(dataset, "slabs merged"):
+        for slab in slabs_of(dataset, "slabs merged", quantities):
             for quantity in quantities:
                 rows = rows_of(quantity, slab, dataset.offsets)
                 predicted = stacked(kept, quantity, slab, dataset.offsets)  # (members, rows, …)

@@ -11,27 +11,33 @@ from mlipkd import artefacts, provenance
 from mlipkd.calculators.member import CalculatorMember, counted, is_calculator, refuse_most
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.output import writing_hdf5
-from mlipkd.datasets.slabs import slabs
+from mlipkd.distillation.members import slabs_of
 from mlipkd.distillation.predictions import FORMAT, create, rows_of, write_failures
+from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.prediction import QUANTITIES, predict
-from mlipkd.progress import progress
+from mlipkd.training.data import refuse_periodic
 
 
-def label(model: Path, dataset: Path, output: Path, device: torch.device) -> None:
+def label(
+    model: Path, dataset: Path, output: Path, device: torch.device, hessians: bool = False
+) -> None:
     """Write a member's energies, forces, atomic energies and, if all is periodic, stresses.
 
-    Of a calculator, those of them that it gives, and where it failed.
+    Of a calculator, those of them that it gives, and where it failed; its Hessians are central
+    differences of its forces.
 
     Args:
         model: a model file, or the settings of a calculator.
         dataset: what to label.
         output: where to write the predictions.
         device: where to compute; a calculator has options of its own.
+        hessians: write Hessians, too.
 
     Raises:
-        InputError: a file is damaged, the dataset holds an element that the model does not know, or
-            the calculator fails on more than half of the configurations.
+        InputError: a file is damaged, the dataset holds an element that the model does not know,
+            the calculator fails on more than half of the configurations, or Hessians are asked for
+            where there is a cell or no force.
     """
     member: CalculatorMember | Potential
     if is_calculator(model):
@@ -46,6 +52,9 @@ def label(model: Path, dataset: Path, output: Path, device: torch.device) -> Non
     ):
         if not labelled.periodic.all():
             quantities = [quantity for quantity in quantities if quantity != "stress"]
+        if hessians:
+            _refuse_without_hessians(model, labelled, quantities)
+            quantities.append("hessian")
         file.attrs["format"] = FORMAT
         file.attrs["record"] = json.dumps(
             provenance.record(
@@ -59,8 +68,7 @@ def label(model: Path, dataset: Path, output: Path, device: torch.device) -> Non
         )
         arrays = {quantity: create(file, quantity, labelled.offsets) for quantity in quantities}
         failed: dict[int, str] = {}
-        cuts = slabs(labelled.sizes)
-        for slab in progress(cuts, len(cuts), "slabs labelled"):
+        for slab in slabs_of(labelled, "slabs labelled", quantities):
             configurations = labelled.read(np.arange(slab.start, slab.stop))
             if isinstance(member, CalculatorMember):
                 found, reasons = member.predict(configurations, quantities)
@@ -77,3 +85,12 @@ def label(model: Path, dataset: Path, output: Path, device: torch.device) -> Non
                 f"calculator failed: {counted(failed.values())}",
                 file=sys.stderr,
             )
+
+
+def _refuse_without_hessians(model: Path, dataset: DatasetFile, quantities: list[str]) -> None:
+    if "forces" not in quantities:
+        raise InputError(
+            f"{model}: wanted a calculator with forces for Hessians, got one that gives "
+            f"{', '.join(quantities)}; choose another"
+        )
+    refuse_periodic(dataset, np.arange(len(dataset)))

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.dataset import Dataset, chosen_rows, columns_of, row_offsets
 from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch, Batcher
 from mlipkd.hipnn.derivatives import forces, orders_and_gradient, per_system, stress
 from mlipkd.hipnn.file import Potential
+from mlipkd.hipnn.hessian import hessians
 from mlipkd.hipnn.network import HIPNN
 
+#: What is said of a dataset if nothing else is asked for; ``hessian`` is said as well.
 QUANTITIES = ("energy", "forces", "atomic_energies", "stress")
 
 #: Numbers that the model holds at a time for a batch, by a rough count.
@@ -22,8 +24,9 @@ BUDGET = 4_000_000
 def predict(
     potential: Potential, dataset: Dataset, quantities: Sequence[str] = QUANTITIES
 ) -> dict[str, np.ndarray]:
-    """Energy (configurations,), forces (atoms, 3), atomic_energies (atoms,) and stress
-    (configurations, 3, 3) of all configurations, those of ``quantities``: float64, eV, Å.
+    """Energy (configurations,), forces (atoms, 3), atomic_energies (atoms,), stress
+    (configurations, 3, 3) and hessian (pairs of atoms, 3, 3) of all configurations, those of
+    ``quantities``: float64, eV, Å.
 
     Raises:
         InputError: the dataset holds an element that the model does not know, or one configuration
@@ -41,15 +44,13 @@ def predict_members(
     Raises:
         InputError: as ``predict``.
     """
-    shapes = {
-        "energy": (len(dataset),),
-        "forces": (len(dataset.species), 3),
-        "atomic_energies": (len(dataset.species),),
-        "stress": (len(dataset), 3, 3),
+    offsets = {name: row_offsets(name, dataset.offsets) for name in quantities}
+    results = {
+        name: np.empty((model.members, rows[-1], *columns_of(name)))
+        for name, rows in offsets.items()
     }
-    results = {name: np.empty((model.members, *shapes[name])) for name in quantities}
     batcher = Batcher(dataset, model.species, model.architecture.hard_max, model.dtype)
-    chunks = list(_chunks(batcher, model))[::-1]
+    chunks = list(_chunks(batcher, model, "hessian" in quantities))[::-1]
     while chunks:
         configurations = chunks.pop()
         try:
@@ -58,10 +59,9 @@ def predict_members(
         except torch.OutOfMemoryError as error:
             chunks += _halves(configurations, model, error)
             continue
-        atoms = batcher.atoms(configurations)
         for name, values in found.items():
-            rows = configurations if name in ("energy", "stress") else atoms
-            results[name][:, rows.numpy()] = values.cpu().numpy()
+            rows = chosen_rows(offsets[name], configurations.numpy())
+            results[name][:, rows] = values.cpu().numpy()
     return results
 
 
@@ -79,6 +79,8 @@ def evaluate(model: HIPNN, batch: Batch, quantities: Sequence[str]) -> dict[str,
             results["forces"] = forces(model, gradient, batch)
         if "stress" in quantities:
             results["stress"] = stress(gradient, batch)
+    if "hessian" in quantities:
+        results["hessian"] = hessians(model, batch)
     return {name: results[name] for name in quantities}
 
 
@@ -97,7 +99,7 @@ def _halves(
     return [second, first]
 
 
-def _chunks(batcher: Batcher, model: HIPNN) -> Iterator[torch.Tensor]:
+def _chunks(batcher: Batcher, model: HIPNN, curvature: bool) -> Iterator[torch.Tensor]:
     """Configurations of similar size together, as many as the budget holds."""
     shape = model.architecture
     width, number, later = shape.width, shape.sensitivities, shape.n_interactions > 1
@@ -105,7 +107,8 @@ def _chunks(batcher: Batcher, model: HIPNN) -> Iterator[torch.Tensor]:
     # Slopes of the activations, tensors and their derivatives, what atoms send and its derivative;
     # the reference holds all sensitivities and messages of each pair, too.
     per_atom = width * (shape.atom_layers + 2 * components + later * 2 * number)
-    per_pair = 6 + (0 if model.engine == "cpu" else number + width)
+    by_kernels = model.engine == "cpu" and not curvature
+    per_pair = 6 + (0 if by_kernels else number + width)
     first, last = batcher.offsets[:-1], batcher.offsets[1:]
     pairs = batcher.starts[last] - batcher.starts[first]  # (configurations,)
     cost = model.members * ((last - first) * per_atom + pairs * per_pair) + 1

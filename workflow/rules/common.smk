@@ -268,6 +268,15 @@ def labelled(dataset, family, model):
     return f"results/{dataset}/{teacher_family}/{teacher_model}/augmented.h5"
 
 
+def teaches_hessians(wildcards):
+    """Whether a family's labels hold Hessians, because somebody learns from them."""
+    return any(
+        family.learns_from == wildcards.family
+        and campaign.recipes[family.recipe].needs_teachers_hessians
+        for family in campaign.datasets[wildcards.dataset].families.values()
+    )
+
+
 def teachers_rdf(wildcards):
     """For an input: the radial distribution functions that those of a model are measured by."""
     section = campaign.datasets[wildcards.dataset]

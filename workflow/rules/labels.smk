@@ -9,6 +9,8 @@ rule predict:
         dataset_size=f"results/{DATASET}/size.json",
     output:
         predictions=f"results/{MEMBER}/predictions.h5",
+    params:
+        hessians=lambda w: "--hessians" if teaches_hessians(w) else "",
     log:
         f"logs/{MEMBER}/predict.log",
     benchmark:
@@ -22,7 +24,8 @@ rule predict:
         runtime=minutes(predicting),
     shell:
         "mlipkd predict --model {input.model:q} --dataset {input.dataset:q}"
-        " --output {output.predictions:q} --threads {threads} --device auto > {log:q} 2>&1"
+        " --output {output.predictions:q} {params.hessians} --threads {threads} --device auto"
+        " > {log:q} 2>&1"
 
 
 rule merge:

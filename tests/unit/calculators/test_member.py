@@ -77,3 +77,19 @@ def test_settings_of_another_job_are_refused(tmp_path) -> None:
     (tmp_path / "settings.yaml").write_text("dataset: test\nfamily: students\nseed: 0\n")
     with pytest.raises(ConfigError, match="calculator: wanted a value"):
         CalculatorMember(tmp_path / "settings.yaml")
+
+
+def test_hessians_are_differences_of_the_calculators_forces(write_calculator) -> None:
+    """A dimer of the Lennard-Jones potential, of which the second derivative is known."""
+    r = 1.2
+    ends = np.array([[0, 0, 0], [r, 0, 0]])
+    pair = dataset_of([([18, 18], ends, np.zeros((3, 3)))], energy=np.zeros(1))
+    options = {"rc": 1000.0}
+    member = CalculatorMember(write_calculator("ase.calculators.lj:LennardJones", options))
+    found, failed = member.predict(pair, ["energy", "forces", "hessian"])
+    assert not failed
+    slope = 4 * (-12 * r**-13 + 6 * r**-7)
+    curvature = 4 * (12 * 13 * r**-14 - 6 * 7 * r**-8)
+    along = np.diag([curvature, slope / r, slope / r])
+    expected = np.array([along, -along, -along, along])
+    np.testing.assert_allclose(found["hessian"], expected, rtol=1e-3, atol=1e-8)

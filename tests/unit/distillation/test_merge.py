@@ -174,3 +174,23 @@ def test_labels_are_not_laid_over_labels(ensemble, run, tmp_path) -> None:
     run(paths)
     with pytest.raises(InputError, match="wanted a dataset without a teacher's labels"):
         merge(tmp_path / "augmented.h5", paths, tmp_path / "b.h5", tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("atoms", [30, 10_000])
+def test_hessians_are_merged_like_any_other_label(
+    dataset, ensemble, write_predictions, run, monkeypatch, atoms
+) -> None:
+    monkeypatch.setattr("mlipkd.distillation.members.slabs", functools.partial(slabs, atoms=atoms))
+    generator = np.random.default_rng(3)
+    _, values = ensemble(1, 1, 1)
+    for given in values:
+        given["hessian"] = generator.normal(size=(sum(size**2 for size in SIZES), 3, 3))
+    paths = [
+        write_predictions(f"curved{seed}.h5", dataset, given, seed)
+        for seed, given in enumerate(values)
+    ]
+    augmented, _ = run(paths)
+    members = np.stack([given["hessian"] for given in values])
+    teacher, spread = augmented.labels["teacher"], augmented.labels["teacher_spread"]
+    np.testing.assert_allclose(teacher["hessian"], members.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(spread["hessian"], members.std(0, ddof=1), rtol=1e-9)
