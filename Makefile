@@ -5,13 +5,15 @@
 # make reliability   run all tests that inject faults, count what comes of them in docs/reliability.md
 # make reproduced CAMPAIGN=chno   run campaigns/reduced/chno.yaml, keep its tables in docs/reproduced
 # make bench   speed and memory beside hippynn, into docs/performance.md; make bench-quick: ratios
+# make bench-hessians   what training on Hessians costs, into docs/hessians.md
 
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: install demo reproduced test test-slow test-slurm test-gromacs reliability lint bench bench-quick docs clean
+.PHONY: install demo reproduced test test-slow test-slurm test-gromacs reliability lint bench bench-quick
+.PHONY: bench-hessians docs clean
 
 install: $(VENV)/installed
 
@@ -69,6 +71,9 @@ bench: $(VENV)/benchmarks-installed
 
 bench-quick: $(VENV)/benchmarks-installed
 	@python -m benchmarks.speed --quick
+
+bench-hessians: install
+	python -m benchmarks.hessians
 
 $(VENV)/benchmarks-installed: $(VENV)/installed
 	$(PIP) --editable '.[bench]'
