@@ -34,6 +34,12 @@ MB = 1e6
 NUMBER, PAIR, LABELS = 4, 20, 64
 #: Bytes of an atom's part of a column of a Hessian.
 COLUMN = 24
+#: Sweeps through the layers of a product of a Hessian with a vector, and of each column of a whole
+#: one, with their derivatives by the weights; what docs/hessians.md shows beside those of forces.
+PRODUCT, EACH = 5, 2.5
+#: Arrays that either holds, of a number for each pair of neighbours and sensitivity or feature; and
+#: how many numbers those of the columns that are made together have: see ``hipnn/hessian.py``.
+ARRAYS, TOGETHER = 50, 2e6
 #: Bytes that the neighbours of training data may take; see ``training/data.py``.
 BLOCK = 4 * 2**30
 #: Bytes of an atom in a file of the COMP6 layout: a position and a force in single precision.
@@ -78,8 +84,16 @@ def train(size: Size, members: Sequence[TrainSettings], epochs: int | None = Non
     in_batch = recipe.batch.configurations or (recipe.batch.pairs or 1) / max(
         1, pairs / configurations
     )
+    quantities = {term.quantity for term in recipe.loss}
     # Derivatives of the forces take the way through the layers twice.
-    sweeps = 1 if {term.quantity for term in recipe.loss} <= ENERGIES else 2
+    sweeps: float = 1 if quantities <= ENERGIES else 2
+    product = min(1, in_batch / configurations) * pairs * (shape.sensitivities + shape.width)
+    curved = 0.0
+    if "hvp" in quantities:
+        sweeps, curved = sweeps + PRODUCT, product
+    if "hessian" in quantities:
+        columns = 3 * size.atoms / size.configurations
+        sweeps, curved = sweeps + columns * EACH, max(3 * product, TOGETHER / len(members))
     epochs = recipe.optimiser.epochs if epochs is None else epochs
     passes = epochs * sweeps * len(members)
     batch_atoms = min(1, in_batch / configurations) * atoms
@@ -95,7 +109,7 @@ def train(size: Size, members: Sequence[TrainSettings], epochs: int | None = Non
         {
             "start": 1,
             "kept": (min(pairs * PAIR, BLOCK) + size.bytes * share) / MB,
-            "batch": batch * sweeps * len(members) * NUMBER / MB,
+            "batch": (batch * min(sweeps, 2) + curved * ARRAYS) * len(members) * NUMBER / MB,
         },
     )
 
@@ -108,9 +122,10 @@ def _share_trained(size: Size, split: Split, draws: int) -> float:
     return min(share, draws * (split.train / size.configurations + split.validation))
 
 
-def predict(size: Size, shape: Architecture) -> Work:
-    """Labelling a dataset by one member."""
-    return _inference(size, shape, 1, size.atoms, min(size.atoms, SLAB))
+def predict(size: Size, shape: Architecture, hessians: bool = False) -> Work:
+    """Labelling a dataset by one member, with Hessians, too, if somebody learns from them."""
+    columns = _columns(size) if hessians else 0
+    return _inference(size, shape, 1, size.atoms, min(size.atoms, SLAB), columns)
 
 
 def errors(
@@ -119,8 +134,7 @@ def errors(
     """Comparing members with the test split, by their Hessians, too, if the dataset has any."""
     # What is held out of training may be any part of the dataset.
     atoms = size.atoms * (1 if split.held_out else split.test)
-    # Each column of a Hessian takes as long as energies and forces do, twice as it is a derivative.
-    columns = 2 * 3 * size.atoms / size.configurations if hessians else 0
+    columns = _columns(size) if hessians else 0
     return _inference(size, shape, members, atoms, min(atoms, SLAB), columns)
 
 
@@ -128,6 +142,12 @@ def comp6(size: Size, file_bytes: int, shape: Architecture, members: int) -> Wor
     """Comparing members with suites in files of so many bytes; these are read whole."""
     atoms = file_bytes / COMP6_ATOM
     return _inference(size, shape, members, atoms, atoms)
+
+
+def _columns(size: Size) -> float:
+    """Columns of a Hessian, each of which takes as long as energies and forces do, twice as it is a
+    derivative."""
+    return 2 * 3 * size.atoms / size.configurations
 
 
 def _inference(
@@ -160,10 +180,12 @@ def _inference(
     )
 
 
-def calculate(atoms: float) -> Work:
-    """Asking a calculator for the labels of so many atoms."""
-    at_once = min(atoms, SLAB) * LABELS / MB
-    return Work("calculation", {"start": 1, "atoms": atoms}, {"start": 1, "kept": at_once})
+def calculate(atoms: float, hessians_of: float = 0) -> Work:
+    """Asking a calculator for the labels of so many atoms; with Hessians, those of molecules of so
+    many atoms, which displace each of them both ways along each axis."""
+    times = 1 + 6 * hessians_of
+    at_once = min(atoms, SLAB) * (LABELS + 3 * hessians_of * COLUMN) / MB
+    return Work("calculation", {"start": 1, "atoms": atoms * times}, {"start": 1, "kept": at_once})
 
 
 def merge(size: Size, members: int) -> Work:

@@ -19,8 +19,10 @@ from mlipkd.hipnn.batch import Batch, Batcher, ranges
 from mlipkd.hipnn.neighbours import neighbours_of
 from mlipkd.training.trust import TrustIn
 
-#: Bytes that the neighbours of one block may take.
+#: Bytes that the neighbours and Hessians of one block may take.
 BLOCK_BYTES = 4 * 2**30
+#: Bytes of a Hessian for each pair of its atoms.
+HESSIAN_PAIR_BYTES = 9 * 8
 #: Configurations looked at to estimate how many neighbours there are.
 SAMPLE = 64
 
@@ -118,9 +120,10 @@ class TrainingData:
         pairs = len(neighbours_of(file.read(sample), cutoff).senders)
         self.mean_pairs = pairs / len(sample)
         pair_bytes = 8 + 3 * dtype.itemsize
-        number = max(
-            1, int(np.ceil(self.mean_pairs * len(configurations) * pair_bytes / BLOCK_BYTES))
-        )
+        hessians = len({term.labels for term in terms if term.of_curvature})
+        held = self.mean_pairs * len(configurations) * pair_bytes
+        held += hessians * float((file.sizes[configurations] ** 2).sum()) * HESSIAN_PAIR_BYTES
+        number = max(1, int(np.ceil(held / BLOCK_BYTES)))
         self._blocks = [np.sort(block) for block in np.array_split(configurations, number)]
         self._kept = self._load(self._blocks[0]) if number == 1 else None
 

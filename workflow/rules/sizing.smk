@@ -33,10 +33,10 @@ def training(wildcards, input):
 
 
 def predicting(wildcards, input):
-    size = Size.read(input.dataset_size)
+    size, hessians = Size.read(input.dataset_size), teaches_hessians(wildcards)
     if not one_gpu(wildcards):
-        return work.calculate(size.atoms)
-    return work.predict(size, architecture(wildcards))
+        return work.calculate(size.atoms, hessians * size.atoms / size.configurations)
+    return work.predict(size, architecture(wildcards), hessians)
 
 
 def merging(wildcards, input):

@@ -48,3 +48,23 @@ def test_knows_whether_it_needs_a_teacher():
     reference = term(1, labels="reference")
     assert not Recipe(loss=[reference], batch=Batch(pairs=1)).needs_teacher
     assert Recipe(loss=[reference, term(1)], batch=Batch(pairs=1)).needs_teacher
+
+
+def test_products_name_their_probes_and_nothing_else_does():
+    named = {"labels": "teacher", "weight": 1, "probes": {"kind": "one_hot"}}
+    assert LossTerm(quantity="hvp", **named).probes.fresh
+    with pytest.raises(ValidationError, match="add probes"):
+        term(1, "hvp")
+    with pytest.raises(ValidationError, match="wanted probes with hvp alone, got hessian"):
+        LossTerm(quantity="hessian", **named)
+    with pytest.raises(ValidationError, match="kind"):
+        LossTerm(quantity="hvp", labels="teacher", weight=1, probes={"kind": "uniform"})
+    with pytest.raises(ValidationError, match="wanted trust with quantities"):
+        LossTerm(quantity="hvp", trust={}, **named)
+
+
+def test_knows_whether_it_needs_a_teachers_hessians():
+    for labels, wanted in (("reference", False), ("teacher", True)):
+        terms = [term(1), term(1, "hessian", labels)]
+        assert Recipe(loss=terms, batch=Batch(pairs=1)).needs_teachers_hessians is wanted
+    assert not Recipe(loss=[term(1)], batch=Batch(pairs=1)).needs_teachers_hessians

@@ -21,9 +21,14 @@ SIZE = Size(
 )
 
 
-def settings(epochs=10, batch=8, forces=False, split=None, seed=0, **shape) -> TrainSettings:
+def settings(
+    epochs=10, batch=8, forces=False, split=None, seed=0, curvature=None, **shape
+) -> TrainSettings:
     """Settings of one member; energies alone, 80 % to train on and to validate with."""
-    quantities = ["energy", "forces"] if forces else ["energy"]
+    terms = [{"quantity": q} for q in (["energy", "forces"] if forces else ["energy"])]
+    if curvature:
+        probes = {"kind": "rademacher"} if curvature == "hvp" else None
+        terms.append({"quantity": curvature, "probes": probes})
     return TrainSettings(
         dataset="metal",
         family="teachers",
@@ -31,7 +36,7 @@ def settings(epochs=10, batch=8, forces=False, split=None, seed=0, **shape) -> T
         architecture=small_shape(soft_max=3.0, hard_max=4.0, **shape),
         recipe=Recipe.model_validate(
             {
-                "loss": [{"quantity": q, "labels": "reference", "weight": 1} for q in quantities],
+                "loss": [{"labels": "reference", "weight": 1, **term} for term in terms],
                 "optimiser": {"epochs": epochs},
                 "batch": {"configurations": batch},
             }

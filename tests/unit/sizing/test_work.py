@@ -76,3 +76,22 @@ def test_datasets_are_made_or_read():
     assert curved.seconds["molecules-xtb"] > 2 * 3 * (1 + 20 + 10)
     read = work.dataset(AseFile(reader="ase", files=["a.xyz"]), 2_000_000)
     assert read.seconds == {"start": 1, "aluminium-emt": 0, "molecules-xtb": 0, "file": 2.0}
+
+
+def test_products_cost_the_same_for_any_molecule_and_hessians_do_not(size):
+    larger = type(size)(**{**vars(size), "configurations": 500})
+    for curvature, growth in (("hvp", 1), ("hessian", 2)):
+        small, large = (
+            work.train(one, [settings(forces=True, curvature=curvature)]).seconds["multiplied"]
+            - work.train(one, [settings(forces=True)]).seconds["multiplied"]
+            for one in (size, larger)
+        )
+        assert large / small == pytest.approx(growth)
+
+
+def test_labelling_with_hessians_takes_all_their_columns(size):
+    shape = settings().architecture
+    plain, curved = (work.predict(size, shape, hessians) for hessians in (False, True))
+    ratio = curved.seconds["multiplied"] / plain.seconds["multiplied"]
+    assert ratio == pytest.approx(1 + 2 * 300)
+    assert work.calculate(100, hessians_of=10).seconds["atoms"] == 100 * 61
