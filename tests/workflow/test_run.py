@@ -268,3 +268,16 @@ def test_each_student_learns_from_the_teacher_of_its_seed(workspace):
         assert f"--dataset {merged} " in trained
     assert not any(f"--output {teachers}/augmented.h5" in line for line in workspace.commands)
     assert workspace.planned() == set()
+
+
+def test_those_label_with_hessians_whom_somebody_learns_them_from(workspace):
+    campaign = workspace.config
+    term = {"quantity": "hvp", "labels": "teacher", "weight": 1, "probes": {"kind": "one_hot"}}
+    campaign["recipes"]["first"]["loss"].append(term)
+    workspace.config = campaign
+    shown = workspace.snakemake("--cores", "2", "--dry-run", "--printshellcmds")
+    assert shown.returncode == 0, shown.stderr
+    commands = [line for line in shown.stdout.splitlines() if "mlipkd predict" in line]
+    labelled = {"--hessians" in line for line in commands if "water/teachers" in line}
+    others = {"--hessians" in line for line in commands if "water/students" in line}
+    assert (labelled, others) == ({True}, {False})
