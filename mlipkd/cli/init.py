@@ -71,14 +71,15 @@ def _with_units(file: Path, section, options: dict):
     import sys
     from dataclasses import replace
 
+    from mlipkd.config.dataset import AseFile
+    from mlipkd.config.load import parse_section
     from mlipkd.datasets.sources import read_source
     from mlipkd.datasets.unit_guess import guess_units
 
-    keys = section.model_dump(include=section.model_fields_set, exclude={"reader", "files"})
+    keys = section.model_dump(include=section.model_fields_set)
     stated = {key for key, value in options.items() if value is not None}
     plain = {key: value for key, value in keys.items() if not key.endswith(("_unit", "_sign"))}
-    as_it_stands = source.section_of(file, section.reader, plain)
-    found = guess_units(read_source(file.stem, as_it_stands))
+    found = guess_units(read_source(file.stem, AseFile(**plain)))
     guesses = [guess for guess in found if guess.key not in stated]
     if sys.stdin.isatty():
         guesses = [
@@ -86,7 +87,7 @@ def _with_units(file: Path, section, options: dict):
             for guess in guesses
         ]
     known = {guess.key: guess.value for guess in guesses if guess.reason}
-    return source.section_of(file, section.reader, {**keys, **known}), guesses
+    return parse_section(AseFile, {**keys, **known}, str(file)), guesses
 
 
 def _asked(guess) -> str | int:

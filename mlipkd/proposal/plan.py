@@ -1,6 +1,5 @@
 """The plan: as much data and as many epochs as minutes allow, counted as the workflow counts."""
 
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,21 +46,25 @@ def plan(choices: Choices, size: Size) -> Plan:
     """
     sizing = _sizing()
     pool = round(size.configurations * (1 - choices.test - choices.validation))
-    amounts = [pool]
-    while amounts[-1] // 2 >= FEWEST:
-        amounts.append(amounts[-1] // 2)
-    for train, epochs in itertools.product(amounts, EPOCHS):
-        text = campaign_text(
-            choices,
-            train=None if train == pool else train,
-            epochs=epochs,
-            batch=_batch(size, train),
-        )
-        campaign = parse_section(Campaign, yaml.safe_load(text), "proposal")
-        seconds = _training(campaign, choices.name, size, sizing)
-        if seconds <= BUDGET:
-            break
-    return Plan(text, campaign, seconds)
+    train, shortest = pool, _with(choices, size, sizing, pool, EPOCHS[-1])
+    while shortest.seconds > BUDGET and train // 2 >= FEWEST:
+        train //= 2
+        shortest = _with(choices, size, sizing, train, EPOCHS[-1])
+    longer = (_with(choices, size, sizing, train, epochs) for epochs in EPOCHS[:-1])
+    return next((found for found in longer if found.seconds <= BUDGET), shortest)
+
+
+def _with(choices: Choices, size: Size, sizing: Sizing, train: int, epochs: int) -> Plan:
+    """The campaign with so many configurations to train on, and epochs."""
+    pool = round(size.configurations * (1 - choices.test - choices.validation))
+    text = campaign_text(
+        choices,
+        train=None if train == pool else train,
+        epochs=epochs,
+        batch=_batch(size, train),
+    )
+    campaign = parse_section(Campaign, yaml.safe_load(text), "proposal")
+    return Plan(text, campaign, _training(campaign, choices.name, size, sizing))
 
 
 def _batch(size: Size, train: int) -> int:

@@ -21,7 +21,7 @@ FEWEST = 20
 #: From so many groups on, these are divided and not configurations.
 GROUPS = 20
 #: Fractions of the test and the validation split, and configurations that are enough for each.
-TEST, VALIDATION, ENOUGH = 0.2, 0.1, (2000, 500)
+TEST, VALIDATION, ENOUGH = 0.2, 0.1, (2000, 250)
 
 
 def propose(dataset: Dataset, source: AnySource, report: Report, guesses: list[Guess]) -> Plan:
