@@ -20,6 +20,8 @@ def init(
     virial_key: source.VirialKey = None,
     energy_unit: source.EnergyUnit = None,
     length_unit: source.LengthUnit = None,
+    force_unit: source.ForceUnit = None,
+    hessian_unit: source.HessianUnit = None,
     force_sign: source.ForceSign = None,
     group_key: source.GroupKey = None,
 ) -> None:

@@ -6,7 +6,9 @@ from typing import Annotated
 from typer import Argument, Option
 
 File = Annotated[Path, Argument(help="A dataset of mlipkd or of others.")]
-Reader = Annotated[str | None, Option(help="ani-al, ani1x, comp6, openreact or ase; guessed if left out.")]
+Reader = Annotated[
+    str | None, Option(help="ani-al, ani1x, comp6, openreact or ase; guessed if left out.")
+]
 Energy = Annotated[str | None, Option(help="ani1x: key of the energy.")]
 Forces = Annotated[str | None, Option(help="ani1x: key of the forces.")]
 EnergyKey = Annotated[str | None, Option(help="ase: name of the energy.")]
@@ -16,9 +18,7 @@ VirialKey = Annotated[str | None, Option(help="ase: name of the virial, − stre
 EnergyUnit = Annotated[str | None, Option(help="ase, openreact: eV, meV, Ha, kcal/mol, kJ/mol.")]
 LengthUnit = Annotated[str | None, Option(help="ase, openreact: Å, bohr, nm.")]
 ForceUnit = Annotated[str | None, Option(help="openreact: Ha/Å, Ha/bohr, eV/Å, …")]
-HessianUnit = Annotated[
-    str | None, Option(help="openreact: Ha/Å^2, Ha/bohr^2, eV/Å^2, …")
-]
+HessianUnit = Annotated[str | None, Option(help="openreact: Ha/Å^2, Ha/bohr^2, eV/Å^2, …")]
 ForceSign = Annotated[int | None, Option(help="ase, openreact: 1 forces, -1 gradients.")]
 GroupKey = Annotated[str | None, Option(help="ase: name of the group.")]
 
