@@ -15,9 +15,9 @@ from mlipkd.sizing import work
 from mlipkd.sizing.estimate import Sizing
 from mlipkd.sizing.size import Size
 
-#: What all training together may take on one core, s: the rest of ten minutes on two cores is for
-#: what jobs take to start, for labels and for errors.
-BUDGET = 600.0
+#: What all training together may take on one core, s, by estimates that a busy machine takes up to
+#: twice as long as. The rest of ten minutes on two cores is for labels, errors and starting.
+BUDGET = 450.0
 #: Epochs at most, from what a small dataset gets down to what a large one must have.
 EPOCHS = (200, 150, 120, 100, 80, 60, 40)
 #: Fewer configurations to train on would not be halved again.

@@ -43,7 +43,7 @@ def test_training_is_within_the_budget(labels, configurations, atoms) -> None:
 
 
 def test_small_data_are_used_whole_and_for_long() -> None:
-    found = plan(CHOICES, size(200, 9))
+    found = plan(CHOICES, size(100, 9))
     assert found.campaign.datasets["data"].split.train is None
     assert found.campaign.recipes["reference"].optimiser.epochs == 200
 
