@@ -21,7 +21,7 @@ BUDGET = 450.0
 #: Epochs at most, from what a small dataset gets down to what a large one must have.
 EPOCHS = (200, 150, 120, 100, 80, 60, 40)
 #: Fewer configurations to train on would not be halved again.
-FEWEST = 100
+FEWEST = 50
 #: Atoms in a mini-batch, about, configurations at most, and mini-batches in an epoch at least.
 BATCH_ATOMS, BATCH, STEPS = 200, 32, 20
 
