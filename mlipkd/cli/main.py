@@ -27,6 +27,7 @@ from mlipkd.cli.evaluate_structure import evaluate_structure
 from mlipkd.cli.fetch import fetch
 from mlipkd.cli.figure import figure
 from mlipkd.cli.fit_sizing import fit_sizing
+from mlipkd.cli.init import init
 from mlipkd.cli.merge import merge
 from mlipkd.cli.predict import predict
 from mlipkd.cli.recommend import recommend
@@ -50,6 +51,7 @@ app = typer.Typer(
     add_completion=False,
 )
 VERBS = (
+    init,
     check,
     slurm_check,
     whereabouts,

@@ -73,15 +73,29 @@ class AseFile(Section):
     energy_key: str = "energy"
     """Name of the energy in `info`, or `energy` for the calculator's own."""
     forces_key: str | None = "forces"
-    """Name of the forces in `arrays`, `forces` for the calculator's own, or none."""
+    """Name of the forces in `arrays`, `forces` for the calculator's own, or none; an atom alone
+    needs none."""
+    stress_key: str | None = None
+    """Name of the stress in `info`, 3 × 3 or Voigt's 6, or `stress` for the calculator's own;
+    positive under tension."""
+    virial_key: str | None = None
+    """Name of the virial in `info`, 3 × 3 or Voigt's 6, which is − stress · volume."""
     energy_unit: EnergyUnit = "eV"
-    """Unit of the energies as they stand in the file."""
+    """Unit of the energies as they stand in the file; forces, stresses and virials go with it."""
     length_unit: LengthUnit = "Å"
-    """Unit of the positions as they stand in the file."""
+    """Unit of the positions as they stand in the file; forces and stresses go with it."""
     force_sign: Literal[1, -1] = 1
     """1 if the file holds forces, -1 if it holds gradients."""
     group_key: str | None = None
     """Key in `info` that says which trajectory or molecule a configuration belongs to."""
+
+    @model_validator(mode="after")
+    def _stress_or_virial(self) -> Self:
+        if self.stress_key and self.virial_key:
+            raise ValueError(
+                "wanted stress_key or virial_key, which say the same, got both; remove one"
+            )
+        return self
 
 
 class Frames(Section):

@@ -6,6 +6,7 @@ from mlipkd.datasets.consistency import Consistency, consistency
 from mlipkd.datasets.contacts import Contacts, contacts
 from mlipkd.datasets.curvature import bad_hessians, periodic_hessians, scale
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.outliers import outliers
 from mlipkd.datasets.scales import energy_mistake, length_mistake
 from mlipkd.datasets.soundness import bad_labels, bad_positions, overlaps
 from mlipkd.datasets.temperature import Temperature, temperature
@@ -66,6 +67,13 @@ def _remarks(
             f"{near} configurations have atoms closer than {CLOSE} Å: {found.describe(m)} in "
             f"{dataset.place(m)}"
         )
+    if not dataset.beads:
+        if alone := int((dataset.sizes == 1).sum()):
+            remarks.append(
+                f"{alone} configurations are an atom alone: these have no neighbours, and count "
+                "in the fit of the elements' energies as all others do"
+            )
+        remarks += outliers(dataset)
     if heat:
         remarks.append(str(heat))
     elif "forces" in dataset.labels["reference"]:

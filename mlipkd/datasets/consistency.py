@@ -66,6 +66,8 @@ class Consistency:
     """+1 if energies and forces go together."""
     correlation: float
     """How well they go together; near ±1 if the slope can be relied on."""
+    stiffness: float
+    """Median of -ΔF·ΔR/|ΔR|²: how forces restore what moved, eV/Å²; that of bonds and crystals."""
 
     def fault(self) -> str | None:
         """What is wrong with the forces, or none if nothing is for certain."""
@@ -116,15 +118,15 @@ def consistency(dataset: Dataset) -> Consistency | None:
         starts = np.linspace(0, len(dataset) - RUN_LENGTH, RUNS).astype(int)
         dataset = dataset.select(np.add.outer(starts, np.arange(RUN_LENGTH)).ravel())
     found = [
-        (displacement, work, difference)
+        pair
         for one, other in _candidates(dataset)
         if (pair := _pair(dataset, one, other)) is not None
-        for displacement, work, difference in [pair]
-        if NEAREST < displacement < FARTHEST and np.isfinite(work)
+        and NEAREST < pair[0] < FARTHEST
+        and np.isfinite(pair).all()
     ]
     if len(found) < FEWEST_PAIRS:
         return None
-    _, work, difference = np.array(sorted(found)[:PAIRS]).T  # (pairs,)
+    _, work, difference, stiffness = np.array(sorted(found)[:PAIRS]).T  # (pairs,)
     products = work @ work, work @ difference, difference @ difference
     if products[0] == 0 or products[2] == 0:
         return None
@@ -132,6 +134,7 @@ def consistency(dataset: Dataset) -> Consistency | None:
         pairs=len(work),
         slope=products[1] / products[0],
         correlation=products[1] / np.sqrt(products[0] * products[2]),
+        stiffness=float(np.median(stiffness)),
     )
 
 
@@ -156,8 +159,8 @@ def _candidates(dataset: Dataset) -> Iterator[tuple[int, int]]:
             yield from sorted(by_print.union(itertools.pairwise(members)))
 
 
-def _pair(dataset: Dataset, one: int, other: int) -> tuple[float, float, float] | None:
-    """Displacement (Å, rms), work and energy difference (eV) of two configurations, if near."""
+def _pair(dataset: Dataset, one: int, other: int) -> tuple[float, float, float, float] | None:
+    """Displacement (Å, rms), work and energy difference (eV) and stiffness (eV/Å²) of a pair."""
     here, there = (slice(*dataset.offsets[m : m + 2]) for m in (one, other))
     reference = dataset.labels["reference"]
     positions, moved = dataset.positions[here], dataset.positions[there]  # (atoms, 3)
@@ -174,7 +177,9 @@ def _pair(dataset: Dataset, one: int, other: int) -> tuple[float, float, float] 
         step, moved_forces = moved @ turn - positions, moved_forces @ turn
     work = -0.5 * np.sum((forces + moved_forces) * step)
     difference = reference["energy"][other] - reference["energy"][one]
-    return float(np.sqrt((step**2).sum(1).mean())), float(work), float(difference)
+    squared = float((step**2).sum())  # Å²
+    stiffness = -np.sum((moved_forces - forces) * step) / squared if squared else np.nan
+    return np.sqrt(squared / len(step)), float(work), float(difference), float(stiffness)
 
 
 def _periodic_step(

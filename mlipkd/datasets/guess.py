@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 
 from mlipkd.datasets.file import FORMAT, open_hdf5
+from mlipkd.datasets.readers.ase_names import names_in
 from mlipkd.errors import InputError
 
 
@@ -20,10 +21,10 @@ def guess_source(path: Path) -> dict[str, str | None]:
     """The reader that fits a file made by others, and the keys it needs.
 
     Raises:
-        InputError: an HDF5 file of no known layout.
+        InputError: an HDF5 file of no known layout, or a file that ASE does not read.
     """
     if not h5py.is_hdf5(path):
-        return {"reader": "ase"}
+        return {"reader": "ase", **names_in(str(path)).keys()}
     with open_hdf5(path) as file:
         keys = _keys_of_first_data_group(file["/"])
     if {"species", "cell", "force"} <= keys:

@@ -58,15 +58,23 @@ def length_mistake(found: Contacts) -> str | None:
 
 def energy_mistake(dataset: Dataset) -> str | None:
     """The mistake in the unit of energy, or none; total energies of light elements show it."""
-    energy = dataset.labels["reference"].get("energy")
-    if energy is None or dataset.beads or dataset.species.max() > len(ATOMS):
-        return None
-    atoms = HARTREE * np.array(ATOMS)[dataset.species.astype(int) - 1]  # (atoms,)
-    ratio = np.median(energy / np.add.reduceat(atoms, dataset.offsets[:-1]))
+    ratio = of_isolated_atoms(dataset)
     for mistake, factor in ENERGY_MISTAKES.items():
-        if LEAST < ratio / factor < MOST:
+        if ratio is not None and LEAST < ratio / factor < MOST:
             return (
                 f"wanted energies in eV, got {ratio:.4g} times those of the isolated atoms: they "
                 f"look as if {mistake}; state the unit they are in, or convert them"
             )
     return None
+
+
+def of_isolated_atoms(dataset: Dataset) -> float | None:
+    """Energies over those of the isolated atoms with all electrons, as a median.
+
+    None without energies, or where there are elements heavier than neon, or beads.
+    """
+    energy = dataset.labels["reference"].get("energy")
+    if energy is None or dataset.beads or dataset.species.max() > len(ATOMS):
+        return None
+    atoms = HARTREE * np.array(ATOMS)[dataset.species.astype(int) - 1]  # (atoms,)
+    return float(np.median(energy / np.add.reduceat(atoms, dataset.offsets[:-1])))

@@ -67,7 +67,7 @@ def read_source(name: str, source: AnySource) -> Dataset:
         case OpenReact():
             blocks = openreact.read(source)
         case AseFile():
-            blocks = ase_file.read(source)
+            blocks, masked = ase_file.read(source), ase_file.masked(source)
         case Trajectory():
             beads, blocks = trajectory.read(source)
         case MappedHDF5():

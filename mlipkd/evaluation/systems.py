@@ -13,16 +13,18 @@ TEMPERATURE = 300.0
 
 
 def system_of(dataset: Dataset, atoms: int) -> Atoms:
-    """A system of at least ``atoms`` atoms, made of the dataset's first configuration.
+    """A system of at least ``atoms`` atoms, made of the dataset's first configuration of several.
 
     A periodic one is repeated, directions that are short first. Of a molecule, copies are put on a
     lattice about as dense as a liquid, in free space.
     """
+    m = int((dataset.sizes > 1).argmax())  # or 0, where all are atoms alone
+    own = slice(*dataset.offsets[m : m + 2])
     one = Atoms(
-        dataset.species[: dataset.offsets[1]],
-        dataset.positions[: dataset.offsets[1]],
-        cell=dataset.cells[0],
-        pbc=dataset.periodic[0],
+        dataset.species[own],
+        dataset.positions[own],
+        cell=dataset.cells[m],
+        pbc=dataset.periodic[m],
     )
     if not one.pbc.any():
         centred = one.positions - one.positions.mean(axis=0)  # (atoms, 3)

@@ -73,5 +73,7 @@ def stress(gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
     It is NaN for free systems, which have no volume.
     """
     per_atom = torch.einsum("ija,mijb->miab", batch.vectors, gradient)  # (members, atoms, 3, 3)
-    volumes = torch.where(batch.volumes > 0, batch.volumes, torch.nan)
-    return per_system(per_atom, batch) / volumes[:, None, None].to(gradient.dtype)
+    free = (batch.volumes == 0)[:, None, None]  # (systems, 1, 1)
+    # Filled in last: derivatives of a division by NaN are NaN, also where nothing asks for them.
+    volumes = torch.where(free, 1, batch.volumes[:, None, None]).to(gradient.dtype)
+    return (per_system(per_atom, batch) / volumes).masked_fill(free, torch.nan)

@@ -3,13 +3,13 @@
 Units and the force sign are the configuration's, since such files seldom state them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import PropertyNotImplementedError
 from ase.io import iread
+from ase.stress import voigt_6_to_full_3x3_stress
 
 from mlipkd.config.dataset import AseFile
 from mlipkd.datasets.blocks import Block
@@ -18,15 +18,25 @@ from mlipkd.units import ENERGY, LENGTH
 
 
 def read(source: AseFile) -> Iterator[Block]:
-    """Blocks of one configuration each."""
+    """Blocks of one configuration each.
+
+    An atom alone feels no force, whether the file says so or not. A stress is NaN where there is
+    no volume, or where an atom alone has none.
+
+    Raises:
+        InputError: a file that ASE does not read, or a label that is missing or has another shape.
+    """
     energy_unit, length_unit = ENERGY[source.energy_unit], LENGTH[source.length_unit]
     for path in source.files:
-        for index, atoms in enumerate(_frames(path)):
+        for index, atoms in enumerate(frames(path)):
             where = f"{path}: configuration {index}"
             labels = {"energy": np.array([_energy(where, atoms, source.energy_key)]) * energy_unit}
             if source.forces_key:
                 forces = _forces(where, atoms, source.forces_key)
                 labels["forces"] = forces[None] * source.force_sign * energy_unit / length_unit
+            if source.stress_key or source.virial_key:
+                stress = _stress(where, atoms, source.stress_key, source.virial_key)
+                labels["stress"] = stress[None] * energy_unit / length_unit**3
             yield Block(
                 place=path,
                 species=atoms.numbers,
@@ -38,15 +48,20 @@ def read(source: AseFile) -> Iterator[Block]:
             )
 
 
-def _frames(path: str) -> Iterator[Atoms]:
+def masked(source: AseFile) -> tuple[str, ...]:
+    """The quantities that may be missing here and there."""
+    return ("stress",) if source.stress_key or source.virial_key else ()
+
+
+def frames(path: str) -> Iterator[Atoms]:
     """A file's configurations; whatever ASE's parsers raise names the file."""
     if not Path(path).is_file():
         raise InputError(f"{path}: wanted a file, found none; check the path")
-    frames = iread(path, index=":")
+    found = iread(path, index=":")
     count = 0
     while True:
         try:
-            atoms = next(frames)
+            atoms = next(found)
         except StopIteration:
             break
         except Exception as error:
@@ -61,27 +76,44 @@ def _frames(path: str) -> Iterator[Atoms]:
         raise InputError(f"{path}: wanted configurations, found none; check the file")
 
 
+def results(atoms: Atoms) -> dict[str, object]:
+    """What the file holds as results of a calculator, by ASE's names."""
+    return {} if atoms.calc is None else atoms.calc.results
+
+
 def _energy(where: str, atoms: Atoms, key: str) -> float:
-    if key in atoms.info:
-        return _number(where, key, atoms.info[key])
-    if key == "energy" and atoms.calc is not None:
-        try:
-            return atoms.get_potential_energy()
-        except PropertyNotImplementedError:
-            pass
-    raise _missing(where, "energy_key", key, list(atoms.info) + _results(atoms))
+    found = {**results(atoms), **atoms.info}
+    if key not in found:
+        raise _missing(where, "energy_key", key, found)
+    return _number(where, key, found[key])
 
 
 def _forces(where: str, atoms: Atoms, key: str) -> np.ndarray:
     """(atoms, 3), in the file's unit and sign."""
-    if key in atoms.arrays:
-        return np.asarray(atoms.arrays[key], float)
-    if key == "forces" and atoms.calc is not None:
-        try:
-            return atoms.get_forces(apply_constraint=False)
-        except PropertyNotImplementedError:
-            pass
-    raise _missing(where, "forces_key", key, list(atoms.arrays) + _results(atoms))
+    found = {**results(atoms), **atoms.arrays}
+    if key in found:
+        return np.asarray(found[key], float)
+    if len(atoms) == 1:
+        return np.zeros((1, 3))
+    raise _missing(where, "forces_key", key, found)
+
+
+def _stress(where: str, atoms: Atoms, stress_key: str | None, virial_key: str | None) -> np.ndarray:
+    """(3, 3), in the file's unit, positive under tension; by the one key that is given."""
+    key = stress_key or virial_key or ""
+    found = {**results(atoms), **atoms.info}
+    if not atoms.pbc.all() or (len(atoms) == 1 and key not in found):
+        return np.full((3, 3), np.nan)
+    if key not in found:
+        setting = "stress_key" if stress_key else "virial_key"
+        raise _missing(where, setting, key, found)
+    value = np.asarray(found[key])
+    if value.dtype.kind not in "fi" or value.shape not in [(6,), (9,), (3, 3)]:
+        raise InputError(
+            f"{where}: wanted 6 numbers or 3 × 3 as {key!r}, got {value.tolist()!r}; mend it"
+        )
+    tensor = voigt_6_to_full_3x3_stress(value) if value.size == 6 else value.reshape(3, 3)
+    return tensor if stress_key else -tensor / atoms.cell.volume
 
 
 def _number(where: str, key: str, value: object) -> float:
@@ -91,11 +123,7 @@ def _number(where: str, key: str, value: object) -> float:
         raise InputError(f"{where}: wanted a number as {key!r}, got {value!r}; mend it") from None
 
 
-def _results(atoms: Atoms) -> list[str]:
-    return [] if atoms.calc is None else list(atoms.calc.results)
-
-
-def _missing(where: str, setting: str, key: str, found: list[str]) -> InputError:
+def _missing(where: str, setting: str, key: str, found: Iterable[str]) -> InputError:
     return InputError(
         f"{where}: wanted {key!r}, found {', '.join(found) or 'nothing'}; set {setting} to its name"
     )
@@ -105,5 +133,5 @@ def _group(where: str, path: str, atoms: Atoms, key: str | None) -> str:
     if key is None:
         return path
     if key not in atoms.info:
-        raise _missing(where, "group_key", key, list(atoms.info))
+        raise _missing(where, "group_key", key, atoms.info)
     return str(atoms.info[key])

@@ -147,8 +147,8 @@ def test_ase_keys_units_and_sign_are_the_configurations(tmp_path) -> None:
 )
 def test_ase_missing_keys_are_named(tmp_path, keys, message) -> None:
     path = tmp_path / "frames.extxyz"
-    atoms = Atoms("C", [[0, 0, 0]])
-    atoms.calc = SinglePointCalculator(atoms, energy=1.0, forces=np.zeros((1, 3)))
+    atoms = Atoms("CO", [[0, 0, 0], [0, 0, 1]])
+    atoms.calc = SinglePointCalculator(atoms, energy=1.0, forces=np.zeros((2, 3)))
     ase.io.write(path, atoms)
     with pytest.raises(InputError, match=message):
         read_source("ase", AseFile(reader="ase", files=[str(path)], **keys))

@@ -31,3 +31,10 @@ def test_a_molecule_becomes_a_lattice_of_copies() -> None:
     between = np.linalg.norm(copies[:, None, :, None] - copies[None, :, None], axis=-1)
     apart = between[~np.eye(len(copies), dtype=bool)]
     assert apart.min() >= 2.0 - 1e-9
+
+
+def test_atoms_alone_are_passed_over() -> None:
+    molecule = random_molecule(np.random.default_rng(0), 5)
+    alone = (np.array([1]), np.zeros((1, 3)), np.zeros((3, 3)))
+    system = system_of(dataset_of([alone, molecule]), 5)
+    assert system.numbers.tolist() == molecule[0].tolist()

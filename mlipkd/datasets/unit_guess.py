@@ -1,0 +1,104 @@
+"""Guessing units and signs that a file does not state, from what physics leaves possible.
+
+Lengths: neighbouring atoms are about the sum of their covalent radii apart. Energies: those of all
+electrons are nearly the sum of the isolated atoms'; failing that, forces restore atoms that moved
+as bonds and crystals do. The sign of forces: energies fall along them. Where none of it tells, as
+with relative energies without forces, nobody can but the user.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mlipkd.datasets.consistency import SIGN_IS_SURE, Consistency, consistency
+from mlipkd.datasets.contacts import contacts
+from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.scales import LEAST, MOST, length_mistake, of_isolated_atoms
+from mlipkd.units import ENERGY, LENGTH
+
+#: Configurations whose contacts are looked at, evenly spread over the dataset.
+SAMPLE = 500
+#: Stiffness of bonds and crystals as neighbouring configurations show it, eV/Å². Data of six kinds
+#: gave 3 to 22: hot aluminium 4, molecules at 1000 K 8, normal modes 10, cold ethanol 22.
+SOFTEST, STIFFEST = 1.5, 40.0
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What one key of the source is to be."""
+
+    key: str
+    value: str | int
+    reason: str | None
+    """What tells; none if nothing does, and the value is the default."""
+
+
+def guess_units(dataset: Dataset) -> list[Guess]:
+    """Guesses of length_unit, energy_unit and, if there are forces, force_sign.
+
+    Args:
+        dataset: as it is read in eV and Å, with the sign of forces.
+    """
+    length = _length(dataset)
+    in_length = _lengths_scaled(dataset, LENGTH[str(length.value)])
+    fit = consistency(in_length)
+    guesses = [length, _energy(dataset, fit)]
+    if "forces" in dataset.labels["reference"]:
+        guesses.append(_sign(fit))
+    return guesses
+
+
+def _length(dataset: Dataset) -> Guess:
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, SAMPLE).astype(int))
+    found = contacts(dataset.select(chosen))
+    spread = found.spread[np.isfinite(found.spread)]  # (configurations,)
+    fitting = [
+        unit
+        for unit, factor in LENGTH.items()
+        if len(spread) and length_mistake(replace(found, spread=spread * factor)) is None
+    ]
+    if not fitting:
+        return Guess("length_unit", "Å", None)
+    ratio = np.median(spread) * LENGTH[fitting[0]]
+    return Guess(
+        "length_unit", fitting[0], f"neighbours are {ratio:.2f} times their covalent radii apart"
+    )
+
+
+def _energy(dataset: Dataset, fit: Consistency | None) -> Guess:
+    ratio = of_isolated_atoms(dataset)
+    for unit, factor in ENERGY.items():
+        if ratio is not None and LEAST < ratio * factor < MOST:
+            return Guess(
+                "energy_unit", unit, f"energies are {ratio * factor:.3f} times the isolated atoms'"
+            )
+    if fit is not None:
+        stiffness = {unit: abs(fit.stiffness) * factor for unit, factor in ENERGY.items()}
+        fitting = [unit for unit, size in stiffness.items() if SOFTEST < size < STIFFEST]
+        if len(fitting) == 1:
+            return Guess(
+                "energy_unit",
+                fitting[0],
+                f"forces are those of springs of {stiffness[fitting[0]]:.2g} eV/Å²",
+            )
+    return Guess("energy_unit", "eV", None)
+
+
+def _sign(fit: Consistency | None) -> Guess:
+    if fit is None or abs(fit.correlation) < SIGN_IS_SURE:
+        return Guess("force_sign", 1, None)
+    falls = fit.correlation > 0
+    return Guess("force_sign", 1 if falls else -1, f"energies {'fall' if falls else 'rise'} along")
+
+
+def _lengths_scaled(dataset: Dataset, factor: float) -> Dataset:
+    """The dataset as it is if its lengths, also those in forces, are in another unit."""
+    labels = dict(dataset.labels["reference"])
+    if "forces" in labels:
+        labels["forces"] = labels["forces"] / factor
+    return replace(
+        dataset,
+        positions=dataset.positions * factor,
+        cells=dataset.cells * factor,
+        labels={"reference": labels},
+    )

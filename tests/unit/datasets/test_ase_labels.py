@@ -1,0 +1,173 @@
+"""Extended XYZ as codes and people write it: names of labels, stresses, atoms alone."""
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.db import connect
+
+from mlipkd.config.dataset import AseFile
+from mlipkd.config.load import ConfigError, parse_section
+from mlipkd.datasets.guess import guess_source
+from mlipkd.datasets.sources import read_source
+from mlipkd.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def crystal() -> Atoms:
+    """Strained copper with energy, forces and stress of EMT."""
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.1, seed=1)
+    atoms.set_cell(atoms.cell @ [[1.02, 0.01, 0], [0, 0.99, 0.02], [0, 0, 1.03]])
+    atoms.calc = EMT()
+    stress = atoms.get_stress()
+    found = SinglePointCalculator(
+        atoms, energy=atoms.get_potential_energy(), forces=atoms.get_forces(), stress=stress
+    )
+    atoms.calc = found
+    return atoms
+
+
+def bare(atoms: Atoms) -> Atoms:
+    copy = atoms.copy()
+    copy.calc = None
+    return copy
+
+
+def read(path, **keys):
+    source = {**guess_source(path), **keys, "files": [str(path)]}
+    return read_source("data", parse_section(AseFile, source, "test"))
+
+
+@pytest.mark.parametrize("prefix", ["REF_", "dft_", "DFT_", "my-"])
+def test_labels_under_other_names_are_found(tmp_path, crystal, prefix) -> None:
+    atoms = bare(crystal)
+    atoms.info[f"{prefix}energy"] = -3.5
+    atoms.arrays[f"{prefix}forces"] = crystal.get_forces()
+    atoms.info["config_type"] = "energy of a crystal"  # no number
+    ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
+    assert guess_source(tmp_path / "a.xyz") == {
+        "reader": "ase",
+        "energy_key": f"{prefix}energy",
+        "forces_key": f"{prefix}forces",
+    }
+    reference = read(tmp_path / "a.xyz").labels["reference"]
+    assert reference["energy"].tolist() == [-3.5]
+    np.testing.assert_allclose(reference["forces"], crystal.get_forces(), atol=1e-7)
+
+
+def test_names_of_one_kind_go_together(tmp_path, crystal) -> None:
+    """Labels of the calculator come first; without its energy, those that belong together."""
+    atoms = bare(crystal)
+    atoms.info.update(mace_energy=1.0, dft_energy=2.0)
+    atoms.arrays.update(mace_forces=np.ones((4, 3)), dft_forces=np.zeros((4, 3)))
+    ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
+    found = guess_source(tmp_path / "a.xyz")
+    assert (found["energy_key"], found["forces_key"]) == ("dft_energy", "dft_forces")
+
+
+def test_a_free_energy_alone_is_taken(tmp_path, crystal) -> None:
+    atoms = bare(crystal)
+    forces = crystal.get_forces()
+    atoms.calc = SinglePointCalculator(atoms, free_energy=-1.5, forces=forces)
+    ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
+    dataset = read(tmp_path / "a.xyz")
+    assert dataset.labels["reference"]["energy"].tolist() == [-1.5]
+    np.testing.assert_allclose(dataset.labels["reference"]["forces"], forces, atol=1e-7)
+
+
+def test_energies_alone_have_no_forces(tmp_path, crystal) -> None:
+    atoms = bare(crystal)
+    atoms.info["u0_energy"] = -1.0
+    ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
+    assert list(read(tmp_path / "a.xyz").labels["reference"]) == ["energy"]
+
+
+def test_a_database_of_ase_is_read(tmp_path, crystal) -> None:
+    with connect(tmp_path / "a.db") as database:
+        database.write(crystal)
+    reference = read(tmp_path / "a.db").labels["reference"]
+    np.testing.assert_allclose(reference["stress"][0], crystal.get_stress(voigt=False))
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("REF_stress", lambda stress, volume: stress),
+        ("REF_virial", lambda stress, volume: -stress * volume),
+        ("virials", lambda stress, volume: -stress * volume),
+    ],
+)
+@pytest.mark.parametrize("voigt", [True, False])
+def test_stress_and_virial_are_the_stress_under_tension(
+    tmp_path, crystal, name, made, voigt
+) -> None:
+    """The derivative of the energy by a strain over the volume, by finite differences."""
+    atoms = bare(crystal)
+    atoms.info["energy"] = crystal.get_potential_energy()
+    atoms.info[name] = made(crystal.get_stress(voigt=voigt), crystal.get_volume())
+    ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
+    dataset = read(tmp_path / "a.xyz")
+    strained = []
+    for size in (1e-4, -1e-4):
+        other = bare(crystal)
+        strain = np.eye(3)
+        strain[0, 1] += size
+        other.set_cell(other.cell @ strain, scale_atoms=True)
+        other.calc = EMT()
+        strained.append(other.get_potential_energy())
+    slope = (strained[0] - strained[1]) / 2e-4 / crystal.get_volume()
+    stress = dataset.labels["reference"]["stress"]
+    assert stress[0, 0, 1] == pytest.approx(slope, rel=1e-4)
+    np.testing.assert_allclose(stress[0], crystal.get_stress(voigt=False), atol=1e-6)
+
+
+def test_units_of_stress_follow_from_those_of_energy_and_length(tmp_path, crystal) -> None:
+    ase.io.write(tmp_path / "a.xyz", crystal, format="extxyz")
+    one = read(tmp_path / "a.xyz", stress_key="stress")
+    other = read(tmp_path / "a.xyz", stress_key="stress", energy_unit="meV", length_unit="nm")
+    ratio = other.labels["reference"]["stress"] / one.labels["reference"]["stress"]
+    np.testing.assert_allclose(ratio, 1e-6)
+
+
+def test_stress_and_virial_together_are_refused() -> None:
+    keys = {"reader": "ase", "files": ["a"], "stress_key": "stress", "virial_key": "virial"}
+    with pytest.raises(ConfigError, match="which say the same, got both"):
+        parse_section(AseFile, keys, "test")
+
+
+@pytest.mark.parametrize("value", ["high", [1.0, 2.0]])
+def test_a_stress_of_another_shape_is_refused(tmp_path, crystal, value) -> None:
+    atoms = bare(crystal)
+    atoms.info.update(energy=1.0, odd=value)
+    ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
+    with pytest.raises(InputError, match="configuration 0: wanted 6 numbers or 3 × 3 as 'odd'"):
+        read(tmp_path / "a.xyz", stress_key="odd")
+
+
+def test_atoms_alone_are_kept_and_feel_no_force(tmp_path, crystal) -> None:
+    """With an energy and nothing else, as isolated atoms stand in files for training."""
+    alone = Atoms("Cu", cell=[12, 12, 12], pbc=True, info={"config_type": "IsolatedAtom"})
+    free = Atoms("Cu")
+    for atoms in (alone, free):
+        atoms.calc = SinglePointCalculator(atoms, energy=-0.25)
+    ase.io.write(tmp_path / "a.xyz", [alone, free, crystal], format="extxyz")
+    dataset = read(tmp_path / "a.xyz")
+    assert dataset.sizes.tolist() == [1, 1, 4]
+    reference = dataset.labels["reference"]
+    assert reference["energy"][:2].tolist() == [-0.25, -0.25]
+    assert not reference["forces"][:2].any()
+    assert np.isnan(reference["stress"][:2]).all()
+    assert np.isfinite(reference["stress"][2]).all()
+    assert dataset.masked == {"stress"}
+
+
+def test_a_crystal_without_its_stress_is_named(tmp_path, crystal) -> None:
+    other = bare(crystal)
+    other.calc = SinglePointCalculator(other, energy=1.0, forces=np.zeros((4, 3)))
+    ase.io.write(tmp_path / "a.xyz", [crystal, other], format="extxyz")
+    with pytest.raises(InputError, match=r"configuration 1: wanted 'stress', found .*stress_key"):
+        read(tmp_path / "a.xyz")

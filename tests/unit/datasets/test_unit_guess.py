@@ -1,0 +1,68 @@
+"""Units that a file does not state, told by physics wherever it can tell."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase.units import Bohr, Hartree, kcal, kJ, mol
+
+from mlipkd.datasets.unit_guess import guess_units
+
+HARTREES, KCALS, KJS = 1 / Hartree, mol / kcal, mol / kJ
+
+
+def written(dataset, energy=1.0, length=1.0, sign=1, offset=0.0):
+    """The dataset as numbers in other units, which are read as eV and Å."""
+    labels = dataset.labels["reference"]
+    return replace(
+        dataset,
+        positions=dataset.positions * length,
+        labels={
+            "reference": {
+                "energy": (labels["energy"] + offset) * energy,
+                "forces": labels["forces"] * sign * energy / length,
+            }
+        },
+    )
+
+
+def told(dataset) -> dict:
+    return {guess.key: guess.value for guess in guess_units(dataset) if guess.reason}
+
+
+@pytest.mark.parametrize(
+    ("how", "values"),
+    [
+        ({}, ("Å", "eV", 1)),
+        ({"energy": HARTREES}, ("Å", "Ha", 1)),
+        ({"energy": HARTREES, "length": 1 / Bohr, "sign": -1}, ("bohr", "Ha", -1)),
+        ({"energy": KCALS, "length": 0.1}, ("nm", "kcal/mol", 1)),
+        ({"energy": KJS, "sign": -1}, ("Å", "kJ/mol", -1)),
+    ],
+)
+def test_energies_of_all_electrons_tell_their_unit(springs, how, values) -> None:
+    keys = ("length_unit", "energy_unit", "force_sign")
+    assert told(written(springs, **how)) == dict(zip(keys, values, strict=True))
+
+
+@pytest.mark.parametrize(("energy", "unit"), [(1.0, "eV"), (HARTREES, "Ha"), (1e3, "meV")])
+def test_forces_tell_the_unit_of_relative_energies(springs, energy, unit) -> None:
+    offset = -springs.labels["reference"]["energy"].min()
+    relative = written(springs, energy=0.2 * energy, offset=offset)  # 9 eV/Å²
+    guesses = {guess.key: guess for guess in guess_units(relative)}
+    assert guesses["energy_unit"].value == unit
+    assert "springs" in guesses["energy_unit"].reason
+
+
+def test_relative_energies_without_forces_tell_nothing(springs) -> None:
+    energy = springs.labels["reference"]["energy"]
+    bare = replace(springs, labels={"reference": {"energy": energy - energy.min()}})
+    length, unit = guess_units(bare)
+    assert length.reason
+    assert (unit.key, unit.value, unit.reason) == ("energy_unit", "eV", None)
+
+
+def test_forces_of_noise_tell_no_sign(springs) -> None:
+    noise = np.random.default_rng(0).normal(size=springs.positions.shape)
+    labels = {"reference": {**springs.labels["reference"], "forces": noise}}
+    assert "force_sign" not in told(replace(springs, labels=labels))

@@ -1,0 +1,72 @@
+"""Plans: whatever the size of the data, a campaign of minutes that is right."""
+
+from dataclasses import replace
+
+import pytest
+
+from mlipkd.config.dataset import AseFile
+from mlipkd.proposal.cutoffs import Cutoffs
+from mlipkd.proposal.plan import BUDGET, plan
+from mlipkd.proposal.text import Choices
+from mlipkd.sizing.size import Size
+
+CHOICES = Choices(
+    name="data",
+    source=AseFile(reader="ase", files=["data.xyz"]),
+    guesses=[],
+    labels=frozenset({"energy", "forces"}),
+    by_group=False,
+    test=0.2,
+    validation=0.1,
+    cutoffs=Cutoffs(0.8, 5.0, 5.5),
+    neighbours=50.0,
+)
+
+
+def size(configurations: int, atoms: int) -> Size:
+    neighbours = tuple(min(0.4 * radius**3, 1e3) for radius in range(1, 13))
+    number = configurations * atoms
+    return Size(configurations, number, atoms, 2, 20.0, True, neighbours, 50 * number)
+
+
+@pytest.mark.parametrize("labels", [{"energy", "forces"}, {"energy"}, {"energy", "stress"}])
+@pytest.mark.parametrize(("configurations", "atoms"), [(30, 3), (1000, 9), (10**6, 20), (500, 60)])
+def test_training_is_within_the_budget(labels, configurations, atoms) -> None:
+    validation = min(0.1, 250 / configurations)
+    choices = replace(CHOICES, labels=frozenset(labels), validation=validation)
+    found = plan(choices, size(configurations, atoms))
+    assert 0 < found.seconds <= BUDGET
+    recipe = found.campaign.recipes["reference"]
+    assert recipe.optimiser.epochs >= 40
+    train = found.campaign.datasets["data"].split.train or (0.8 - validation) * configurations
+    assert train / recipe.batch.configurations >= min(20, train)
+
+
+def test_small_data_are_used_whole_and_for_long() -> None:
+    found = plan(CHOICES, size(100, 9))
+    assert found.campaign.datasets["data"].split.train is None
+    assert found.campaign.recipes["reference"].optimiser.epochs == 200
+
+
+def test_of_large_data_no_more_are_used_than_time_allows() -> None:
+    found = plan(replace(CHOICES, validation=0.00025), size(10**6, 20))
+    assert found.campaign.datasets["data"].split.train < 10**4
+    assert "without `train` all that are left" in found.text
+
+
+def test_what_is_too_large_in_any_case_is_still_proposed() -> None:
+    found = plan(CHOICES, size(200, 4000))
+    assert found.seconds > BUDGET
+    assert found.campaign.recipes["reference"].optimiser.epochs == 40
+
+
+def test_stress_is_offered_where_it_is_there() -> None:
+    labels = frozenset({"energy", "forces", "stress"})
+    line = "# - {quantity: stress, labels: reference"
+    assert line in plan(replace(CHOICES, labels=labels), size(100, 9)).text
+    assert line not in plan(CHOICES, size(100, 9)).text
+
+
+def test_many_groups_are_split_by_group() -> None:
+    found = plan(replace(CHOICES, by_group=True), size(100, 9))
+    assert found.campaign.datasets["data"].split.by == "group"
