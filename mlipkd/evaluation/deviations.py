@@ -13,6 +13,7 @@ import numpy as np
 
 from mlipkd.errors import InputError
 from mlipkd.evaluation.curves import Curve, stacked
+from mlipkd.evaluation.distributions import REFERENCE
 from mlipkd.evaluation.rows import UNITS, Row
 
 #: Stands for all pairs, triplets or species where a mean over them is meant.
@@ -63,7 +64,8 @@ def _rows(who: tuple[str, str, str, int | str], errors: dict[str, np.ndarray]) -
         {kind: np.mean(all_of, 0) for kind, all_of in kinds.items()} | errors
     ).items():
         found = {"tae": own.mean()}
-        if len(own) > 1:
+        # Two halves of a reference are equally far from their mean.
+        if len(own) > 1 and who[1:] != REFERENCE:
             found["tae_spread"] = own.std(ddof=1)
         unit = UNITS["distributions"][name.partition("/")[0]]
         for metric, value in found.items():

@@ -77,6 +77,7 @@ def test_a_references_noise_is_how_far_its_halves_are_from_their_mean(frames) ->
     found = {row.metric: row.value for row in evaluate_deviations(curves, curves)}
     one, other = (curve.values for curve in curves if curve.distribution == "rdf/choline-urea")
     assert found["rdf/choline-urea/tae"] == pytest.approx(abs(one - other).sum() / 2 * 0.5)
+    assert not any(metric.endswith("spread") for metric in found)
 
 
 def test_elements_are_called_by_their_symbols(frames) -> None:
