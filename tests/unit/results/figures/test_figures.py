@@ -87,7 +87,7 @@ def test_curvature_has_a_panel_for_each_kind_and_for_frequencies_of_the_test_spl
     }
     figure = draw("curvature", rows_of(units, ONE_EACH), "chno")
     assert [axes.get_title() for axes in figure.axes] == ["near", "far", "saddles"]
-    assert [axes.get_ylabel() for axes in figure.axes[1:]] == [
+    assert [axes.get_xlabel() for axes in figure.axes[1:]] == [
         "H RMSE, eV/Å^2",
         "frequencies MAE, 1/cm",
     ]
