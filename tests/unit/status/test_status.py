@@ -82,7 +82,7 @@ def test_the_last_words_of_jobs_are_shown(folder) -> None:
     text = status(folder / "config.yaml", folder)
     assert "Snakemake runs; 2 of 9 steps of its last run are done" in text
     assert "metal/c/train: 2/9\n" in text
-    assert "metal/errors: nothing yet" in text
+    assert "metal/errors: nothing" in text
     assert "metal/e/train: error: no file" in text
 
 
