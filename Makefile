@@ -1,6 +1,7 @@
 # make demo    install, run the campaign of config.yaml, print its summary
 # make test    install, run all tests but those that take longer than 20 s; make test-slow: those
 # make test-slurm   install, run the workflow on a SLURM cluster of this one computer; as root
+# make test-browser   install, look at a report in Chromium; as root where that is missing
 # make test-gromacs   install, run simulations by packmol and GROMACS; as root where these are missing
 # make reliability   run all tests that inject faults, count what comes of them in docs/reliability.md
 # make reproduced CAMPAIGN=chno   run campaigns/reduced/chno.yaml, keep its tables in docs/reproduced
@@ -12,8 +13,8 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint envs/constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: install demo reproduced test test-slow test-slurm test-gromacs reliability lint bench bench-quick
-.PHONY: bench-hessians docs clean
+.PHONY: install demo reproduced test test-slow test-slurm test-browser test-gromacs reliability lint
+.PHONY: bench bench-quick bench-hessians docs clean
 
 install: $(VENV)/installed
 
@@ -57,6 +58,9 @@ reliability: install
 # On cores that the cluster's jobs share with the runs that they are compared with.
 test-slurm: install
 	python -m pytest tests/slurm
+
+test-browser: install
+	python -m pytest tests/browser
 
 test-gromacs: install
 	python -m pytest tests/gromacs

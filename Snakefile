@@ -16,6 +16,7 @@
 #                results/recommended/{dataset}/
 #                results/summary.md
 #                results/figures/{dataset}/{figure}.svg
+#                results/report.html
 #
 # Beside what a job makes lies the settings.yaml that it reads: the part of the campaign that
 # concerns this job. Logs and benchmarks have the same paths under logs/.
@@ -53,17 +54,15 @@ localrules:
     collect,
     summary,
     figure,
+    report,
 
 
 rule all:
     input:
         summary="results/summary.md",
         models=[f"results/{member}/model.safetensors" for member in MEMBERS],
-        figures=[
-            f"results/figures/{dataset}/{figure}.svg"
-            for dataset, figures in FIGURES.items()
-            for figure in figures
-        ],
+        figures=DRAWN,
+        report="results/report.html",
 
 
 include: "workflow/rules/simulations.smk"

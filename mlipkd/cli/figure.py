@@ -20,6 +20,12 @@ def figure(
     ],
     dataset: Annotated[str, Option(help="The dataset whose rows are drawn.")],
     output: Annotated[Path, Option(help="Figure to write, SVG.")],
+    family: Annotated[
+        list[str] | None,
+        Option(
+            help="All families in their order, by which they are coloured; the table's if none."
+        ),
+    ] = None,
 ) -> None:
     """Draw a table, or several: ``pareto`` takes errors and cost; ``weights`` these, and structure
     if there is one; ``rdf`` takes rdf, and recommended if there is one; ``pairs``, ``adf`` and
@@ -41,7 +47,7 @@ def figure(
         )
     read: Callable = read_curves if kind in OF_CURVES else read_rows
     rows = [row for table in tables for row in read(table)[0]]
-    drawn = draw(kind, rows, dataset)
+    drawn = draw(kind, rows, dataset, family or [])
     # The same table gives the same file: no date, no random names within.
     with artefacts.writing(output) as temporary, rc_context({"svg.hashsalt": "mlipkd"}):
         drawn.savefig(temporary, format="svg", metadata={"Date": None})

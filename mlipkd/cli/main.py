@@ -31,8 +31,10 @@ from mlipkd.cli.init import init
 from mlipkd.cli.merge import merge
 from mlipkd.cli.predict import predict
 from mlipkd.cli.recommend import recommend
+from mlipkd.cli.report import report
 from mlipkd.cli.simulate import simulate
 from mlipkd.cli.slurm_check import slurm_check
+from mlipkd.cli.status import status
 from mlipkd.cli.summary import summary
 from mlipkd.cli.train import train
 from mlipkd.cli.transfer import transfer
@@ -53,6 +55,7 @@ app = typer.Typer(
 VERBS = (
     init,
     check,
+    status,
     slurm_check,
     whereabouts,
     fetch,
@@ -78,6 +81,7 @@ VERBS = (
     collect,
     summary,
     figure,
+    report,
     fit_sizing,
 )
 

@@ -170,7 +170,7 @@ def melt_and_sample(
     piece = None
     with ExitStack() as engine:
         try:
-            for own, stage in progress(plan[done:], len(plan) - done, name):
+            for own, stage in progress(plan[done:], len(plan), name, done):
                 if own != piece:
                     engine.close()
                     if piece is not None:

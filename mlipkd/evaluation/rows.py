@@ -202,6 +202,16 @@ def read_table(path: Path, columns: Sequence[str]) -> tuple[list[list[str]], Sou
     return lines, Source(str(path), digest, history["made_by"])
 
 
+def read_notes(path: Path) -> list[str]:
+    """What one should know of a file of rows that was read.
+
+    Raises:
+        InputError: what lies beside it is damaged.
+    """
+    artefacts.verify(beside(path))
+    return json.loads(beside(path).read_text())["notes"]
+
+
 def beside(path: Path) -> Path:
     """Where the history of a file of rows is kept."""
     return path.with_name(path.name + ".json")

@@ -1,1 +1,1 @@
-"""Results: rows become tables."""
+"""Results: rows become tables, and tables a summary, figures and a report."""

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row, Source, read_rows, write_rows
+from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row, Source, read_notes, read_rows, write_rows
 
 
 def collect(paths: Sequence[Path], output: Path) -> list[str]:
     """Write the rows of all files as one table, members by seed, then their ensemble, then all runs
     together.
 
-    Datasets, families and models keep the order in which the files name them first. Returns the
-    versions of mlipkd that had a part in the rows.
+    Datasets, families and models keep the order in which the files name them first; notes come
+    with the file that has them. Returns the versions of mlipkd that had a part in the rows.
 
     Raises:
         InputError: a file is damaged, has other columns or values that are not finite, or two rows
@@ -20,6 +20,7 @@ def collect(paths: Sequence[Path], output: Path) -> list[str]:
     """
     rows: list[Row] = []
     sources: list[Source] = []
+    notes: list[str] = []
     seen: dict[Row, Path] = {}
     for path in paths:
         found, source = read_rows(path)
@@ -34,11 +35,12 @@ def collect(paths: Sequence[Path], output: Path) -> list[str]:
             seen[key] = path
         rows += found
         sources.append(source)
+        notes += [f"{path}: {note}" for note in read_notes(path)]
 
     order = {key: number for number, key in enumerate(dict.fromkeys(map(_key, rows)))}
     last: dict[int | str, int] = {ENSEMBLE: 1, POOLED: 2}
     rows.sort(key=lambda row: (order[_key(row)], last.get(row.seed, 0), row.seed))
-    return write_rows(output, rows, sources)
+    return write_rows(output, rows, sources, notes)
 
 
 def _key(row: Row) -> tuple[str, str, str]:

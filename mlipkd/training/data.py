@@ -151,6 +151,10 @@ class TrainingData:
             for chosen in rows.split(batch_size):
                 yield MiniBatch(batcher, labels, chosen.to(self._device), in_file[chosen])
 
+    def number_of_batches(self, batch_size: int) -> int:
+        """How many mini-batches hold all configurations."""
+        return sum(-(-len(block) // batch_size) for block in self._blocks)
+
     def _load(self, configurations: np.ndarray) -> tuple[Batcher, Labels]:
         dataset = self._file.read(configurations)
         labels: Labels = {}

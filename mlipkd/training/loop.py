@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -174,9 +175,9 @@ class _Training:
             file=sys.stderr,
         )
         self.saved, self.checkpoint_every, self.stop = time.monotonic(), checkpoint_every, stop
-        epochs = range(self.state.epoch + 1, self.recipe.optimiser.epochs + 1)
+        done, last = self.state.epoch, self.recipe.optimiser.epochs
         family = self.jobs[0].settings.family
-        for epoch in progress(epochs, len(epochs), f"training {family}"):
+        for epoch in progress(range(done + 1, last + 1), last, f"epochs of {family}", done):
             self._stop_the_patient()
             if not self._keep_going():
                 break
@@ -270,9 +271,11 @@ class _Training:
         underway = self.state.underway
         underway.errors = underway.errors or self._no_errors(terms)
         model, hierarchicality = self.members.model, self.recipe.regularisation.hierarchicality
-        for number, mini_batch in enumerate(self.data.batches(self.batch_size, order)):
-            if number < underway.batches:
-                continue  # it was gone through before training was interrupted
+        # Those that were gone through before training was interrupted are drawn and left out.
+        left = islice(self.data.batches(self.batch_size, order), underway.batches, None)
+        number = self.data.number_of_batches(self.batch_size)
+        name = f"mini-batches of epoch {epoch}"
+        for mini_batch in progress(left, number, name, underway.batches):
             derivatives, found = self._in_parts(
                 "training",
                 epoch,
@@ -282,7 +285,7 @@ class _Training:
             self.members.step(derivatives)
             for total, one in zip(underway.errors, found, strict=True):
                 total.add(one)
-            underway.batches, underway.seconds = number + 1, time.monotonic() - began
+            underway.batches, underway.seconds = underway.batches + 1, time.monotonic() - began
             self._save_or_stop()
         return self._report("training", terms, underway.errors)
 

@@ -187,6 +187,9 @@ def test_tables_are_complete(folder: Path) -> None:
     assert "students2 (1)" in summary
     assert "learning" not in summary
     assert "Warning" not in summary
+    report = (folder / "results" / "report.html").read_text()
+    assert report.count("data:image/svg+xml;base64,") == len(figures)
+    assert "0.000 hours of 0 jobs" not in report
 
 
 def test_who_learned_from_whom(folder: Path) -> None:

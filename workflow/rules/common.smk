@@ -17,20 +17,26 @@ from mlipkd.config.settings import (
     train_settings,
 )
 from mlipkd.errors import InputError
+from mlipkd.results.report.sections import TITLES
 
 NAME = NAME_PATTERN.strip("^$")
 
 
+#: The campaign's file, of --configfile or config.yaml.
+CAMPAIGN = str((workflow.overwrite_configfiles or ["config.yaml"])[0])
+#: A text for each kind of figure.
+CAPTIONS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "report"
+
+
 def read_campaign():
-    """The campaign of --configfile, or of config.yaml. Faults end the run, one line for each."""
-    files = workflow.overwrite_configfiles or ["config.yaml"]
+    """The campaign. Faults end the run, one line for each."""
     try:
-        if len(files) > 1 or workflow.config_settings.config:
+        if len(workflow.overwrite_configfiles or []) > 1 or workflow.config_settings.config:
             raise InputError(
                 "command line: a campaign is one file; write all of it into one --configfile, "
                 "and use no --config"
             )
-        return load_campaign(str(files[0]))
+        return load_campaign(CAMPAIGN)
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
@@ -189,6 +195,11 @@ def may_be_recommended(dataset):
 
 
 FIGURES = {dataset: figures_of(dataset) for dataset in campaign.datasets}
+DRAWN = [
+    f"results/figures/{dataset}/{figure}.svg"
+    for dataset, figures in FIGURES.items()
+    for figure in figures
+]
 
 
 def write_settings():

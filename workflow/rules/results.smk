@@ -1,5 +1,5 @@
-# Rows become tables, tables become a summary and figures. All take seconds and run where Snakemake
-# runs.
+# Rows become tables, tables become a summary, figures and a report of all. They take seconds and run
+# where Snakemake runs.
 
 
 rule recommend:
@@ -33,7 +33,7 @@ rule collect:
     input:
         rows=lambda w: ROWS[w.table],
     output:
-        table="results/tables/{table}.csv",
+        table=report("results/tables/{table}.csv", category="Tables", labels={"table": "{table}"}),
     log:
         "logs/tables/{table}.log",
     benchmark:
@@ -73,16 +73,52 @@ rule figure:
     input:
         tables=drawn,
     output:
-        figure="results/figures/{dataset}/{figure}.svg",
+        figure=report(
+            "results/figures/{dataset}/{figure}.svg",
+            caption="../report/figure.rst",
+            category="{dataset}",
+            labels=lambda w: {"figure": TITLES.get(w.figure, w.figure)},
+        ),
     log:
         "logs/figures/{dataset}/{figure}.log",
     benchmark:
         "logs/figures/{dataset}/{figure}.benchmark.tsv"
     conda:
         "../../envs/mlipkd.yaml"
+    params:
+        families=lambda w: [
+            word
+            for family in campaign.datasets[w.dataset].families
+            for word in ("--family", family)
+        ],
+        caption=lambda w: (CAPTIONS / f"{w.figure}.rst").read_text(),
     resources:
         mem_mb=rising(1000),
         runtime=rising(10),
     shell:
         "mlipkd figure --kind {wildcards.figure:q} --dataset {wildcards.dataset:q}"
-        " --output {output.figure:q} {input.tables:q} > {log:q} 2>&1"
+        " {params.families:q} --output {output.figure:q} {input.tables:q} > {log:q} 2>&1"
+
+
+rule report:
+    input:
+        campaign=CAMPAIGN,
+        captions=[CAPTIONS / f"{figure}.rst" for figure in sorted(set().union(*FIGURES.values()))],
+        tables=[f"results/tables/{table}.csv" for table, rows in ROWS.items() if rows],
+        figures=DRAWN,
+    output:
+        report="results/report.html",
+    log:
+        "logs/report.log",
+    benchmark:
+        "logs/report.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    params:
+        captions=CAPTIONS,
+    resources:
+        mem_mb=rising(1000),
+        runtime=rising(10),
+    shell:
+        "mlipkd report --campaign {input.campaign:q} --captions {params.captions:q} --logs logs"
+        " --output {output.report:q} {input.tables:q} {input.figures:q} > {log:q} 2>&1"

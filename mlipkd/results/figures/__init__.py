@@ -1,8 +1,8 @@
 """Figures: the tables as pictures, each of one dataset.
 
-A family has the same colour in all of them but ``rdf``. Dots are members, a bar their mean, a
-diamond the ensemble, the mean of the members' predictions (compare Matin et al., arXiv 2503.14293,
-Figs. 2-6).
+A family has the same colour in all of them, black is the reference. Dots are members, a bar their
+mean, a diamond the ensemble, the mean of the members' predictions (compare Matin et al.,
+arXiv 2503.14293, Figs. 2-6).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.curves import Curve
 from mlipkd.evaluation.rows import Row
 from mlipkd.results.figures.adf import adf
+from mlipkd.results.figures.axes import Colours, colours_of
 from mlipkd.results.figures.capacity import capacity
 from mlipkd.results.figures.cdf import cdf
 from mlipkd.results.figures.deviations import deviations
@@ -25,7 +26,7 @@ from mlipkd.results.figures.pareto import pareto, weights
 from mlipkd.results.figures.rdf import rdf
 from mlipkd.results.figures.stability import stability
 
-FIGURES: dict[str, Callable[[Sequence[Any]], Figure]] = {
+FIGURES: dict[str, Callable[[Sequence[Any], Colours], Figure]] = {
     "errors": errors,
     "comp6": comp6,
     "curvature": curvature,
@@ -45,13 +46,17 @@ FIGURES: dict[str, Callable[[Sequence[Any]], Figure]] = {
 OF_CURVES = {"pairs", "adf", "cdf"}
 
 
-def draw(kind: str, rows: Sequence[Row] | Sequence[Curve], dataset: str) -> Figure:
+def draw(
+    kind: str, rows: Sequence[Row] | Sequence[Curve], dataset: str, families: Sequence[str] = ()
+) -> Figure:
     """A figure of one dataset.
 
     Args:
         kind: one of FIGURES.
         rows: of a table, or its curves; those of other datasets are left out.
         dataset: its name.
+        families: all of the dataset in the order by which they are coloured; those that it leaves
+            out follow in the order of the rows.
 
     Raises:
         InputError: the table has no rows of the dataset.
@@ -60,4 +65,6 @@ def draw(kind: str, rows: Sequence[Row] | Sequence[Curve], dataset: str) -> Figu
     if not own:
         known = ", ".join(dict.fromkeys(row.dataset for row in rows)) or "nothing"
         raise InputError(f"wanted rows of the dataset {dataset!r}, got {known}; name one of these")
-    return FIGURES[kind](own)
+    drawn = dict.fromkeys(row.family for row in own)
+    colours = colours_of([*families, *drawn])
+    return FIGURES[kind](own, {family: colours[family] for family in colours if family in drawn})

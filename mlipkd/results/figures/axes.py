@@ -1,6 +1,7 @@
 """Axes: what all figures have in common, colours, panels, lines and what the ordinate is."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mlipkd.evaluation.distributions import REFERENCE
 from mlipkd.evaluation.rows import Row
 
 #: Distinct for all kinds of colour vision (Paul Tol's muted scheme, https://sronpersonalpages.nl/~pault/).
 COLOURS = (
     *("#332288", "#cc6677", "#117733", "#ddcc77", "#88ccee"),
-    *("#882255", "#44aa99", "#999933", "#aa4499", "#000000"),
+    *("#882255", "#44aa99", "#999933", "#aa4499", "#777777"),
 )
+#: What is no family, the reference that families are compared with.
+BLACK = "black"
+#: Of the models of one family.
+LINES = ("-", "--", ":", "-.")
 PANEL = 3.2  # inches
+
+Colours = Mapping[str, str]
+"""Families, and the colour that each has in all figures of its dataset."""
+Styles = dict[tuple[str, str], dict[str, Any]]
+"""How the lines of a family and model are drawn."""
+
 SUBJECTS = {
     "energy": "E",
     "energy_per_atom": "E per atom",
@@ -27,16 +39,39 @@ SUBJECTS = {
 }
 
 
-def panels_of(lines: int, columns: int) -> tuple[Figure, np.ndarray]:
-    """A figure and its panels: (lines, columns)."""
-    figure = Figure(figsize=(PANEL * columns + 0.6, PANEL * lines), layout="constrained")
+def panels_of(
+    lines: int, columns: int, height: float = PANEL, margin: float = 0.6
+) -> tuple[Figure, np.ndarray]:
+    """A figure and its panels: (lines, columns).
+
+    Args:
+        lines, columns: of panels.
+        height: of a panel, inches.
+        margin: what stands to the left of all panels, inches.
+    """
+    figure = Figure(figsize=(PANEL * columns + margin, height * lines), layout="constrained")
     return figure, figure.subplots(lines, columns, squeeze=False)
 
 
-def colours_of(rows: Sequence[Row]) -> dict[str, str]:
-    """Families in the table's order, and their colours."""
-    families = list(dict.fromkeys(row.family for row in rows))
-    return {family: COLOURS[place % len(COLOURS)] for place, family in enumerate(families)}
+def colours_of(families: Iterable[str]) -> Colours:
+    """The colours of families, by their place; what is no family is black."""
+    named = dict.fromkeys(family for family in families if family != REFERENCE[0])
+    colours = {family: COLOURS[place % len(COLOURS)] for place, family in enumerate(named)}
+    return colours | {REFERENCE[0]: BLACK}
+
+
+def styles_of(models: Iterable[tuple[str, str]], colours: Colours) -> Styles:
+    """Of each family and model the colour of the family, and a kind of line of the model's own."""
+    styles: Styles = {}
+    drawn: Counter[str] = Counter()
+    for family, model in models:
+        styles[family, model] = {
+            "color": colours[family],
+            "linestyle": LINES[drawn[family] % len(LINES)],
+            "label": f"{family} {model}" if (family, model) != REFERENCE[:2] else family,
+        }
+        drawn[family] += 1
+    return styles
 
 
 def line(axes: Axes, points: Sequence[tuple[float, list[float]]], colour: str, family: str) -> None:
@@ -66,10 +101,15 @@ def band(axes: Axes, at: Sequence[float] | np.ndarray, values: np.ndarray, **sty
 
 def name_ordinate(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     """What the ordinate is."""
+    axes.set_ylabel(name_of(rows, metric))
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+
+
+def name_of(rows: Sequence[Row], metric: str) -> str:
+    """A metric and its unit, as an axis says them."""
     subset, _, name = metric.rpartition("/")
     subject, _, error = name.rpartition("_")
     unit = next(row.unit for row in rows if row.metric == metric)
     of = f" ({subset})" if subset == "all" else ""
-    axes.set_ylabel(f"{SUBJECTS[subject]} {error.upper()}{of}, {unit}")
-    axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_locator(MaxNLocator(6))
+    return f"{SUBJECTS[subject]} {error.upper()}{of}, {unit}"

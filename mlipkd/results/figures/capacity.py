@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from mlipkd.evaluation.rows import Row
-from mlipkd.results.figures.axes import colours_of, line, name_ordinate, panels_of
+from mlipkd.results.figures.axes import Colours, line, name_ordinate, panels_of
 from mlipkd.results.figures.selection import differences, has, models_of, natural, values_of
 
 
-def capacity(rows: Sequence[Row]) -> Figure:
+def capacity(rows: Sequence[Row], colours: Colours) -> Figure:
     """Errors against the architecture, of the families that have several; lines join the means."""
     wanted = ("all/energy_rmse", "all/conformer_energy_rmse", "energy_per_atom_rmse", "forces_rmse")
     metrics = [metric for metric in wanted if has(rows, metric)]
-    colours = colours_of(rows)
     grids = [family for family in colours if len(models_of(rows, family)) > 1]
     shapes = sorted({model for family in grids for model in models_of(rows, family)}, key=natural)
     figure, panels = panels_of(1, len(metrics))
@@ -23,5 +22,6 @@ def capacity(rows: Sequence[Row]) -> Figure:
             line(axes, found, colours[family], family)
         name_ordinate(axes, rows, metric)
         axes.set_xticks(range(len(shapes)), differences(shapes), rotation=45, ha="right")
-        axes.legend(frameon=False)
+    handles = panels[0, 0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
     return figure

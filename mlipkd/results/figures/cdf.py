@@ -6,19 +6,14 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from mlipkd.evaluation.curves import Curve
-from mlipkd.results.figures.axes import panels_of
-from mlipkd.results.figures.curves import (
-    distributions_of,
-    draw_distribution,
-    legend,
-    styles_of,
-)
+from mlipkd.results.figures.axes import Colours, panels_of, styles_of
+from mlipkd.results.figures.curves import distributions_of, draw_distribution, legend, models_of
 
 #: The first window is dark and the last bright, but not so bright that it vanishes.
 BRIGHTEST = 0.9
 
 
-def cdf(curves: Sequence[Curve]) -> Figure:
+def cdf(curves: Sequence[Curve], colours: Colours) -> Figure:
     """Densities of merge distances, a column for each species.
 
     Above, of whole trajectories; below, a line of panels for each family and model with its
@@ -28,7 +23,7 @@ def cdf(curves: Sequence[Curve]) -> Figure:
         InputError: there is none.
     """
     whole = [name for name in distributions_of(curves, "cdf") if name.count("/") == 1]
-    styles = styles_of(curves)
+    styles = styles_of(models_of(curves), colours)
     figure, panels = panels_of(1 + len(styles), len(whole))
     for column, name in zip(panels.T, whole, strict=True):
         draw_distribution(column[0], curves, name, styles)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,21 +11,22 @@ from matplotlib.lines import Line2D
 from mlipkd.errors import InputError
 from mlipkd.evaluation.curves import Curve, stacked
 from mlipkd.evaluation.distributions import REFERENCE
-from mlipkd.results.figures.axes import COLOURS, band, panels_of
+from mlipkd.results.figures.axes import Colours, Styles, band, panels_of, styles_of
 
 COLUMNS = 3
 
-#: How the lines of a family and model are drawn.
-Styles = dict[tuple[str, str], dict[str, Any]]
-
 
 def small_multiples(
-    curves: Sequence[Curve], distributions: Sequence[str], abscissa: str, ordinate: str
+    curves: Sequence[Curve],
+    colours: Colours,
+    distributions: Sequence[str],
+    abscissa: str,
+    ordinate: str,
 ) -> Figure:
     """A panel for each distribution; lines are means over replicas and members, in bands of their
     standard deviations, and the reference is black."""
     figure, panels = panels_of(-(-len(distributions) // COLUMNS), COLUMNS)
-    styles = styles_of(curves)
+    styles = styles_of(models_of(curves), colours)
     for axes, distribution in zip(panels.flat, distributions, strict=False):
         draw_distribution(axes, curves, distribution, styles)
         axes.set_title(distribution.split("/")[1])
@@ -55,17 +55,10 @@ def distributions_of(curves: Sequence[Curve], kind: str) -> list[str]:
     return found
 
 
-def styles_of(curves: Sequence[Curve]) -> Styles:
-    """A colour for each family and model; the reference is black and lies over the others."""
-    found = list(dict.fromkeys((curve.family, curve.model) for curve in curves))
-    others = [who for who in found if who != REFERENCE[:2]]
-    styles: Styles = {
-        (family, model): {"color": COLOURS[place % len(COLOURS)], "label": f"{family} {model}"}
-        for place, (family, model) in enumerate(others)
-    }
-    if len(others) < len(found):
-        styles[REFERENCE[:2]] = {"color": "black", "linestyle": "--", "label": REFERENCE[0]}
-    return styles
+def models_of(curves: Sequence[Curve]) -> list[tuple[str, str]]:
+    """Families and models in the table's order; the reference is last and lies over the others."""
+    found = dict.fromkeys((curve.family, curve.model) for curve in curves)
+    return sorted(found, key=lambda who: who == REFERENCE[:2])
 
 
 def draw_distribution(

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from mlipkd.evaluation.rows import UNITS, Row
-from mlipkd.results.figures.axes import colours_of, panels_of
+from mlipkd.results.figures.axes import Colours, panels_of
 from mlipkd.results.figures.selection import models_of, three_of
 
 #: Of the models of one family, from small to large.
 MARKERS = "os^"
 
 
-def growth(rows: Sequence[Row]) -> Figure:
+def growth(rows: Sequence[Row], colours: Colours) -> Figure:
     """Time per step and memory, both per atom, against the number of atoms.
 
     Of each family at most three models. What costs the same as one that is drawn already, being of
@@ -20,7 +20,7 @@ def growth(rows: Sequence[Row]) -> Figure:
     """
     figure, panels = panels_of(1, 2)
     drawn = set()
-    for family, colour in colours_of(rows).items():
+    for family, colour in colours.items():
         models = three_of(rows, models_of(rows, family))
         for marker, model in zip(MARKERS, models, strict=False):
             own = [row for row in rows if (row.family, row.model) == (family, model)]

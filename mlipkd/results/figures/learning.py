@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mlipkd.evaluation.rows import UNITS, Row
-from mlipkd.results.figures.axes import SUBJECTS, band, colours_of, panels_of
+from mlipkd.results.figures.axes import SUBJECTS, Colours, band, panels_of
 from mlipkd.results.figures.selection import three_of
 
 STYLES = {"training": "--", "validation": "-"}
@@ -17,7 +17,7 @@ STYLES = {"training": "--", "validation": "-"}
 Curves = dict[tuple[str, str, str], dict[int, list[float]]]
 
 
-def learning(rows: Sequence[Row]) -> Figure:
+def learning(rows: Sequence[Row], colours: Colours) -> Figure:
     """Errors of training and validation as members train: means and standard deviations over them.
 
     A row for each of forces and energies, a column for each of at most three architectures, and in
@@ -34,10 +34,10 @@ def learning(rows: Sequence[Row]) -> Figure:
         if any((f, m, f"validation_{quantity}_rmse") in curves for f in families for m in models)
     ]
     figure, panels = panels_of(len(quantities), len(models))
-    colours = {f: colour for f, colour in colours_of(rows).items() if f in families}
+    compared = {f: colour for f, colour in colours.items() if f in families}
     for quantity, across in zip(quantities, panels, strict=True):
         for model, axes in zip(models, across, strict=True):
-            for family, colour in colours.items():
+            for family, colour in compared.items():
                 for split, style in STYLES.items():
                     curve = curves.get((family, model, f"{split}_{quantity}_rmse"))
                     if curve:
@@ -53,10 +53,10 @@ def learning(rows: Sequence[Row]) -> Figure:
         unit = UNITS["learning"][f"{quantity}_rmse"]
         across[0].set_ylabel(f"{SUBJECTS[quantity]} RMSE, {unit}")
     figure.legend(
-        handles=[Line2D([], [], color=colour, label=f) for f, colour in colours.items()]
+        handles=[Line2D([], [], color=colour, label=f) for f, colour in compared.items()]
         + [Line2D([], [], color="0.4", ls=style, label=split) for split, style in STYLES.items()],
         loc="outside upper center",
-        ncols=3,
+        ncols=2 if len(models) == 1 else 3,
         frameon=False,
     )
     return figure

@@ -9,27 +9,27 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mlipkd.evaluation.rows import Row
-from mlipkd.results.figures.axes import colours_of, name_ordinate, panels_of
+from mlipkd.results.figures.axes import Colours, name_ordinate, panels_of
 from mlipkd.results.figures.selection import has, models_of, values_of
 
 Points = dict[str, tuple[float, list[float]]]
 """Of each model of a family: its cost, and the errors of its members."""
 
 
-def pareto(rows: Sequence[Row]) -> Figure:
+def pareto(rows: Sequence[Row], colours: Colours) -> Figure:
     """Errors of forces, or of energies where there are none, against time and against memory."""
     error = "forces_rmse" if has(rows, "forces_rmse") else "energy_per_atom_rmse"
-    return _figure(rows, [(cost, error) for cost in ("time", "memory")])
+    return _figure(rows, colours, [(cost, error) for cost in ("time", "memory")])
 
 
-def weights(rows: Sequence[Row]) -> Figure:
+def weights(rows: Sequence[Row], colours: Colours) -> Figure:
     """Errors of energies and forces, and of the structure of the liquid where there is any,
     against the number of weights."""
     errors = [m for m in ("energy_per_atom_rmse", "forces_rmse", "rdf/tae") if has(rows, m)]
-    return _figure(rows, [("weights", error) for error in errors])
+    return _figure(rows, colours, [("weights", error) for error in errors])
 
 
-def _figure(rows: Sequence[Row], wanted: Sequence[tuple[str, str]]) -> Figure:
+def _figure(rows: Sequence[Row], colours: Colours, wanted: Sequence[tuple[str, str]]) -> Figure:
     """A panel for each cost and error.
 
     Models are means over seeds with standard deviations; squares are those that their family has
@@ -37,14 +37,15 @@ def _figure(rows: Sequence[Row], wanted: Sequence[tuple[str, str]]) -> Figure:
     filled are those that no model of any family does.
     """
     figure, panels = panels_of(1, len(wanted))
-    colours = colours_of(rows)
     styles: dict[str, dict[str, Any]] = {}
     for family, colour in colours.items():
         alone = len(models_of(rows, family)) == 1
         marker = {"marker": "s", "zorder": 3} if alone else {"marker": "o"}
         styles[family] = {"color": colour, "mfc": "white", **marker}
+    drawn = set()
     for axes, (cost, error) in zip(panels[0], wanted, strict=True):
         families = {family: _points(rows, family, cost, error) for family in colours}
+        drawn |= {family for family, points in families.items() if points}
         best = front([place for points in families.values() for place in _means(points)])
         for family, points in families.items():
             _draw(axes, points, best, styles[family])
@@ -52,7 +53,9 @@ def _figure(rows: Sequence[Row], wanted: Sequence[tuple[str, str]]) -> Figure:
         unit = next(row.unit for row in rows if row.metric == cost)
         axes.set_xlabel(f"{cost}, {unit}" if unit != "1" else f"number of {cost}")
         axes.set_xscale("log")
-    handles = [Line2D([], [], label=family, **style) for family, style in styles.items()]
+    handles = [
+        Line2D([], [], label=family, **style) for family, style in styles.items() if family in drawn
+    ]
     handles.append(Line2D([], [], color="0.4", marker="o", ls="", label="Pareto front of all"))
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
     return figure

@@ -9,20 +9,20 @@ from matplotlib.figure import Figure
 
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import Row
-from mlipkd.results.figures.axes import COLOURS, band, panels_of
+from mlipkd.results.figures.axes import Colours, band, panels_of, styles_of
 from mlipkd.results.figures.selection import three_of
 
 #: Of a family and model: g(r) of each member, by r in Å.
 Functions = dict[tuple[str, str], dict[int | str, dict[float, float]]]
 
 
-def rdf(rows: Sequence[Row]) -> Figure:
+def rdf(rows: Sequence[Row], colours: Colours) -> Figure:
     """Radial distribution functions, and how they differ from the mean of the teachers'.
 
     Means over members, in bands of their standard deviations. The teachers are the first family of
     the table, of several models the largest. Beside them stand the recommended models where the
     table names any; or else all others, and if there are more than three, the smallest, the middle
-    and the largest of the next family. Each has a colour of its own.
+    and the largest of the next family.
 
     Raises:
         InputError: there is none.
@@ -40,10 +40,10 @@ def rdf(rows: Sequence[Row]) -> Figure:
     distances = sorted(next(iter(functions[drawn[0]].values())))
 
     figure, ((absolute, relative),) = panels_of(1, 2)
-    for colour, (family, model) in zip(COLOURS, drawn, strict=False):
-        values = _values(functions[family, model])
-        band(absolute, distances, values, color=colour, label=f"{family} {model}")
-        band(relative, distances, values - reference.mean(0), color=colour)
+    for who, style in styles_of(drawn, colours).items():
+        values = _values(functions[who])
+        band(absolute, distances, values, **style)
+        band(relative, distances, values - reference.mean(0), **style)
     absolute.set_ylabel("g(r)")
     relative.set_ylabel(f"Δg(r) from {teachers}")
     for axes in (absolute, relative):

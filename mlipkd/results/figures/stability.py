@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlipkd.evaluation.rows import POOLED, Row
-from mlipkd.results.figures.axes import colours_of, line, panels_of
+from mlipkd.results.figures.axes import Colours, line, panels_of
 from mlipkd.results.figures.selection import models_of, values_of
 
 
-def stability(rows: Sequence[Row]) -> Figure:
+def stability(rows: Sequence[Row], colours: Colours) -> Figure:
     """Trajectories against the time step: the fraction that failed, and how long those lasted.
 
     Fractions are of all seeds together, with the binomial interval of 95 %; times are means and
@@ -19,7 +19,7 @@ def stability(rows: Sequence[Row]) -> Figure:
     pooled = {(row.family, row.model, row.metric): row.value for row in rows if row.seed == POOLED}
     steps = sorted({float(m.removeprefix("dt").partition("/")[0]) for _, _, m in pooled})
     figure, ((fractions, times),) = panels_of(1, 2)
-    for family, colour in colours_of(rows).items():
+    for family, colour in colours.items():
         for model in models_of(rows, family):
             name = family if len(models_of(rows, family)) == 1 else f"{family} {model}"
             low, failed, high = (

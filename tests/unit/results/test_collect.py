@@ -4,7 +4,7 @@ import pytest
 
 from mlipkd import artefacts
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import Row, Source, read_rows, write_rows
+from mlipkd.evaluation.rows import Row, Source, read_notes, read_rows, write_rows
 from mlipkd.results.collect import collect
 
 
@@ -33,6 +33,13 @@ def test_rows_are_put_in_order(tmp_path) -> None:
     ]
     assert len(versions) == 2
     assert source.made_by == versions
+
+
+def test_notes_come_with_the_file_that_has_them(tmp_path) -> None:
+    write_rows(tmp_path / "a.csv", [row("students", 0)], [], ["one failed"])
+    write_rows(tmp_path / "b.csv", [row("controls", 0)], [])
+    collect([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "table.csv")
+    assert read_notes(tmp_path / "table.csv") == [f"{tmp_path / 'a.csv'}: one failed"]
 
 
 def test_the_same_metric_twice_is_refused(tmp_path) -> None:

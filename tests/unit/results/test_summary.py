@@ -1,7 +1,8 @@
 """The summary: mean and deviation over seeds, families side by side."""
 
 from mlipkd.evaluation.rows import Row, Source, write_rows
-from mlipkd.results.summary import pivot, summary
+from mlipkd.results.grid import pivot
+from mlipkd.results.summary import markdown, summary
 
 MEMBERS = {
     ("teachers", "big"): [0.10, 0.20],
@@ -25,7 +26,7 @@ def cells(table: str) -> list[list[str]]:
 
 
 def test_pivot() -> None:
-    header, _, *lines = cells(pivot(ROWS))
+    header, _, *lines = cells(markdown(pivot(ROWS)))
     assert header == ["metric", "model", "teachers (2)", "students (1–3)", "controls (2)"]
     assert lines == [
         ["forces_rmse, eV/Å", "big", "0.150 ± 0.071", "0.060 ± 0.010", ""],
@@ -37,7 +38,7 @@ def test_pivot() -> None:
 
 
 def test_columns_line_up() -> None:
-    assert len({len(line) for line in pivot(ROWS).splitlines()}) == 1
+    assert len({len(line) for line in markdown(pivot(ROWS)).splitlines()}) == 1
 
 
 def test_one_table_for_each_dataset_and_evaluation(tmp_path) -> None:
@@ -64,7 +65,7 @@ def test_an_interval_stands_beside_what_all_runs_gave() -> None:
         for seed in (0, 1, "all")
         for bound, value in (("", 0.25), ("_low", 0.0731), ("_high", 0.524))
     ]
-    assert cells(pivot(rows))[2:] == [
+    assert cells(markdown(pivot(rows)))[2:] == [
         ["dt1.0/failed", "big", "0.2500"],
         ["", "*all*", "0.2500 (0.07–0.52)"],
     ]
@@ -90,4 +91,4 @@ def test_recommendations_stand_with_their_price_beside_the_teacher(tmp_path) -> 
 def test_small_numbers_have_a_power_of_ten() -> None:
     drifts = [("a", 0, 1e-6), ("a", 1, 3e-6), ("b", 0, 4e-8), ("c", 0, 0.001)]
     rows = [Row("al", f, "m", seed, "drift", value, "eV/atom/ps") for f, seed, value in drifts]
-    assert cells(pivot(rows))[2][2:] == ["2.0e-06 ± 1.4e-06", "4.0e-08", "0.001000"]
+    assert cells(markdown(pivot(rows)))[2][2:] == ["2.0e-06 ± 1.4e-06", "4.0e-08", "0.001000"]

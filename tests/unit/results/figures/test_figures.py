@@ -38,35 +38,40 @@ def texts(axes) -> list[str]:
     return [label.get_text() for label in axes.get_xticklabels()]
 
 
+def bars(figure, panel: int) -> dict[str, float]:
+    """The lengths of all bars, by what stands to the left of the first panel."""
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    found = figure.axes[panel].patches
+    return {names[round(bar.get_y() + bar.get_height() / 2)]: bar.get_width() for bar in found}
+
+
 def test_errors_show_members_their_mean_and_the_ensemble() -> None:
     figure = draw("errors", rows_of(ERRORS, ONE_EACH), "chno")
     energy, forces = figure.axes
-    assert forces.get_ylabel() == "F RMSE, eV/Å"
-    assert energy.get_ylabel() == "E per atom RMSE, eV/atom"
-    assert texts(forces) == ["teachers", "students"]
-    assert [bar.get_height() for bar in forces.patches] == [1.5, 1.5]
+    assert forces.get_xlabel() == "F RMSE, eV/Å"
+    assert energy.get_xlabel() == "E per atom RMSE, eV/atom"
+    assert bars(figure, 1) == {"teachers": 1.5, "students": 1.5}
     members, ensemble, *_ = forces.lines
-    assert list(members.get_ydata()) == [1.0, 2.0]
-    assert list(ensemble.get_ydata()) == [3.0]
+    assert list(members.get_xdata()) == [1.0, 2.0]
+    assert list(ensemble.get_xdata()) == [3.0]
 
 
 def test_total_energies_of_calculators_are_left_out() -> None:
     figure = draw("errors", rows_of(ERRORS, ONE_EACH | {"xtb": ["calculator"]}), "chno")
-    energy, forces = figure.axes
-    assert texts(energy) == ["teachers", "students"]
-    assert texts(forces) == ["teachers", "students", "xtb"]
+    assert bars(figure, 0).keys() == {"teachers", "students"}
+    assert bars(figure, 1).keys() == {"teachers", "students", "xtb"}
 
 
 def test_models_are_named_where_a_family_has_several() -> None:
     figure = draw("errors", rows_of(ERRORS, SEVERAL), "chno")
-    names = ["teachers"] + [f"{f} {m}" for f in ("students", "controls") for m in (LARGE, SMALL)]
-    assert texts(figure.axes[0]) == names
+    names = [f"{f} {m}" for f in ("students", "controls") for m in ("n2 l1", "n1 l0")]
+    assert list(bars(figure, 0)) == ["teachers", *names]
 
 
 def test_comp6_has_a_panel_for_each_subset_and_subject() -> None:
     figure = draw("comp6", rows_of(COMP6, ONE_EACH), "chno")
     assert [axes.get_title() for axes in figure.axes] == ["torsion", "all"] * 2
-    assert [axes.get_ylabel() for axes in figure.axes[2:]] == [
+    assert [axes.get_xlabel() for axes in figure.axes[2:]] == [
         "ΔE RMSE, kcal/mol",
         "ΔE RMSE (all), kcal/mol",
     ]
@@ -82,7 +87,7 @@ def test_curvature_has_a_panel_for_each_kind_and_for_frequencies_of_the_test_spl
     }
     figure = draw("curvature", rows_of(units, ONE_EACH), "chno")
     assert [axes.get_title() for axes in figure.axes] == ["near", "far", "saddles"]
-    assert [axes.get_ylabel() for axes in figure.axes[1:]] == [
+    assert [axes.get_xlabel() for axes in figure.axes[1:]] == [
         "H RMSE, eV/Å^2",
         "frequencies MAE, 1/cm",
     ]
@@ -121,11 +126,14 @@ def test_stability_is_that_of_all_seeds() -> None:
     assert bars.get_segments()[0][:, 1] == pytest.approx([2 - 2**0.5, 2 + 2**0.5])
 
 
-def test_a_family_has_one_colour() -> None:
-    figure = draw("capacity", rows_of(ERRORS, SEVERAL), "chno")
+def test_a_family_has_one_colour_whoever_else_is_drawn() -> None:
+    families = list(SEVERAL)
+    grid = draw("capacity", rows_of(ERRORS, SEVERAL), "chno", families)
+    alone = draw("errors", rows_of(ERRORS, {"students": [SMALL]}), "chno", families)
     again = draw("errors", rows_of(ERRORS, SEVERAL), "chno")
-    line = figure.axes[0].containers[0][0]
-    assert line.get_color() == again.axes[0].lines[2].get_color()  # of the students
+    drawn = grid.axes[0].containers[0][0].get_color()  # of the students
+    assert drawn == alone.axes[0].lines[0].get_color() == again.axes[0].lines[2].get_color()
+    assert drawn != again.axes[0].lines[0].get_color()
 
 
 def test_a_dataset_without_rows() -> None:

@@ -53,6 +53,13 @@ def test_three_beside_the_teachers() -> None:
     assert labels(draw("rdf", rows_of(MODELS), "al")) == drawn
 
 
+def test_models_of_one_family_differ_by_the_kind_of_line() -> None:
+    teachers, *students = draw("rdf", rows_of(MODELS), "al").axes[0].lines
+    assert len({line.get_color() for line in students}) == 1
+    assert students[0].get_color() != teachers.get_color()
+    assert len({line.get_linestyle() for line in students}) == 3
+
+
 def test_the_recommended_are_drawn_instead() -> None:
     recommended = [
         Row("al", "students", model, 1, f"{name}/{metric}", 1.0, "1")

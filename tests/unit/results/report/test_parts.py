@@ -1,0 +1,66 @@
+"""Parts of the report: comparisons, hours, places of curves, and that every figure has its own."""
+
+from pathlib import Path
+
+import pytest
+
+from mlipkd.config.campaign import Campaign
+from mlipkd.evaluation.rows import Row
+from mlipkd.results.figures import FIGURES
+from mlipkd.results.report.comparison import change, comparison
+from mlipkd.results.report.hours import hours
+from mlipkd.results.report.sections import SECTIONS, TITLES, sections_of
+from mlipkd.results.report.thinning import thinned
+from tests.reported import CAMPAIGN, CAPTIONS, MODEL, Reported, rows
+
+
+def test_students_are_compared_with_controls_of_their_shape() -> None:
+    section = Campaign.model_validate(CAMPAIGN).datasets["metal"]
+    (line,) = comparison(section, rows()).lines
+    assert line[:6] == [
+        *("forces_rmse, eV/Å", MODEL),
+        *("students", "2.0 ± 1.4", "controls", "4.0 ± 1.0"),
+    ]
+    # Half of it; relative standard errors are (√2/√2)/2 and (1/√3)/4.
+    assert line[6] == f"−50 ± {100 * 0.5 * (0.5**2 + 1 / 48) ** 0.5:.0f} %"
+
+
+@pytest.mark.parametrize(
+    ("values", "others", "wanted"),
+    [([3.0], [2.0, 2.0], "+50 %"), ([2.0, 2.0], [2.0, 2.0], "+0 ± 0 %"), ([1.0], [0.0], "")],
+)
+def test_changes(values, others, wanted) -> None:
+    assert change(values, others) == wanted
+
+
+def test_hours_are_those_of_the_benchmarks(tmp_path) -> None:
+    found = hours(Reported(tmp_path).folder / "logs")
+    assert found.lines == [
+        ["train", "1", "1.000", "2.000", "2.0"],
+        ["errors", "1", "0.500", "1.000", "0.0"],
+        ["all", "2", "1.500", "3.000", "2.0"],
+    ]
+
+
+def test_curves_are_thinned_and_other_rows_are_not() -> None:
+    def row(metric: str) -> Row:
+        return Row("metal", "students", MODEL, 0, metric, 1.0, "1")
+
+    curve = [row(f"epoch{number}/validation_forces_rmse") for number in range(1, 101)]
+    kept = thinned([*curve, row("weights")])
+    assert kept[0] == curve[0] and kept[-2:] == [curve[-1], row("weights")]
+    assert len(kept) == 11
+    assert thinned([row("g2.750"), row("g3.000")]) == [row("g2.750"), row("g3.000")]
+
+
+def test_every_figure_has_a_title_a_caption_and_a_place() -> None:
+    assert TITLES.keys() == FIGURES.keys()
+    assert {figure for section in SECTIONS for figure in section.figures} == FIGURES.keys()
+    own = {path.stem for path in Path(CAPTIONS).glob("*.rst")}
+    assert own - {"figure"} == FIGURES.keys()
+
+
+def test_what_no_section_knows_comes_last() -> None:
+    *_, first, last = sections_of(["errors", "novel"], ["errors", "others"])
+    assert (first.figures, first.tables) == (("errors",), ("errors",))
+    assert (last.figures, last.tables) == (("novel",), ("others",))

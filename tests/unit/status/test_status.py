@@ -1,0 +1,120 @@
+"""The status of a campaign: what its jobs came to, and how good its members are so far."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlipkd.status.jobs import jobs, last_run
+from mlipkd.status.text import status
+from tests.reported import CAMPAIGN, MODEL
+
+LOG = """\
+Select jobs to execute...
+localrule train:
+    output: results/metal/a/model.safetensors
+    log: logs/metal/a/train.log
+    jobid: 1
+rule train:
+    log: logs/metal/b/train.log
+1 of 9 steps (11%) done
+Error in rule train:
+    message: None
+    log: logs/metal/b/train.log (check log file(s) for error details)
+rule train:
+    log: logs/metal/c/train.log
+Error in rule train:
+    log: logs/metal/c/train.log (check log file(s) for error details)
+rule train:
+    log: logs/metal/c/train.log
+rule errors:
+    log: logs/metal/errors.log
+2 of 9 steps (22%) done
+"""
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Where Snakemake runs a campaign."""
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CAMPAIGN, sort_keys=False))
+    (tmp_path / ".snakemake" / "log").mkdir(parents=True)
+    (tmp_path / ".snakemake" / "locks").mkdir()
+    (tmp_path / ".snakemake" / "locks" / "0.input.lock").touch()
+    (tmp_path / ".snakemake" / "log" / "2026-01-01.snakemake.log").write_text("9 of 9 steps")
+    (tmp_path / ".snakemake" / "log" / "2026-01-02.snakemake.log").write_text(LOG)
+    for place in "abcde":
+        log = tmp_path / "logs" / "metal" / place / "train.log"
+        log.parent.mkdir(parents=True)
+        log.write_text("first\n" + {"e": "error: no file"}.get(place, "1/9\r2/9"))
+    for place, later in {"a": 1, "d": -1}.items():
+        log = tmp_path / "logs" / "metal" / place / "train.log"
+        benchmark = log.with_name("train.benchmark.tsv")
+        benchmark.touch()
+        os.utime(benchmark, ns=(0, log.stat().st_mtime_ns + later))
+    return tmp_path
+
+
+def states(folder: Path) -> dict[str, str]:
+    found = jobs(folder, last_run(folder))
+    return {f"{job.place}/{job.rule}": job.state for job in found}
+
+
+def test_jobs_are_what_logs_and_benchmarks_say(folder) -> None:
+    assert states(folder) == {
+        "metal/a/train": "done",
+        "metal/b/train": "failed",  # and was not tried again
+        "metal/c/train": "running",  # after a failure
+        "metal/d/train": "stopped",  # its benchmark is of an earlier run
+        "metal/e/train": "failed",  # it says so itself
+        "metal/errors": "running",  # it waits and has written nothing
+    }
+
+
+def test_nothing_runs_without_snakemake(folder) -> None:
+    (folder / ".snakemake" / "locks" / "0.input.lock").unlink()
+    found = states(folder)
+    assert found["metal/c/train"] == found["metal/errors"] == "stopped"
+
+
+def test_the_last_words_of_jobs_are_shown(folder) -> None:
+    text = status(folder / "config.yaml", folder)
+    assert "Snakemake runs; 2 of 9 steps of its last run are done" in text
+    assert "metal/c/train: 2/9\n" in text
+    assert "metal/errors: nothing" in text
+    assert "metal/e/train: error: no file" in text
+
+
+def test_errors_are_those_of_the_last_epoch(folder) -> None:
+    def write(seed: int, name: str, errors: list[float], end: str = "\n") -> None:
+        lines = [
+            json.dumps(
+                {
+                    "epoch": epoch,
+                    "validation": {
+                        "reference forces": {"rmse": rmse, "mae": 9.0},
+                        "teacher forces": {"rmse": 7.0, "mae": 9.0},
+                    },
+                }
+            )
+            for epoch, rmse in enumerate(errors, start=1)
+        ]
+        path = folder / "results" / "metal" / "controls" / MODEL / f"seed{seed}" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("\n".join(lines) + end)
+
+    write(0, "history.jsonl", [9.0, 2.0])
+    (folder / "results/metal/controls" / MODEL / "seed0" / "model.safetensors").touch()
+    write(1, "history.jsonl.partial", [4.0], end='\n{"epoch": 2, "val')  # it is being written
+    text = status(folder / "config.yaml", folder)
+    (line,) = (line for line in text.splitlines() if "controls" in line)
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells == ["metal/controls", MODEL, "1 of 3", "1–2 of 1000", "3.0 ± 1.4"]
+    assert "forces, eV/Å" in text and "teacher" not in text.replace("metal/teachers", "")
+
+
+def test_a_campaign_that_never_ran(tmp_path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CAMPAIGN))
+    text = status(tmp_path / "config.yaml", tmp_path)
+    assert "never run" in text and "0 of 2" in text
