@@ -18,6 +18,7 @@ def test_curvature_is_asked_of_every_model_and_drawn(workspace):
         f" --dataset results/molecules/dataset.h5 --output {last}/curvature.csv --threads 2"
         f" --device auto {last}/seed0/model.safetensors",
         "figure --kind curvature --dataset molecules"
+        " --family teachers --family students --family students2"
         " --output results/figures/molecules/curvature.svg results/tables/curvature.csv",
     } <= set(workspace.commands)
     (summary,) = (line for line in workspace.commands if line.startswith("summary"))

@@ -30,7 +30,8 @@ def test_replicas_and_their_distributions(workspace):
         f"{take}{last}/distributions.csv {last}/seed0/replicas.h5",
         f"evaluate-deviations --reference results/water/distributions.csv"
         f" --output {last}/deviations.csv {last}/distributions.csv",
-        "figure --kind adf --dataset water --output results/figures/water/adf.svg"
+        "figure --kind adf --dataset water --family teachers --family students --family students2"
+        " --output results/figures/water/adf.svg"
         " results/water/distributions.csv"
         + "".join(
             f" results/water/{family}/{MODEL}/distributions.csv"

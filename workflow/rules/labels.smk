@@ -10,7 +10,7 @@ rule predict:
     output:
         predictions=f"results/{MEMBER}/predictions.h5",
     params:
-        hessians=lambda w: "--hessians" if teaches_hessians(w) else "",
+        hessians=lambda w: ["--hessians"] if teaches_hessians(w) else [],
     log:
         f"logs/{MEMBER}/predict.log",
     benchmark:
@@ -24,7 +24,7 @@ rule predict:
         runtime=minutes(predicting),
     shell:
         "mlipkd predict --model {input.model:q} --dataset {input.dataset:q}"
-        " --output {output.predictions:q} {params.hessians} --threads {threads} --device auto"
+        " --output {output.predictions:q} {params.hessians:q} --threads {threads} --device auto"
         " > {log:q} 2>&1"
 
 
