@@ -7,6 +7,8 @@ them is found here, once all are read.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from mlipkd.config.origins import lineage
+
 if TYPE_CHECKING:
     from mlipkd.config.campaign import Campaign, DatasetSection
 
@@ -77,16 +79,8 @@ def _family_faults(campaign: "Campaign", dataset_name: str, name: str) -> list[t
             )
         ]
 
-    chain = [name]
-    while (teacher := dataset.families[chain[-1]].learns_from) is not None:
-        if teacher not in dataset.families:
-            known = ", ".join(dataset.families)
-            at = f"datasets.{dataset_name}.families.{chain[-1]}.learns_from"
-            return [(at, f"wanted one of the families {known}, got {teacher!r}")]
-        if teacher in chain:
-            cycle = " → ".join([*chain[chain.index(teacher) :], teacher])
-            return [(f"{path}.learns_from", f"families learn in a circle: {cycle}; break it")]
-        chain.append(teacher)
+    if found := lineage(campaign, dataset_name, name)[1]:
+        return found
 
     if missing := dataset.grid(name).missing():
         return [

@@ -1,4 +1,4 @@
-"""What one dataset takes from another: configurations, and models that are trained there."""
+"""What families stand on: families that teach them, and models and data of other datasets."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -9,6 +9,36 @@ if TYPE_CHECKING:
     from mlipkd.config.campaign import Campaign
 
 
+def lineage(
+    campaign: "Campaign", dataset: str, family: str
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """A family, what it learns from or is transferred from, and so on to one that needs no other.
+
+    Returns:
+        Their names, each with its dataset's; and, where they do not come to an end, why: (YAML
+        path, what is wrong and the remedy).
+    """
+    chain = [(dataset, family)]
+    while True:
+        name, last = chain[-1]
+        families = campaign.datasets[name].families
+        path = f"datasets.{name}.families.{last}"
+        if teacher := families[last].learns_from:
+            path, following = f"{path}.learns_from", (name, teacher)
+            if teacher not in families:
+                wanted = f"wanted one of the families {', '.join(families)}, got {teacher!r}"
+                return chain, [(path, wanted)]
+        elif origin := families[last].transferred_from:
+            path, following = f"{path}.transferred_from", (origin.dataset, origin.family)
+            if found := list(_transfer_faults(campaign, name, *following)):
+                return chain, [(f"{path}.{key}", fault) for key, fault in found]
+        else:
+            return chain, []
+        if following in chain:
+            return chain, [(path, _circle([*chain[chain.index(following) :], following]))]
+        chain.append(following)
+
+
 def faults_of_origins(campaign: "Campaign") -> Iterator[tuple[str, str]]:
     """All that is wrong: (YAML path, what is wrong and the remedy)."""
     for name, dataset in campaign.datasets.items():
@@ -16,19 +46,25 @@ def faults_of_origins(campaign: "Campaign") -> Iterator[tuple[str, str]]:
             yield from _pooled_faults(campaign, name, dataset.source)
         for family, section in dataset.families.items():
             if section.transferred_from:
-                path = f"datasets.{name}.families.{family}.transferred_from"
-                for where, fault in _transfer_faults(campaign, name, family):
-                    yield f"{path}.{where}", fault
+                yield from lineage(campaign, name, family)[1]
 
 
 def transfer(campaign: "Campaign") -> None:
     """Give the families of other datasets the architectures and seeds that they have there."""
-    for section in campaign.datasets.values():
-        for name, family in section.families.items():
-            if origin := family.transferred_from:
-                there = campaign.datasets[origin.dataset]
-                same = {"model": there.grid(origin.family), "seeds": there.seeds(origin.family)}
-                section.families[name] = family.model_copy(update=same)
+    for dataset, section in campaign.datasets.items():
+        for family in section.families:
+            for name, one in reversed(lineage(campaign, dataset, family)[0]):
+                families = campaign.datasets[name].families
+                if origin := families[one].transferred_from:
+                    there = campaign.datasets[origin.dataset]
+                    same = {"model": there.grid(origin.family), "seeds": there.seeds(origin.family)}
+                    families[one] = families[one].model_copy(update=same)
+
+
+def _circle(families: list[tuple[str, str]]) -> str:
+    several = len({dataset for dataset, _ in families}) > 1
+    names = (f"{dataset}/{family}" if several else family for dataset, family in families)
+    return f"families learn in a circle: {' → '.join(names)}; break it"
 
 
 def _pooled_faults(campaign: "Campaign", name: str, source: Pooled) -> Iterator[tuple[str, str]]:
@@ -47,17 +83,16 @@ def _pooled_faults(campaign: "Campaign", name: str, source: Pooled) -> Iterator[
         yield f"datasets.{name}.split", "pooled configurations stay in their splits; remove split"
 
 
-def _transfer_faults(campaign: "Campaign", name: str, family: str) -> Iterator[tuple[str, str]]:
-    origin = campaign.datasets[name].families[family].transferred_from
-    assert origin is not None
-    there = campaign.datasets.get(origin.dataset)
-    if there is None or origin.dataset == name:
-        known = ", ".join(other for other in campaign.datasets if other != name) or "none"
-        yield "dataset", f"wanted another of the datasets ({known}), got {origin.dataset!r}"
+def _transfer_faults(
+    campaign: "Campaign", dataset: str, origin: str, family: str
+) -> Iterator[tuple[str, str]]:
+    """Why there is no such family of another dataset: the key, and the fault."""
+    if origin not in campaign.datasets or origin == dataset:
+        known = ", ".join(other for other in campaign.datasets if other != dataset) or "none"
+        yield "dataset", f"wanted another of the datasets ({known}), got {origin!r}"
         return
-    trained = [other for other, section in there.families.items() if section.recipe]
-    if origin.family not in trained:
+    there = campaign.datasets[origin].families
+    trained = [name for name, section in there.items() if section.recipe]
+    if family not in trained:
         known = ", ".join(trained)
-        yield "family", f"wanted one of the families trained there, {known}, got {origin.family!r}"
-    elif missing := there.grid(origin.family).missing():
-        yield "family", f"its model there lacks {', '.join(missing)}; give them there"
+        yield "family", f"wanted one of the families trained there, {known}, got {family!r}"
