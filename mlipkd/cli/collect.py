@@ -12,7 +12,7 @@ def collect(
 ) -> None:
     """Put the rows of many evaluations into one table.
 
-    Example: mlipkd collect --output tables/errors.csv students/*/errors.csv controls/*/errors.csv
+    Example: mlipkd collect --output results/tables/errors.csv results/*/*/*/errors.csv
     """
     from mlipkd.results.collect import collect
     from mlipkd.results.summary import made_by_line

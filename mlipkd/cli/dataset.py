@@ -15,7 +15,7 @@ def dataset(
 ) -> None:
     """Read or make a dataset, check it, split it and write it in eV and Å.
 
-    Example: mlipkd dataset --settings settings.yaml --output dataset.h5 --size size.json
+    Example: mlipkd dataset --settings dataset.yaml --output dataset.h5 --size size.json
     """
     from dataclasses import replace
 

@@ -15,7 +15,8 @@ def evaluate_comp6(
 ) -> None:
     """Errors of energies, conformer energies and forces on COMP6, of members and of their mean.
 
-    Example: mlipkd evaluate-comp6 --settings comp6.yaml --output comp6.csv seed*/model.safetensors
+    Example: mlipkd evaluate-comp6 --settings comp6.yaml --output comp6.csv
+    teachers/seed*/model.safetensors
     """
     from mlipkd import artefacts
     from mlipkd.config.evaluation import Comp6Evaluation

@@ -18,7 +18,7 @@ def evaluate_cost(
     growth in the settings, at several sizes of the system, too.
 
     Example: mlipkd evaluate-cost --settings cost.yaml --dataset dataset.h5 --output cost.csv
-    students/*/seed0/model.safetensors
+    teachers/seed0/model.safetensors students/seed0/model.safetensors
     """
     import numpy as np
 

@@ -16,8 +16,8 @@ def evaluate_curvature(
 ) -> None:
     """Harmonic frequencies at stationary points, and errors on each kind of configurations.
 
-    Example: mlipkd evaluate-curvature --settings curvature.yaml --dataset dataset.h5
-    --output curvature.csv seed*/model.safetensors
+    Example: mlipkd evaluate-curvature --settings curvature.yaml --dataset hessians.h5
+    --output curvature.csv molecules/seed*/model.safetensors
     """
     from mlipkd.config.evaluation import CurvatureEvaluation
     from mlipkd.config.settings import read_evaluation

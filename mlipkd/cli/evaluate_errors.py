@@ -15,7 +15,8 @@ def evaluate_errors(
 ) -> None:
     """Errors of energies and forces on the test split, of members and of their mean.
 
-    Example: mlipkd evaluate-errors --dataset dataset.h5 --output errors.csv seed*/model.safetensors
+    Example: mlipkd evaluate-errors --dataset dataset.h5 --output errors.csv
+    teachers/seed*/model.safetensors
     """
     from mlipkd.datasets.file import DatasetFile
     from mlipkd.device import choose_device

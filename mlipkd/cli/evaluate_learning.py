@@ -12,7 +12,7 @@ def evaluate_learning(
 ) -> None:
     """Errors of training and validation against the epoch, from the histories of members.
 
-    Example: mlipkd evaluate-learning --output learning.csv seed*/model.safetensors
+    Example: mlipkd evaluate-learning --output learning.csv teachers/seed*/model.safetensors
     """
     from mlipkd.evaluation.learning import evaluate_learning
     from mlipkd.evaluation.rows import write_rows

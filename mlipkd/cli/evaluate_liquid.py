@@ -22,8 +22,8 @@ def evaluate_liquid(
     Before its time is over, and on SIGTERM or SIGUSR1, it stops with exit status 75; the same
     command goes on from there to the same bits.
 
-    Example: mlipkd evaluate-liquid --settings liquid.yaml --trajectory liquid.h5 --output
-    liquid.csv seed0/model.safetensors
+    Example: mlipkd evaluate-liquid --settings liquid.yaml --trajectory teachers/seed0/liquid.h5
+    --output liquid.csv teachers/seed0/model.safetensors
     """
     from mlipkd.config.evaluation import LiquidEvaluation
     from mlipkd.config.settings import read_evaluation

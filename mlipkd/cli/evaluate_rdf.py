@@ -13,7 +13,7 @@ def evaluate_rdf(
 ) -> None:
     """Radial distribution function of each member's liquid.
 
-    Example: mlipkd evaluate-rdf --settings rdf.yaml --output rdf.csv seed*/liquid.h5
+    Example: mlipkd evaluate-rdf --settings rdf.yaml --output rdf.csv teachers/seed*/liquid.h5
     """
     from mlipkd.config.evaluation import RdfEvaluation
     from mlipkd.config.settings import read_evaluation

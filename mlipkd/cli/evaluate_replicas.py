@@ -24,7 +24,7 @@ def evaluate_replicas(
     or SIGUSR1, it stops with exit status 75; the same command goes on from there to the same bits.
 
     Example: mlipkd evaluate-replicas --settings replicas.yaml --dataset dataset.h5 --trajectory
-    replicas.h5 --output replicas.csv seed0/model.safetensors
+    replicas.h5 --output replicas.csv teachers/seed0/model.safetensors
     """
     from mlipkd.config.evaluation import ReplicasEvaluation
     from mlipkd.config.settings import read_evaluation

@@ -22,7 +22,7 @@ def evaluate_stability(
     with exit status 75; the same command goes on with the others.
 
     Example: mlipkd evaluate-stability --settings stability.yaml --output stability.csv
-    seed*/model.safetensors
+    teachers/seed*/model.safetensors
     """
     from mlipkd.config.evaluation import StabilityEvaluation
     from mlipkd.config.settings import read_evaluation

@@ -13,7 +13,7 @@ def evaluate_structure(
 ) -> None:
     """How far each member's radial distribution function is from the teacher's.
 
-    Example: mlipkd evaluate-structure --teacher teachers/rdf.csv --output structure.csv rdf.csv
+    Example: mlipkd evaluate-structure --teacher rdf.csv --output structure.csv rdf.csv
     """
     from mlipkd.evaluation.rows import read_rows, write_rows
     from mlipkd.evaluation.structure import evaluate_structure

@@ -31,7 +31,8 @@ def figure(
     if there is one; ``rdf`` takes rdf, and recommended if there is one; ``pairs``, ``adf`` and
     ``cdf`` take what mlipkd evaluate-distributions wrote.
 
-    Example: mlipkd figure --kind comp6 --dataset chno --output comp6.svg results/tables/comp6.csv
+    Example: mlipkd figure --kind errors --dataset aluminium-emt --output errors.svg
+    results/tables/errors.csv
     """
     from matplotlib import rc_context
 

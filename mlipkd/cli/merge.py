@@ -17,7 +17,7 @@ def merge(
     Members that do not belong are left out; the manifest says who and why.
 
     Example: mlipkd merge --dataset dataset.h5 --output augmented.h5 --manifest manifest.json
-    seed*/predictions.h5
+    teachers/seed*/predictions.h5
     """
     from mlipkd.distillation.merge import merge
 

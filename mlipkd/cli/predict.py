@@ -17,8 +17,8 @@ def predict(
     """Let a member label its dataset: energy, forces, atomic energies, stress and, if asked,
     Hessians.
 
-    Example: mlipkd predict --model seed0/model.safetensors --dataset dataset.h5 --output
-    seed0/predictions.h5
+    Example: mlipkd predict --model teachers/seed0/model.safetensors --dataset dataset.h5 --output
+    teachers/seed0/predictions.h5
     """
     from mlipkd.device import choose_device
     from mlipkd.distillation.predict import label

@@ -16,7 +16,7 @@ def recommend(
     """Find the smallest, fastest and leanest student that is about as good as its teacher.
 
     Example: mlipkd recommend --settings recommended.yaml --cost cost.csv --output recommended.csv
-    --folder recommended */*/seed*/model.safetensors
+    --folder recommended teachers/seed0/model.safetensors students/seed0/model.safetensors
     """
     from mlipkd.config.evaluation import Recommendation
     from mlipkd.config.settings import read_evaluation

@@ -12,7 +12,7 @@ def summary(
 ) -> None:
     """Print and write the tables at a glance: models against families, mean ± deviation over seeds.
 
-    Example: mlipkd summary --output summary.md tables/errors.csv tables/cost.csv
+    Example: mlipkd summary --output summary.md results/tables/errors.csv results/tables/cost.csv
     """
     from mlipkd import artefacts
     from mlipkd.results.summary import summary

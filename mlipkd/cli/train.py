@@ -32,8 +32,8 @@ def train(
     Members that differ by the seed alone may train together, in one pass over the data: give each
     its --settings, --output and --history. Small models train up to twice as fast so.
 
-    Example: mlipkd train --settings settings.yaml --dataset dataset.h5
-    --output model.safetensors --history history.jsonl
+    Example: mlipkd train --settings teachers/seed0/settings.yaml --dataset dataset.h5
+    --output teachers/seed0/model.safetensors --history teachers/seed0/history.jsonl
     """
     from mlipkd.config.settings import TrainSettings
     from mlipkd.device import choose_device

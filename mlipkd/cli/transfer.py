@@ -16,8 +16,8 @@ def transfer(
 
     The weights are the same; its record tells both datasets.
 
-    Example: mlipkd transfer --dataset hot.h5 --family from_cold --output transferred.safetensors
-    model.safetensors
+    Example: mlipkd transfer --dataset hot.h5 --family of_cold --output transferred.safetensors
+    teachers/seed0/model.safetensors
     """
     from mlipkd.datasets.file import DatasetFile
     from mlipkd.hipnn.file import load_potential, save_potential

@@ -77,7 +77,10 @@ def _sentence(detail, cause: object, section: type[BaseModel]) -> str:
     """One fault as a sentence: what was wanted, what came, what to do."""
     if detail["type"] == "extra_forbidden":
         key = str(detail["loc"][-1])
-        close = difflib.get_close_matches(key, sorted(_keys(section)), n=1)
+        known = _keys(section)
+        if key in known:
+            return "no key of this section; docs/config.md tells of which it is one"
+        close = difflib.get_close_matches(key, sorted(known), n=1)
         hint = f"did you mean {close[0]!r}?" if close else "remove it"
         return f"unknown key; {hint}"
     if detail["type"] == "missing":

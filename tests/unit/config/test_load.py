@@ -52,6 +52,11 @@ def test_unknown_key_names_the_one_that_was_meant(content, lines):
     assert lines(content)[0].endswith("unknown key; did you mean 'test'?")
 
 
+def test_key_of_another_section_is_not_proposed_in_its_own_place(content, lines):
+    content["datasets"]["metal"]["split"] = {"width": 8}
+    assert "no key of this section" in lines(content)[0]
+
+
 @pytest.mark.parametrize("name", ["../../x", "a;touch P", "", ".hidden", "a/b", "é", "x" * 65])
 def test_names_are_plain(content, lines, name):
     content["datasets"][name] = content["datasets"].pop("metal")
