@@ -40,6 +40,7 @@ from mlipkd.cli.train import train
 from mlipkd.cli.transfer import transfer
 from mlipkd.cli.whereabouts import whereabouts
 from mlipkd.errors import InputError, TryAgainError
+from mlipkd.extras import remedy
 from mlipkd.lock import sole_maker
 
 # Read once, when the first library with OpenMP is loaded: none of them takes threads by itself.
@@ -110,6 +111,11 @@ def main() -> None:
     except InputError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (mend := remedy(error.name or "")) is None:
+            raise
+        print(f"error: wanted {error.name}, which is not installed; {mend}", file=sys.stderr)
         sys.exit(2)
     except TryAgainError as error:
         print(f"not done yet: {error}", file=sys.stderr)

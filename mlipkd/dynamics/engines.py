@@ -3,6 +3,7 @@
 import importlib.util
 
 from mlipkd.errors import InputError
+from mlipkd.extras import remedy
 
 #: Packages of the engines that are not always installed. Each is at least as fast as ASE wherever
 #: it is used: on one core (float32, width 32, one interaction layer) a step of 8 runs of 16
@@ -21,11 +22,12 @@ def choose_engine(wanted: str, beside_ase: str, section: str) -> str:
     Raises:
         InputError: it is wanted and not installed.
     """
-    installed = importlib.util.find_spec(PACKAGES[beside_ase]) is not None
+    package = PACKAGES[beside_ase]
+    installed = importlib.util.find_spec(package) is not None
     if wanted == beside_ase and not installed:
         raise InputError(
-            f"{section}.engine: wanted {beside_ase}, which is not installed; run pip install "
-            f"'mlipkd[{beside_ase}]', or take engine: auto"
+            f"{section}.engine: wanted {beside_ase}, which is not installed; {remedy(package)}, "
+            "or take engine: auto"
         )
     if wanted == "auto":
         return beside_ase if installed else "ase"

@@ -170,13 +170,8 @@ class _Run:
 
 
 def _model(members: Sequence[Potential], device: torch.device | str) -> "ModelInterface":
-    try:
-        from mlipkd.deploy.torch_sim import MLIPKD
-    except ImportError as error:
-        raise InputError(
-            "replicas: wanted torch-sim, which is not installed; run pip install "
-            "'mlipkd[torch-sim]'"
-        ) from error
+    from mlipkd.deploy.torch_sim import MLIPKD  # of an extra
+
     return MLIPKD(members, device)
 
 

@@ -4,20 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import MDAnalysis as mda
 import numpy as np
+from MDAnalysis.lib.distances import minimize_vectors
 
 from mlipkd.config.simulation import Molecule
 from mlipkd.dynamics.packmol import pack
 from mlipkd.errors import InputError
-
-try:
-    import MDAnalysis as mda
-    from MDAnalysis.lib.distances import minimize_vectors
-except ImportError as error:
-    raise InputError(
-        "wanted MDAnalysis to read structures, which is not installed; run pip install "
-        "'mlipkd[coarse]'"
-    ) from error
 
 
 @dataclass(frozen=True)

@@ -65,13 +65,8 @@ def read(source: Trajectory) -> tuple[tuple[Bead, ...], list[Block]]:
 
 def _universe(topology: str) -> Any:
     """What MDAnalysis makes of a topology, nothing guessed."""
-    try:
-        import MDAnalysis  # optional, so it is looked for only here
-    except ImportError as error:
-        raise InputError(
-            f"{topology}: wanted MDAnalysis to read it, which is not installed; run pip install "
-            "'mlipkd[coarse]'"
-        ) from error
+    import MDAnalysis  # of an extra
+
     _refuse_missing(topology, "topology")
     try:
         with warnings.catch_warnings():
