@@ -113,6 +113,9 @@ class Optimiser(Section):
     """Epochs without progress after which training ends."""
     epochs: PositiveInt = 1000
     """Epochs at most."""
+    clip: PositiveFloat | None = None
+    """A derivative of the loss by the weights whose norm is larger is shortened to this; recipes
+    with Hessians need it, since the mean squares of a few mini-batches are far above the others'."""
 
 
 class Batch(Section):

@@ -29,6 +29,7 @@ class Members:
         ]
         """The weights of each member by name, without the members' dimension."""
         self.adam = _adam(self.model, self.weights, recipe)
+        self._clip = recipe.optimiser.clip
 
     def set_rates(self, rates: Sequence[float]) -> None:
         """Set the learning rate of each member."""
@@ -41,6 +42,9 @@ class Members:
             # The fused optimiser takes a derivative to lie in memory as its weights do.
             for number, own in zip(self.active, gradient.contiguous(), strict=True):
                 self.weights[number][name].grad = own
+        if self._clip is not None:
+            for number in self.active:
+                torch.nn.utils.clip_grad_norm_(self.weights[number].values(), self._clip)
         self.adam.step()
 
     def keep(self, numbers: list[int]) -> None:

@@ -33,9 +33,11 @@ def same_batches(monkeypatch) -> None:
     monkeypatch.setattr(loop, "_generator", lambda seed, epoch: generator(0, epoch))
 
 
-def test_together_is_as_alone(settings, tiny_dataset, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("clip", [None, 1e-3])
+def test_together_is_as_alone(settings, tiny_dataset, tmp_path, monkeypatch, clip) -> None:
     same_batches(monkeypatch)
     recipe = double(settings, epochs=4)
+    recipe["optimiser"]["clip"] = clip
     train(jobs(settings, tmp_path / "together", (0, 1, 2), recipe=recipe), tiny_dataset)
     for seed in (0, 1, 2):
         (job,) = jobs(settings, tmp_path / "alone", (seed,), recipe=recipe)
