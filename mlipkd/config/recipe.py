@@ -115,7 +115,7 @@ class Optimiser(Section):
     """Epochs at most."""
     clip: PositiveFloat | None = None
     """A derivative of the loss by the weights whose norm is larger is shortened to this; recipes
-    with Hessians need it, since the mean squares of a few mini-batches are far above the others'."""
+    with Hessians need it, since a few mini-batches have mean squares far above the others'."""
 
 
 class Batch(Section):
