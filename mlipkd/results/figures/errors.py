@@ -1,7 +1,7 @@
 """Errors, on the test split, on COMP6 and of curvature: families and models one below the other."""
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ class Panel(NamedTuple):
 
 BAR = 0.22  # inches, from one bar to the next
 LETTER = 0.08  # inches, of the bars' names
+ACROSS = 4  # panels of curvature in a line
 
 
 def errors(rows: Sequence[Row], colours: Colours) -> Figure:
@@ -61,7 +62,9 @@ def curvature(rows: Sequence[Row], colours: Colours) -> Figure:
         if metric.endswith(("/hessian_rmse", "/frequencies_mae"))
         and not metric.startswith("trained/")
     ]
-    return side_by_side(rows, colours, [panels])
+    across = min(len(panels), ACROSS)
+    lines = zip_longest(*[iter(panels)] * across)
+    return side_by_side(rows, colours, list(lines))
 
 
 def side_by_side(

@@ -20,9 +20,10 @@ Curves = dict[tuple[str, str, str], dict[int, list[float]]]
 def learning(rows: Sequence[Row], colours: Colours) -> Figure:
     """Errors of training and validation as members train: means and standard deviations over them.
 
-    A row for each of forces and energies, a column for each of at most three architectures, and in
-    it the families that have all of these: students and their controls. Curves go as far as all
-    members do. Families that learn from teachers' labels alone have none, and are left out.
+    A row for each of forces and energies, a column for each of at most three architectures, or all
+    in one row if there is one architecture; in each the families that have all of these: students
+    and their controls. Curves go as far as all members do. Families that learn from teachers'
+    labels alone have none, and are left out.
     """
     curves = _curves(rows)
     drawn = {family for family, _, _ in curves}
@@ -33,7 +34,9 @@ def learning(rows: Sequence[Row], colours: Colours) -> Figure:
         for quantity in ("forces", "energy", "energy_per_atom")
         if any((f, m, f"validation_{quantity}_rmse") in curves for f in families for m in models)
     ]
-    figure, panels = panels_of(len(quantities), len(models))
+    rectangle = (len(quantities), len(models))
+    figure, panels = panels_of(*(rectangle if len(models) > 1 else reversed(rectangle)))
+    panels = panels.reshape(rectangle)
     compared = {f: colour for f, colour in colours.items() if f in families}
     for quantity, across in zip(quantities, panels, strict=True):
         for model, axes in zip(models, across, strict=True):
@@ -56,7 +59,7 @@ def learning(rows: Sequence[Row], colours: Colours) -> Figure:
         handles=[Line2D([], [], color=colour, label=f) for f, colour in compared.items()]
         + [Line2D([], [], color="0.4", ls=style, label=split) for split, style in STYLES.items()],
         loc="outside upper center",
-        ncols=2 if len(models) == 1 else 3,
+        ncols=2 if panels.size == 1 else 3,
         frameon=False,
     )
     return figure

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from mlipkd.config.campaign import Campaign, Family
-from mlipkd.config.recipe import LossTerm, Recipe
+from mlipkd.config.recipe import LossTerm, Probes, Recipe
 from mlipkd.results.grid import Grid
 
 HEADER = ["family", "trained by", "on labels", "taught by", "models", "seeds"]
@@ -50,7 +50,14 @@ def _labels(recipe: Recipe) -> str:
 def _term(term: LossTerm) -> str:
     scheduled = isinstance(term.weight, dict)
     weight = f"{term.weight_at(1):g} → {term.final_weight:g}" if scheduled else f"{term.weight:g}"
-    return f"{term.quantity} × {weight}"
+    probes = term.probes
+    quantity = term.quantity if probes is None else f"{term.quantity} ({_probed(probes)})"
+    return f"{quantity} × {weight}"
+
+
+def _probed(probes: Probes) -> str:
+    kind = probes.kind.replace("_", "-")
+    return kind if probes.fresh else f"{kind}, fixed"
 
 
 def _teacher(family: Family) -> str:

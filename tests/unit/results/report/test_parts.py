@@ -1,5 +1,6 @@
 """Parts of the report: comparisons, hours, places of curves, and that every figure has its own."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from mlipkd.config.campaign import Campaign
 from mlipkd.evaluation.rows import Row
 from mlipkd.results.figures import FIGURES
 from mlipkd.results.report.comparison import change, comparison
+from mlipkd.results.report.families import families_of
 from mlipkd.results.report.hours import hours
 from mlipkd.results.report.sections import SECTIONS, TITLES, sections_of
 from mlipkd.results.report.thinning import thinned
@@ -31,6 +33,21 @@ def test_students_are_compared_with_controls_of_their_shape() -> None:
 )
 def test_changes(values, others, wanted) -> None:
     assert change(values, others) == wanted
+
+
+@pytest.mark.parametrize(
+    ("probes", "wanted"),
+    [
+        ({"kind": "one_hot"}, "hvp (one-hot) × 2"),
+        ({"kind": "rademacher", "fresh": False}, "hvp (rademacher, fixed) × 2"),
+    ],
+)
+def test_families_that_differ_by_their_probes_are_told_apart(probes, wanted) -> None:
+    campaign = copy.deepcopy(CAMPAIGN)
+    term = {"quantity": "hvp", "labels": "reference", "weight": 2, "probes": probes}
+    campaign["recipes"]["plain"]["loss"].append(term)
+    found = families_of(Campaign.model_validate(campaign), "metal")
+    assert found.lines[0][:3] == ["teachers", "plain", f"reference: forces × 1, {wanted}"]
 
 
 def test_hours_are_those_of_the_benchmarks(tmp_path) -> None:
