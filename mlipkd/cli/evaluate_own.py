@@ -17,7 +17,7 @@ def evaluate_own(
     """An evaluation of your own: a function called for each member, and for their mean.
 
     Example: mlipkd evaluate-own --settings own.yaml --dataset dataset.h5 --output own.csv
-    seed*/model.safetensors
+    teachers/seed*/model.safetensors
     """
     from mlipkd import artefacts
     from mlipkd.config.settings import OwnSettings

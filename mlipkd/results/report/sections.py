@@ -44,7 +44,7 @@ SECTIONS = (
         ("deviations", "pairs", "adf", "cdf"),
         ("replicas", "deviations"),
     ),
-    Section("Evaluations of one's own", (), ("own",)),
+    Section("Own evaluations", (), ("own",)),
 )
 
 
