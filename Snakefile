@@ -7,7 +7,8 @@
 #   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5, augmented.h5
 #                results/{dataset}/{family}/{model}/augmented.h5, which students train on
 #   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv,
-#                curvature.csv, learning.csv, stability.csv, rdf.csv, structure.csv
+#                curvature.csv, learning.csv, stability.csv, rdf.csv, structure.csv,
+#                own.{evaluation}.csv
 #                results/{dataset}/{family}/{model}/seed{seed}/liquid.h5, liquid.csv
 #                results/{dataset}/{family}/{model}/seed{seed}/replicas.h5, replicas.csv
 #                results/{dataset}/{family}/{model}/distributions.csv, deviations.csv
@@ -38,6 +39,7 @@ wildcard_constraints:
     seed=r"\d+",
     table="|".join(ROWS),
     figure=r"\w+",
+    evaluation=NAME,
     download="|".join(map(re.escape, campaign.downloads)) or "(?!)",
     simulation="|".join(map(re.escape, campaign.simulations)) or "(?!)",
 

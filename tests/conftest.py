@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import h5py
@@ -85,6 +86,21 @@ def write_model(tmp_path):
         }
         save_potential(Potential(network, metadata), tmp_path / name)
         return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def write_module(tmp_path, monkeypatch):
+    """A function that writes a module of the user's own where Python finds it."""
+
+    def write(name: str, text: str) -> Path:
+        folder = tmp_path / "modules"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return folder / f"{name}.py"
 
     return write
 

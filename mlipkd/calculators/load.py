@@ -1,6 +1,5 @@
 """Loading: the calculator that a settings file names, by the import path of its class."""
 
-import importlib
 import inspect
 import sys
 
@@ -8,6 +7,7 @@ from ase.calculators.calculator import BaseCalculator
 
 from mlipkd.config.calculator import Calculator
 from mlipkd.errors import InputError
+from mlipkd.imports import find, in_words
 
 
 def load_calculator(where: str, settings: Calculator) -> BaseCalculator:
@@ -46,14 +46,7 @@ def load_calculator(where: str, settings: Calculator) -> BaseCalculator:
 
 
 def _class(where: str, path: str) -> type[BaseCalculator]:
-    module, _, name = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(
-            f"{where}: calculator.type: wanted a class that can be imported, got {path} "
-            f"({in_words(error)}); install its package, or correct the path"
-        ) from error
+    found = find(f"{where}: calculator.type", path)
     if not (inspect.isclass(found) and issubclass(found, BaseCalculator)):
         raise InputError(
             f"{where}: calculator.type: wanted a class of ASE calculators, got {path}, which is "
@@ -71,8 +64,3 @@ def _named(made_of: type[BaseCalculator]) -> set[str]:
         for name in inspect.signature(one).parameters
     }
     return arguments | set(getattr(made_of, "default_parameters", {}))
-
-
-def in_words(error: Exception) -> str:
-    """An error of somebody else's on one line."""
-    return " ".join(str(error).split()) or type(error).__name__

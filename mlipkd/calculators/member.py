@@ -6,7 +6,7 @@ A configuration that the calculator cannot compute gets NaN for every label, and
 import importlib.metadata
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +15,17 @@ from ase.calculators.calculator import BaseCalculator, all_changes
 from ase.stress import voigt_6_to_full_3x3_stress
 
 from mlipkd import artefacts, provenance
-from mlipkd.calculators.load import in_words, load_calculator
+from mlipkd.calculators.load import load_calculator
 from mlipkd.config.calculator import CALCULATOR, SEED
 from mlipkd.config.settings import CalculatorSettings
+from mlipkd.datasets.atoms import PROPERTIES, atoms_of
 from mlipkd.datasets.dataset import LABELS, Dataset, columns_of, row_offsets
 from mlipkd.datasets.stationary_points import hessian
 from mlipkd.errors import InputError
+from mlipkd.imports import in_words
 from mlipkd.openmp import one_thread
 from mlipkd.progress import progress
 
-#: What ASE calls the labels; it has no name for a Hessian, which differences of forces give.
-PROPERTIES = {
-    "energy": "energy",
-    "forces": "forces",
-    "atomic_energies": "energies",
-    "stress": "stress",
-}
 #: Packages that take all cores for the smallest molecule.
 ONE_THREAD = {"tblite"}
 
@@ -68,6 +63,10 @@ class CalculatorMember:
         given = self.calculator.implemented_properties
         return [label for label in PROPERTIES if PROPERTIES[label] in given]
 
+    def threads(self) -> AbstractContextManager[None]:
+        """Within, it takes no more threads than are good for it."""
+        return one_thread() if _packages(self.calculator) & ONE_THREAD else nullcontext()
+
     def predict(
         self, dataset: Dataset, quantities: Sequence[str]
     ) -> tuple[dict[str, np.ndarray], dict[int, str]]:
@@ -83,17 +82,10 @@ class CalculatorMember:
             for quantity, ends in rows.items()
         }
         failed = {}
-        with one_thread() if _packages(self.calculator) & ONE_THREAD else nullcontext():
+        with self.threads():
             for m in progress(range(len(dataset)), len(dataset), "configurations"):
-                first, last = dataset.offsets[m : m + 2]
-                atoms = Atoms(
-                    dataset.species[first:last],
-                    dataset.positions[first:last],
-                    cell=dataset.cells[m],
-                    pbc=dataset.periodic[m],
-                )
                 try:
-                    found = self._labels(atoms, quantities)
+                    found = self._labels(atoms_of(dataset, m), quantities)
                 except Exception as error:  # calculators raise anything
                     failed[m] = in_words(error)
                     continue

@@ -20,6 +20,7 @@ from mlipkd.cli.evaluate_distributions import evaluate_distributions
 from mlipkd.cli.evaluate_errors import evaluate_errors
 from mlipkd.cli.evaluate_learning import evaluate_learning
 from mlipkd.cli.evaluate_liquid import evaluate_liquid
+from mlipkd.cli.evaluate_own import evaluate_own
 from mlipkd.cli.evaluate_rdf import evaluate_rdf
 from mlipkd.cli.evaluate_replicas import evaluate_replicas
 from mlipkd.cli.evaluate_stability import evaluate_stability
@@ -78,6 +79,7 @@ VERBS = (
     evaluate_structure,
     evaluate_distributions,
     evaluate_deviations,
+    evaluate_own,
     recommend,
     collect,
     summary,

@@ -6,6 +6,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from mlipkd.config.files import EnergyUnit, Files, ForceUnit, LengthUnit
 from mlipkd.config.molecules import OpenReact, ReactionsXTB
+from mlipkd.config.own import OwnReader
 from mlipkd.config.section import Name, Section
 from mlipkd.config.simulation import outputs
 
@@ -205,6 +206,7 @@ AnySource = Annotated[
     | Comp6
     | OpenReact
     | AseFile
+    | OwnReader
     | Trajectory
     | MappedHDF5
     | MappedNumPy

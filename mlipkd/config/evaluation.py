@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_v
 
 from mlipkd.config.dataset import AseFile, Comp6
 from mlipkd.config.distributions import DistributionsEvaluation
+from mlipkd.config.own import OwnFunction
 from mlipkd.config.section import Name, Section
 
 
@@ -226,3 +227,6 @@ class Evaluations(Section):
     replicas: ReplicasEvaluation | None = None
     distributions: DistributionsEvaluation | None = None
     recommended: Recommendation | None = None
+    own: dict[Name, OwnFunction] = Field(default={})
+    """Functions of one's own, by name: `f(calculator, test, **options)` is called for each member
+    and for several members' mean, and returns `{metric: (value, unit)}`."""

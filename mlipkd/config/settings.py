@@ -15,6 +15,7 @@ from mlipkd.config.dataset import AnySource, Split, Trajectory
 from mlipkd.config.evaluation import Evaluations
 from mlipkd.config.load import load_section
 from mlipkd.config.model import Architecture
+from mlipkd.config.own import OwnFunction
 from mlipkd.config.recipe import Recipe
 from mlipkd.config.section import Name, Section
 from mlipkd.config.simulation import Simulation
@@ -70,6 +71,12 @@ class CalculatorSettings(Settings):
 
 class EvaluationSettings(Settings, Evaluations):
     """For ``mlipkd evaluate``: one of the sections is set."""
+
+
+class OwnSettings(Settings, OwnFunction):
+    """For ``mlipkd evaluate-own``."""
+
+    name: Name
 
 
 E = TypeVar("E", bound=Section)
@@ -133,3 +140,9 @@ def evaluation_settings(campaign: Campaign, dataset: str, evaluation: str) -> Ev
     """What one evaluation needs."""
     section = getattr(campaign.datasets[dataset].evaluations, evaluation)
     return EvaluationSettings(**{evaluation: section})
+
+
+def own_settings(campaign: Campaign, dataset: str, name: str) -> OwnSettings:
+    """What one evaluation of one's own needs."""
+    section = campaign.datasets[dataset].evaluations.own[name]
+    return OwnSettings(name=name, **section.model_dump())

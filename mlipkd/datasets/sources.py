@@ -19,6 +19,7 @@ from mlipkd.config.dataset import (
     paths_of,
 )
 from mlipkd.config.molecules import OpenReact, ReactionsXTB
+from mlipkd.config.own import OwnReader
 from mlipkd.datasets import aluminium_emt, molecules_xtb, pooled, reactions_xtb
 from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.blocks import Block, assemble
@@ -31,8 +32,10 @@ from mlipkd.datasets.readers import (
     mapped_hdf5,
     mapped_numpy,
     openreact,
+    own,
     trajectory,
 )
+from mlipkd.imports import module_file
 from mlipkd.provenance import record
 
 
@@ -68,6 +71,8 @@ def read_source(name: str, source: AnySource) -> Dataset:
             blocks = openreact.read(source)
         case AseFile():
             blocks, masked = ase_file.read(source), ase_file.masked(source)
+        case OwnReader():
+            blocks, masked = own.read(source)
         case Trajectory():
             beads, blocks = trajectory.read(source)
         case MappedHDF5():
@@ -75,9 +80,12 @@ def read_source(name: str, source: AnySource) -> Dataset:
         case MappedNumPy():
             beads, blocks = mapped_numpy.read(source)
     kept = list(blocks)
+    files = list(paths_of(source))
+    if isinstance(source, OwnReader):
+        files.append(str(module_file("source.function", source.function)))
     provenance = record(
         source=source.model_dump(mode="json"),
-        source_sha256={path: sha256(Path(path)) for path in paths_of(source)},
+        source_sha256={path: sha256(Path(path)) for path in files},
         masked=list(masked),
         notes=notes,
     )

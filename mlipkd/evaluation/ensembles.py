@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ase.calculators.calculator import BaseCalculator
 
 from mlipkd import artefacts
 from mlipkd.calculators.member import CalculatorMember, counted, is_calculator, refuse_most
 from mlipkd.config.calculator import SEED
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
 from mlipkd.evaluation.error_sum import ErrorSum
 from mlipkd.evaluation.rows import ENSEMBLE, UNITS, Row, Source, made_by
@@ -53,6 +55,14 @@ class Ensemble:
         if len(self.members) > 1:
             yield ENSEMBLE, {quantity: predicted[quantity].mean(0) for quantity in quantities}
 
+    def calculators(self) -> Iterator[tuple[int | str, BaseCalculator]]:
+        """Each member as an ASE calculator, by its seed, and then, of several, their mean."""
+        for seed, potential in self.members.items():
+            yield seed, MLIPKD(potential, potential.device)
+        if len(self.members) > 1:
+            together = list(self.members.values())
+            yield ENSEMBLE, MLIPKD(together, together[0].device)
+
     def notes(self) -> list[str]:
         """What a reader of the rows should know about them."""
         return []
@@ -91,6 +101,11 @@ class CalculatorEnsemble(Ensemble):
         self.asked += len(dataset)
         self.failed += failed.values()
         yield SEED, predicted
+
+    def calculators(self) -> Iterator[tuple[int | str, BaseCalculator]]:
+        """The calculator itself."""
+        with self.calculator.threads():
+            yield SEED, self.calculator.calculator
 
     def notes(self) -> list[str]:
         """How often it failed, if it did.

@@ -4,6 +4,7 @@ import numpy as np
 from ase import Atoms
 from ase.units import kB
 
+from mlipkd.datasets.atoms import atoms_of
 from mlipkd.datasets.dataset import Dataset
 
 #: Space between a molecule's outermost nuclei and the next molecule's, Å; about that of a liquid.
@@ -19,13 +20,7 @@ def system_of(dataset: Dataset, atoms: int) -> Atoms:
     lattice about as dense as a liquid, in free space.
     """
     m = int((dataset.sizes > 1).argmax())  # or 0, where all are atoms alone
-    own = slice(*dataset.offsets[m : m + 2])
-    one = Atoms(
-        dataset.species[own],
-        dataset.positions[own],
-        cell=dataset.cells[m],
-        pbc=dataset.periodic[m],
-    )
+    one = atoms_of(dataset, m)
     if not one.pbc.any():
         centred = one.positions - one.positions.mean(axis=0)  # (atoms, 3)
         one.positions = centred @ np.linalg.svd(centred)[2].T  # along its principal axes

@@ -37,8 +37,9 @@ def pivot(rows: Sequence[Row]) -> Grid:
 
     header = ["metric", "model", *(f"{family} ({_seeds(rows, family)})" for family in families)]
     lines = []
+    bounds = {row.metric + bound for row in rows for bound in BOUNDS}
     for metric, unit in dict.fromkeys((row.metric, row.unit) for row in rows):
-        if metric.endswith(BOUNDS):
+        if metric in bounds:
             continue
         name = f"{metric}, {unit}" if unit != "1" else metric
         for model in models:

@@ -13,10 +13,12 @@ from mlipkd.config.settings import (
     calculator_settings,
     dataset_settings,
     evaluation_settings,
+    own_settings,
     simulation_settings,
     train_settings,
 )
 from mlipkd.errors import InputError
+from mlipkd.imports import module_file
 from mlipkd.results.report.sections import TITLES
 
 NAME = NAME_PATTERN.strip("^$")
@@ -28,21 +30,36 @@ CAMPAIGN = str((workflow.overwrite_configfiles or ["config.yaml"])[0])
 CAPTIONS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "report"
 
 
+def modules_of(campaign):
+    """The files of functions of one's own, by the campaign's sections that name them."""
+    sections = {}
+    for dataset, section in campaign.datasets.items():
+        if section.source.reader == "own":
+            sections[f"datasets.{dataset}.source"] = section.source
+        for evaluation, own in section.evaluations.own.items():
+            sections[f"datasets.{dataset}.evaluations.own.{evaluation}"] = own
+    return {
+        place: module_file(f"{CAMPAIGN}: {place}.function", own.function)
+        for place, own in sections.items()
+    }
+
+
 def read_campaign():
-    """The campaign. Faults end the run, one line for each."""
+    """The campaign and the modules of one's own. Faults end the run, one line for each."""
     try:
         if len(workflow.overwrite_configfiles or []) > 1 or workflow.config_settings.config:
             raise InputError(
                 "command line: a campaign is one file; write all of it into one --configfile, "
                 "and use no --config"
             )
-        return load_campaign(CAMPAIGN)
+        campaign = load_campaign(CAMPAIGN)
+        return campaign, modules_of(campaign)
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
 
 
-campaign = read_campaign()
+campaign, MODULES = read_campaign()
 
 #: (dataset, family, model) of every model, and those that are trained here.
 MODELS = [
@@ -144,6 +161,11 @@ ROWS = {
         for d, f, m in POTENTIALS
         if campaign.datasets[d].evaluations.distributions
     ],
+    "own": [
+        f"results/{d}/{f}/{m}/own.{evaluation}.csv"
+        for d, f, m in MODELS
+        for evaluation in campaign.datasets[d].evaluations.own
+    ],
     "cost": [
         f"results/{d}/cost.csv"
         for d, section in campaign.datasets.items()
@@ -206,10 +228,13 @@ def write_settings():
     """Give every job the part of the campaign that concerns it."""
     for dataset, section in campaign.datasets.items():
         keep(f"results/{dataset}/settings.yaml", dataset_settings(campaign, dataset))
-        for evaluation in type(section.evaluations).model_fields:
+        for evaluation in type(section.evaluations).model_fields.keys() - {"own"}:
             if getattr(section.evaluations, evaluation):
                 settings = evaluation_settings(campaign, dataset, evaluation)
                 keep(f"results/{dataset}/{evaluation}.settings.yaml", settings)
+        for evaluation in section.evaluations.own:
+            settings = own_settings(campaign, dataset, evaluation)
+            keep(f"results/{dataset}/own.{evaluation}.settings.yaml", settings)
     for simulation in campaign.simulations:
         settings = simulation_settings(campaign, simulation)
         keep(f"results/simulations/{simulation}/settings.yaml", settings)

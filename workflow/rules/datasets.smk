@@ -24,6 +24,7 @@ rule dataset:
     input:
         settings=f"results/{DATASET}/settings.yaml",
         files=lambda w: paths_of(campaign.datasets[w.dataset].source),
+        module=lambda w: MODULES.get(f"datasets.{w.dataset}.source", []),
     output:
         dataset=f"results/{DATASET}/dataset.h5",
         dataset_size=f"results/{DATASET}/size.json",

@@ -187,6 +187,31 @@ rule structure:
         " {input.rdf:q} > {log:q} 2>&1"
 
 
+rule own:
+    input:
+        settings=f"results/{DATASET}/own.{{evaluation}}.settings.yaml",
+        module=lambda w: MODULES[f"datasets.{w.dataset}.evaluations.own.{w.evaluation}"],
+        dataset=f"results/{DATASET}/dataset.h5",
+        models=every_member,
+    output:
+        rows=f"results/{MODEL}/own.{{evaluation}}.csv",
+    log:
+        f"logs/{MODEL}/own.{{evaluation}}.log",
+    benchmark:
+        f"logs/{MODEL}/own.{{evaluation}}.benchmark.tsv"
+    conda:
+        "../../envs/mlipkd.yaml"
+    threads: 4
+    resources:
+        gpu=one_gpu,
+        mem_mb=rising(8000),
+        runtime=rising(240),
+    shell:
+        "mlipkd evaluate-own --settings {input.settings:q} --dataset {input.dataset:q}"
+        " --output {output.rows:q} --threads {threads} --device auto {input.models:q}"
+        " > {log:q} 2>&1"
+
+
 rule cost:
     input:
         settings=f"results/{DATASET}/cost.settings.yaml",

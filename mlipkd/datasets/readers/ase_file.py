@@ -26,26 +26,41 @@ def read(source: AseFile) -> Iterator[Block]:
     Raises:
         InputError: a file that ASE does not read, or a label that is missing or has another shape.
     """
-    energy_unit, length_unit = ENERGY[source.energy_unit], LENGTH[source.length_unit]
     for path in source.files:
         for index, atoms in enumerate(frames(path)):
-            where = f"{path}: configuration {index}"
-            labels = {"energy": np.array([_energy(where, atoms, source.energy_key)]) * energy_unit}
-            if source.forces_key:
-                forces = _forces(where, atoms, source.forces_key)
-                labels["forces"] = forces[None] * source.force_sign * energy_unit / length_unit
-            if source.stress_key or source.virial_key:
-                stress = _stress(where, atoms, source.stress_key, source.virial_key)
-                labels["stress"] = stress[None] * energy_unit / length_unit**3
-            yield Block(
-                place=path,
-                species=atoms.numbers,
-                positions=atoms.positions[None] * length_unit,
-                cells=atoms.cell.array[None] * length_unit,
-                periodic=atoms.pbc[None],
-                labels=labels,
-                groups=np.array([_group(where, path, atoms, source.group_key)]),
-            )
+            yield block(path, index, atoms, source)
+
+
+def block(place: str, index: int, atoms: Atoms, source: AseFile) -> Block:
+    """One configuration with its labels, which stand where ``source`` says.
+
+    Args:
+        place: where it comes from.
+        index: its number there.
+        atoms: with labels.
+        source: their names, units and sign; its files are not read.
+
+    Raises:
+        InputError: a label that is missing or has another shape.
+    """
+    energy_unit, length_unit = ENERGY[source.energy_unit], LENGTH[source.length_unit]
+    where = f"{place}: configuration {index}"
+    labels = {"energy": np.array([_energy(where, atoms, source.energy_key)]) * energy_unit}
+    if source.forces_key:
+        forces = _forces(where, atoms, source.forces_key)
+        labels["forces"] = forces[None] * source.force_sign * energy_unit / length_unit
+    if source.stress_key or source.virial_key:
+        stress = _stress(where, atoms, source.stress_key, source.virial_key)
+        labels["stress"] = stress[None] * energy_unit / length_unit**3
+    return Block(
+        place=place,
+        species=atoms.numbers,
+        positions=atoms.positions[None] * length_unit,
+        cells=atoms.cell.array[None] * length_unit,
+        periodic=atoms.pbc[None],
+        labels=labels,
+        groups=np.array([_group(where, place, atoms, source.group_key)]),
+    )
 
 
 def masked(source: AseFile) -> tuple[str, ...]:
@@ -129,9 +144,9 @@ def _missing(where: str, setting: str, key: str, found: Iterable[str]) -> InputE
     )
 
 
-def _group(where: str, path: str, atoms: Atoms, key: str | None) -> str:
+def _group(where: str, place: str, atoms: Atoms, key: str | None) -> str:
     if key is None:
-        return path
+        return place
     if key not in atoms.info:
         raise _missing(where, "group_key", key, atoms.info)
     return str(atoms.info[key])

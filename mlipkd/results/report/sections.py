@@ -44,6 +44,7 @@ SECTIONS = (
         ("deviations", "pairs", "adf", "cdf"),
         ("replicas", "deviations"),
     ),
+    Section("Own evaluations", (), ("own",)),
 )
 
 

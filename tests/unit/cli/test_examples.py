@@ -26,6 +26,7 @@ from mlipkd.cli.main import app
 from mlipkd.config.campaign import Campaign
 from mlipkd.config.load import parse_section
 from mlipkd.config.settings import (
+    OwnSettings,
     Settings,
     dataset_settings,
     evaluation_settings,
@@ -231,6 +232,15 @@ def liquid_of_the_other() -> None:
     )
 
 
+def least_energy(calculator, test):
+    return {"least": (min(calculator.get_potential_energy(atoms) for atoms in test), "eV")}
+
+
+def function_of_ones_own() -> None:
+    own = OwnSettings(name="energy", function=f"{__name__}:least_energy")
+    Path("own.yaml").write_text(own.to_yaml())
+
+
 def rows_of_the_workflow() -> None:
     below = Path(f"results/{ALUMINIUM}/teachers/{MODEL}")
     below.mkdir(parents=True)
@@ -252,6 +262,7 @@ BEFORE = {
     "evaluate-cost": student,
     "evaluate-rdf": liquid_of_the_other,
     "evaluate-deviations": distributions_of_replicas,
+    "evaluate-own": function_of_ones_own,
     "collect": rows_of_the_workflow,
     "summary": table_of_costs,
 }

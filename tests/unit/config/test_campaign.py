@@ -102,7 +102,11 @@ def test_options_of_a_calculator_are_plain_values(content, families):
         ({"calculator": EMT, "learns_from": "teachers"}, "", "got learns_from; remove it"),
         ({"calculator": EMT, "seeds": 2, "together": True}, "", "got seeds, together; remove it"),
         ({"calculator": EMT, "model": {"width": 4}}, "", "got model; remove it"),
-        ({"calculator": {"type": "EMT"}}, ".calculator.type", "wanted a class as package.module:"),
+        (
+            {"calculator": {"type": "EMT"}},
+            ".calculator.type",
+            "wanted an import path as package.module:",
+        ),
         ({"calculator": {"type": "a.b:c()"}}, ".calculator.type", "got 'a.b:c()'; e.g."),
         ({"calculator": {"type": "../a:b"}}, ".calculator.type", "got '../a:b'; e.g."),
     ],

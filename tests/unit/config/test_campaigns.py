@@ -7,7 +7,11 @@ import pytest
 from mlipkd.config.load import load_campaign
 
 ROOT = Path(__file__).parents[3]
-CAMPAIGNS = [ROOT / "config.yaml", *sorted(ROOT.glob("campaigns/**/*.yaml"))]
+CAMPAIGNS = [
+    ROOT / "config.yaml",
+    ROOT / "examples/campaign.yaml",
+    *sorted(ROOT.glob("campaigns/**/*.yaml")),
+]
 
 
 @pytest.mark.parametrize("path", CAMPAIGNS, ids=lambda path: str(path.relative_to(ROOT)))

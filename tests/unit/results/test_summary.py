@@ -71,6 +71,11 @@ def test_an_interval_stands_beside_what_all_runs_gave() -> None:
     ]
 
 
+def test_what_ends_like_a_bound_of_nothing_stands_for_itself() -> None:
+    rows = [Row("al", "teachers", "big", 0, "own/barrier_low", 0.5, "eV")]
+    assert cells(markdown(pivot(rows)))[2:] == [["own/barrier_low, eV", "big", "0.5000"]]
+
+
 def test_recommendations_stand_with_their_price_beside_the_teacher(tmp_path) -> None:
     rows = [
         Row("al", family, "m", 3, f"{name}/{metric}", value, unit)

@@ -77,6 +77,11 @@ def test_every_figure_has_a_title_a_caption_and_a_place() -> None:
     assert own - {"figure"} == FIGURES.keys()
 
 
+def test_evaluations_of_ones_own_have_a_section() -> None:
+    (section,) = sections_of([], ["own"])
+    assert section == ("Own evaluations", (), ("own",))
+
+
 def test_what_no_section_knows_comes_last() -> None:
     *_, first, last = sections_of(["errors", "novel"], ["errors", "others"])
     assert (first.figures, first.tables) == (("errors",), ("errors",))

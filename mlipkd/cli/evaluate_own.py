@@ -1,0 +1,38 @@
+"""``mlipkd evaluate-own``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def evaluate_own(
+    models: Annotated[list[Path], Argument(help="Model files, or settings of calculators.")],
+    settings: Annotated[Path, Option(help="Its name, function and options, YAML.")],
+    dataset: Annotated[Path, Option(help="Dataset whose test split the function is given.")],
+    output: Annotated[Path, Option(help="Rows to write, CSV.")],
+    threads: Annotated[int, Option(help="CPU threads.")] = 1,
+    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+) -> None:
+    """An evaluation of your own: a function called for each member, and for their mean.
+
+    Example: mlipkd evaluate-own --settings own.yaml --dataset dataset.h5 --output own.csv
+    teachers/seed*/model.safetensors
+    """
+    from mlipkd import artefacts
+    from mlipkd.config.settings import OwnSettings
+    from mlipkd.datasets.file import DatasetFile
+    from mlipkd.device import choose_device
+    from mlipkd.evaluation.ensembles import load_ensembles
+    from mlipkd.evaluation.own import evaluate_own
+    from mlipkd.evaluation.rows import Source, made_by, write_rows
+    from mlipkd.imports import module_file
+
+    own = OwnSettings.read(settings)
+    ensembles, sources = load_ensembles(models, choose_device(device, threads))
+    with DatasetFile(dataset) as file:
+        rows = evaluate_own(file, ensembles, own)
+        sources.append(Source(str(dataset), file.sha256, [made_by(file.provenance)]))
+    module = module_file("function", own.function)
+    sources.append(Source(str(module), artefacts.sha256(module), []))
+    write_rows(output, rows, sources)

@@ -1,0 +1,54 @@
+"""Configurations as ASE's atoms."""
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from mlipkd.datasets.beads import species_masses
+from mlipkd.datasets.dataset import Dataset, row_offsets
+
+#: What ASE calls the labels; it has no name for a Hessian.
+PROPERTIES = {
+    "energy": "energy",
+    "forces": "forces",
+    "atomic_energies": "energies",
+    "stress": "stress",
+}
+
+
+def atoms_of(dataset: Dataset, m: int) -> Atoms:
+    """Configuration ``m`` without labels; beads have their species for atomic numbers."""
+    own = slice(*dataset.offsets[m : m + 2])
+    return Atoms(
+        dataset.species[own],
+        dataset.positions[own],
+        cell=dataset.cells[m],
+        pbc=dataset.periodic[m],
+        masses=species_masses(dataset.species[own], dataset.beads) if dataset.beads else None,
+    )
+
+
+def labelled_atoms(dataset: Dataset, m: int) -> Atoms:
+    """The same with its reference labels as a calculator's results, in eV and Å.
+
+    Those that are missing, be it on one atom, are left out.
+    """
+    atoms = atoms_of(dataset, m)
+    found = {}
+    for label, values in dataset.labels["reference"].items():
+        own = values[slice(*row_offsets(label, dataset.offsets)[m : m + 2])]
+        if label in PROPERTIES and np.isfinite(own).all():
+            found[PROPERTIES[label]] = _alone(label, own)
+    atoms.calc = SinglePointCalculator(atoms, **found)
+    return atoms
+
+
+def _alone(label: str, rows: np.ndarray) -> np.ndarray | float:
+    """One configuration's label as ASE has it, of its rows in a dataset."""
+    match label:
+        case "energy":
+            return float(rows[0])
+        case "stress":
+            return full_3x3_to_voigt_6_stress(rows[0])
+    return rows

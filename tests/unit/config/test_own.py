@@ -1,0 +1,40 @@
+"""Functions of one's own in a campaign: how they are named, and what one job gets of them."""
+
+import pytest
+from pydantic import ValidationError
+
+from mlipkd.config.campaign import Campaign
+from mlipkd.config.dataset import paths_of
+from mlipkd.config.own import OwnFunction, OwnReader
+from mlipkd.config.settings import OwnSettings, own_settings
+
+
+def test_settings_are_of_one_evaluation(content) -> None:
+    asks = {"function": "asks:f", "options": {"points": [1, 2.5, None]}}
+    others = {"function": "asks.others:g"}
+    content["datasets"]["metal"]["evaluations"] = {"own": {"bulk": asks, "shear": others}}
+    campaign = Campaign.model_validate(content)
+    assert own_settings(campaign, "metal", "bulk") == OwnSettings(name="bulk", **asks)
+    assert own_settings(campaign, "metal", "shear").options == {}
+
+
+def test_a_reader_names_its_files(content) -> None:
+    source = {"reader": "own", "function": "reads:read", "files": ["a.txt", "b.txt"]}
+    content["datasets"]["metal"]["source"] = source
+    found = Campaign.model_validate(content).datasets["metal"].source
+    assert isinstance(found, OwnReader)
+    assert paths_of(found) == ["a.txt", "b.txt"]
+
+
+@pytest.mark.parametrize(
+    "path", ["reads", "reads.read", "reads:", ":read", "a b:c", "reads:read()", "../reads:read"]
+)
+def test_what_is_no_import_path_is_refused(path) -> None:
+    with pytest.raises(ValidationError, match="wanted an import path as package"):
+        OwnFunction(function=path)
+
+
+def test_names_are_names(content) -> None:
+    content["datasets"]["metal"]["evaluations"] = {"own": {"a/b": {"function": "asks:f"}}}
+    with pytest.raises(ValidationError, match="own"):
+        Campaign.model_validate(content)
