@@ -19,6 +19,7 @@ def lineage(
         path, what is wrong and the remedy).
     """
     chain = [(dataset, family)]
+    places = []
     while True:
         name, last = chain[-1]
         families = campaign.datasets[name].families
@@ -34,8 +35,9 @@ def lineage(
                 return chain, [(f"{path}.{key}", fault) for key, fault in found]
         else:
             return chain, []
+        places.append(path)
         if following in chain:
-            return chain, [(path, _circle([*chain[chain.index(following) :], following]))]
+            return chain, [(places[0], _circle([*chain[chain.index(following) :], following]))]
         chain.append(following)
 
 
