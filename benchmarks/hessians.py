@@ -16,6 +16,7 @@ import torch
 import typer
 
 from benchmarks.hessian_epoch import BATCH, KINDS, SHAPE
+from mlipkd import provenance
 
 #: Chains measured, and how many of the longest tell how time grows.
 CARBONS = (1, 3, 6, 13, 19, 26)
@@ -57,7 +58,8 @@ def page(found: Found, device: str) -> str:
     lines = [
         "# What Hessians cost in training",
         "",
-        "Made by `python -m benchmarks.hessians`; not to be edited. Rattled chains of alkanes, "
+        f"Made by `python -m benchmarks.hessians`, commit {provenance.commit()}; not to be edited. "
+        "Rattled chains of alkanes, "
         f"{BATCH} in a mini-batch, model {SHAPE.name} in float32, on "
         f"{'one core' if device == 'cpu' else device}. E-F trains on energies and forces, E-F-HVP "
         "on products of the Hessian with one random vector of each molecule besides, E-F-H on "
