@@ -20,6 +20,7 @@ from mlipkd.config.calculator import CALCULATOR, SEED
 from mlipkd.config.settings import CalculatorSettings
 from mlipkd.datasets.atoms import PROPERTIES, atoms_of
 from mlipkd.datasets.dataset import LABELS, Dataset, columns_of, row_offsets
+from mlipkd.datasets.normal_modes import blocks
 from mlipkd.datasets.stationary_points import hessian
 from mlipkd.errors import InputError
 from mlipkd.imports import in_words
@@ -117,8 +118,7 @@ class CalculatorMember:
             found[quantity] = label
         if "hessian" in quantities:
             atoms.calc = self.calculator
-            size = len(atoms)
-            found["hessian"] = hessian(atoms).reshape(size, 3, size, 3).swapaxes(1, 2)
+            found["hessian"] = blocks(hessian(atoms))
             if not np.isfinite(found["hessian"]).all():
                 raise ValueError("forces of displaced atoms not finite")
         return found

@@ -20,7 +20,7 @@ from tblite.ase import TBLite
 from mlipkd.config.molecules import ReactionsXTB
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
-from mlipkd.datasets.normal_modes import normal_modes
+from mlipkd.datasets.normal_modes import blocks, normal_modes
 from mlipkd.datasets.reactions import REACTIONS
 from mlipkd.datasets.stationary_points import (
     hessian,
@@ -48,7 +48,7 @@ def make(name: str, source: ReactionsXTB) -> Dataset:
         InputError: a stationary point is not found or is not of its kind, or xTB cannot follow the
             samples.
     """
-    blocks = []
+    made = []
     samples = {NEAR: (source.near, source.temperature), FAR: (source.far, source.far_temperature)}
     with one_thread():
         for order in progress(range(len(source.reactions)), len(source.reactions), "reactions"):
@@ -56,15 +56,15 @@ def make(name: str, source: ReactionsXTB) -> Dataset:
             for number, (point, atoms) in enumerate(_points(reaction).items()):
                 curvature = hessian(atoms)
                 _refuse_other(f"{reaction} {point}", atoms, curvature, POINTS[point])
-                blocks.append(_block(reaction, f"{reaction} {point}", point, [_labelled(atoms)]))
+                made.append(_block(reaction, f"{reaction} {point}", point, [_labelled(atoms)]))
                 rng = np.random.default_rng([source.seed, list(REACTIONS).index(reaction), number])
                 for kind, (count, temperature) in samples.items():
                     place = f"{reaction} {kind} to the {point}"
                     drawn = [
                         _sample(rng, place, atoms, curvature, temperature) for _ in range(count)
                     ]
-                    blocks.append(_block(reaction, place, kind, drawn))
-    return assemble(name, blocks, record(source=source.model_dump(mode="json"), notes=[]))
+                    made.append(_block(reaction, place, kind, drawn))
+    return assemble(name, made, record(source=source.model_dump(mode="json"), notes=[]))
 
 
 def _calculator() -> TBLite:
@@ -120,9 +120,7 @@ def _sample(
 def _labelled(atoms: Atoms) -> tuple[Atoms, dict]:
     """Atoms, and their labels."""
     labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
-    size = len(atoms)
-    blocks = hessian(atoms).reshape(size, 3, size, 3).swapaxes(1, 2)  # (atoms, atoms, 3, 3)
-    return atoms, {**labels, "hessian": blocks}
+    return atoms, {**labels, "hessian": blocks(hessian(atoms))}
 
 
 def _block(reaction: str, place: str, kind: str, drawn: list[tuple[Atoms, dict]]) -> Block:
