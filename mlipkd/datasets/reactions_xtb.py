@@ -17,13 +17,13 @@ from ase.calculators.calculator import CalculationFailed
 from ase.units import kB
 from tblite.ase import TBLite
 
+from mlipkd.calculators.hessian import hessian
 from mlipkd.config.molecules import ReactionsXTB
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.normal_modes import blocks, normal_modes
 from mlipkd.datasets.reactions import REACTIONS
 from mlipkd.datasets.stationary_points import (
-    hessian,
     imaginary_modes,
     minimum,
     transition_state,

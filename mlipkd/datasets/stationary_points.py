@@ -1,4 +1,4 @@
-"""Stationary points of a method that gives forces: minima, transition states and their Hessians.
+"""Stationary points of a method that gives forces: minima and transition states.
 
 A transition state is looked for by ASE: a climbing-image nudged elastic band (Henkelman, Uberuaga,
 Jónsson, J. Chem. Phys. 113, 9901 (2000)) from one minimum to the other, and from its highest image
@@ -15,6 +15,7 @@ from ase.calculators.calculator import Calculator
 from ase.mep import NEB, DimerControl, MinModeAtoms, MinModeTranslate
 from ase.optimize import BFGS, FIRE
 
+from mlipkd.calculators.hessian import hessian
 from mlipkd.datasets.normal_modes import normal_modes
 from mlipkd.errors import InputError
 
@@ -29,9 +30,6 @@ KICK = 0.02  # Å in each direction
 #: Largest force on an image when the highest begins to climb, and when it has climbed, eV/Å.
 CLIMBING, CLIMBED = 0.5, 0.1
 BAND_STEPS = 300  # of each of the two at most; the dimer does the rest
-
-#: Displacement of the central differences, Å.
-DIFFERENCE = 0.002
 
 
 def minimum(place: str, atoms: Atoms) -> Atoms:
@@ -79,24 +77,6 @@ def transition_state(
 def imaginary_modes(hessian: np.ndarray, positions: np.ndarray, masses: np.ndarray) -> int:
     """How many modes have an imaginary frequency; arguments are those of ``normal_modes``."""
     return int((normal_modes(hessian, positions, masses)[0] < 0).sum())
-
-
-def hessian(atoms: Atoms) -> np.ndarray:
-    """Central differences of the forces of atoms that have a calculator: (3 atoms, 3 atoms), eV/Å².
-
-    The matrix is symmetrised, which takes out half of the noise of the forces.
-    """
-    rest = atoms.get_positions()  # (atoms, 3)
-    rows = []
-    for step in DIFFERENCE * np.eye(rest.size).reshape(-1, *rest.shape):
-        ends = []
-        for sign in (1, -1):
-            atoms.set_positions(rest + sign * step)
-            ends.append(atoms.get_forces().ravel())
-        rows.append((ends[1] - ends[0]) / (2 * DIFFERENCE))
-    atoms.set_positions(rest)
-    found = np.array(rows)
-    return (found + found.T) / 2
 
 
 def _not_found(place: str, what: str, atoms: Atoms) -> InputError:
