@@ -45,9 +45,10 @@ def merging(wildcards, input):
 
 def comparing(wildcards, input):
     size, split = Size.read(input.dataset_size), campaign.datasets[wildcards.dataset].split
+    hessians = has_hessians(wildcards.dataset)
     if not one_gpu(wildcards):
-        return work.calculate(size.atoms * split.test)
-    members, hessians = len(as_list(input.models)), has_hessians(wildcards.dataset)
+        return work.calculate(work.tested(size, split), hessians * size.atoms / size.configurations)
+    members = len(as_list(input.models))
     return work.errors(size, split, architecture(wildcards), members, hessians)
 
 
