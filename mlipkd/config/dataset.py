@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from mlipkd.config.files import EnergyUnit, Files, ForceUnit, LengthUnit
-from mlipkd.config.molecules import OpenReact, ReactionsXTB
+from mlipkd.config.molecules import OpenReact, Reactions
 from mlipkd.config.own import OwnReader
 from mlipkd.config.section import Name, Section
 from mlipkd.config.simulation import outputs
@@ -200,7 +200,7 @@ class Pooled(Section):
 AnySource = Annotated[
     AluminiumEMT
     | MoleculesXTB
-    | ReactionsXTB
+    | Reactions
     | AniAl
     | Ani1x
     | Comp6
@@ -218,7 +218,7 @@ AnySource = Annotated[
 def paths_of(source: AnySource) -> list[str]:
     """The paths of all files that a source is read from."""
     match source:
-        case AluminiumEMT() | MoleculesXTB() | ReactionsXTB():
+        case AluminiumEMT() | MoleculesXTB() | Reactions():
             return []
         case OpenReact():
             kinds = source.files if isinstance(source.files, dict) else {"": source.files}

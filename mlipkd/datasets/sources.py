@@ -18,9 +18,9 @@ from mlipkd.config.dataset import (
     Trajectory,
     paths_of,
 )
-from mlipkd.config.molecules import OpenReact, ReactionsXTB
+from mlipkd.config.molecules import OpenReact, Reactions
 from mlipkd.config.own import OwnReader
-from mlipkd.datasets import aluminium_emt, molecules_xtb, pooled, reactions_xtb
+from mlipkd.datasets import aluminium_emt, molecules_xtb, pooled, reactions_sampled
 from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
@@ -52,8 +52,8 @@ def read_source(name: str, source: AnySource) -> Dataset:
             return aluminium_emt.make(name, source)
         case MoleculesXTB():
             return molecules_xtb.make(name, source)
-        case ReactionsXTB():
-            return reactions_xtb.make(name, source)
+        case Reactions():
+            return reactions_sampled.make(name, source)
         case Pooled():
             return pooled.pool(name, [Path(path) for path in paths_of(source)])
     notes: list[str] = []

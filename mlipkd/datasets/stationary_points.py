@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from ase import Atoms
 from ase.build import minimize_rotation_and_translation
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator
 from ase.mep import NEB, DimerControl, MinModeAtoms, MinModeTranslate
 from ase.optimize import BFGS, FIRE
 
@@ -31,6 +31,11 @@ KICK = 0.02  # Å in each direction
 CLIMBING, CLIMBED = 0.5, 0.1
 BAND_STEPS = 300  # of each of the two at most; the dimer does the rest
 
+#: How far from a transition state its two ways down begin, Å.
+ASIDE = 0.1
+#: Distances that differ by less are those of one minimum, Å.
+ALIKE = 0.05
+
 
 def minimum(place: str, atoms: Atoms) -> Atoms:
     """Relax atoms, which have a calculator, to the minimum next to them.
@@ -44,7 +49,7 @@ def minimum(place: str, atoms: Atoms) -> Atoms:
 
 
 def transition_state(
-    place: str, reactant: Atoms, product: Atoms, calculator: Callable[[], Calculator]
+    place: str, reactant: Atoms, product: Atoms, calculator: Callable[[], BaseCalculator]
 ) -> Atoms:
     """The saddle point between two minima, with a calculator of its own.
 
@@ -65,13 +70,42 @@ def transition_state(
     band.climb = True
     FIRE(band, logfile=None).run(fmax=CLIMBED, steps=BAND_STEPS)
 
-    saddle = max(images, key=Atoms.get_potential_energy)
+    highest = int(np.argmax([image.get_potential_energy() for image in images]))
+    if highest in (0, len(images) - 1):
+        raise InputError(
+            f"{place}: wanted a transition state, found no barrier between reactant and product; "
+            "leave this reaction out"
+        )
+    saddle = images[highest]
     _, modes = normal_modes(hessian(saddle), saddle.positions, saddle.get_masses())
     settings = DimerControl(logfile=None, eigenmode_logfile=None)
     dimer = MinModeAtoms(saddle, settings, eigenmodes=[modes[0] / np.linalg.norm(modes[0])])
     if not MinModeTranslate(dimer, logfile=None).run(fmax=CONVERGED, steps=STEPS):
         raise _not_found(place, "a transition state", saddle)
     return saddle
+
+
+def leads_to(
+    place: str, saddle: Atoms, curvature: np.ndarray, calculator: Callable[[], BaseCalculator]
+) -> tuple[Atoms, Atoms]:
+    """The two minima that are down from a transition state, both ways along its lowest mode.
+
+    Raises:
+        InputError: a way does not end in one.
+    """
+    _, modes = normal_modes(curvature, saddle.positions, saddle.get_masses())
+    ends = []
+    for sign in (1, -1):
+        end = saddle.copy()
+        end.positions += sign * ASIDE * modes[0] / np.linalg.norm(modes[0])
+        end.calc = calculator()
+        ends.append(minimum(place, end))
+    return ends[0], ends[1]
+
+
+def alike(one: Atoms, other: Atoms) -> bool:
+    """Whether all distances of two molecules, atom by atom the same, agree."""
+    return bool(np.abs(one.get_all_distances() - other.get_all_distances()).max() < ALIKE)
 
 
 def imaginary_modes(hessian: np.ndarray, positions: np.ndarray, masses: np.ndarray) -> int:

@@ -68,7 +68,7 @@ def dataset(source: AnySource, file_bytes: int) -> Work:
     """Making a dataset, of files of so many bytes if it is made of files."""
     made = getattr(source, "configurations", 0)
     counts = {reader: made * (source.reader == reader) for reader in BUILT_IN}
-    if source.reader == "reactions-xtb":
+    if source.reader == "reactions":
         counts["molecules-xtb"] = HESSIAN * made
     counts["file"] = file_bytes / MB
     return Work("dataset", {"start": 1, **counts}, {"start": 1, "file": file_bytes / MB})

@@ -91,7 +91,7 @@ def timing(wildcards, input):
 
 def has_hessians(dataset):
     """Whether a dataset has reference Hessians."""
-    return campaign.datasets[dataset].source.reader in ("openreact", "reactions-xtb")
+    return campaign.datasets[dataset].source.reader in ("openreact", "reactions")
 
 
 def architecture(wildcards):
