@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from mlipkd.config.calculator import Calculator
 from mlipkd.config.files import EnergyUnit, Files, ForceUnit, LengthUnit
 from mlipkd.config.molecules import OpenReact, Reactions
 from mlipkd.config.own import OwnReader
@@ -89,6 +90,28 @@ class AseFile(Section):
     """1 if the file holds forces, -1 if it holds gradients."""
     group_key: str | None = None
     """Key in `info` that says which trajectory or molecule a configuration belongs to."""
+    calculator: Calculator | None = None
+    """A reference method: it computes energies and forces, and labels of the files are not read."""
+    hessian: bool = False
+    """Compute Hessians with it, too; of free molecules."""
+
+    @model_validator(mode="after")
+    def _labels_of_the_files_or_of_the_calculator(self) -> Self:
+        if self.calculator is None:
+            if self.hessian:
+                raise ValueError(
+                    "wanted a calculator beside hessian, as files that ASE reads hold none; name "
+                    "one, or remove hessian"
+                )
+            return self
+        defaults = type(self)(reader="ase", files=self.files)
+        keys = ("energy_key", "forces_key", "stress_key", "virial_key", "energy_unit", "force_sign")
+        if given := [key for key in keys if getattr(self, key) != getattr(defaults, key)]:
+            raise ValueError(
+                f"wanted no {', '.join(given)} beside a calculator, whose labels stand in the "
+                "place of the files' own; remove either"
+            )
+        return self
 
     @model_validator(mode="after")
     def _stress_or_virial(self) -> Self:
@@ -233,6 +256,16 @@ def paths_of(source: AnySource) -> list[str]:
         case Pooled():
             return [f"results/{name}/dataset.h5" for name in source.datasets]
     return source.files
+
+
+def has_hessians(source: AnySource) -> bool:
+    """Whether a source has reference Hessians."""
+    match source:
+        case OpenReact() | Reactions():
+            return True
+        case AseFile():
+            return source.hessian
+    return False
 
 
 class Split(Section):

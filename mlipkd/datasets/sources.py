@@ -20,7 +20,7 @@ from mlipkd.config.dataset import (
 )
 from mlipkd.config.molecules import OpenReact, Reactions
 from mlipkd.config.own import OwnReader
-from mlipkd.datasets import aluminium_emt, molecules_xtb, pooled, reactions_sampled
+from mlipkd.datasets import aluminium_emt, computed, molecules_xtb, pooled, reactions_sampled
 from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
@@ -45,7 +45,8 @@ def read_source(name: str, source: AnySource) -> Dataset:
     Only what is pooled is split already.
 
     Raises:
-        InputError: a file that cannot be read, or does not have the reader's layout.
+        InputError: a file that cannot be read, or does not have the reader's layout; or a
+            calculator that cannot be made, or fails.
     """
     match source:
         case AluminiumEMT():
@@ -89,4 +90,7 @@ def read_source(name: str, source: AnySource) -> Dataset:
         masked=list(masked),
         notes=notes,
     )
-    return assemble(name, kept, provenance, beads)
+    found = assemble(name, kept, provenance, beads)
+    if isinstance(source, AseFile) and source.calculator:
+        return computed.label(found, source.calculator, source.hessian)
+    return found

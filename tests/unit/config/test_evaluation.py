@@ -35,6 +35,13 @@ def test_another_format_needs_a_source(suite) -> None:
         Comp6Evaluation.model_validate({"suites": {"one": suite}})
 
 
+def test_a_suite_is_not_computed() -> None:
+    emt = {"type": "ase.calculators.emt:EMT"}
+    suite = {"reader": "ase", "files": ["c.xyz"], "calculator": emt}
+    with pytest.raises(ValidationError, match="labels in their files, got a calculator of one,"):
+        Comp6Evaluation.model_validate({"suites": {"one": suite, "other": "a.h5"}})
+
+
 @pytest.mark.parametrize("growth", [[2000, 1000], [1000, 1000]])
 def test_growth_ascends(growth) -> None:
     with pytest.raises(ValidationError, match="wanted sizes in growth that ascend, got"):
