@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from mlipkd.config.dataset import AseFile, Comp6
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import Comp6
 from mlipkd.config.distributions import DistributionsEvaluation
 from mlipkd.config.own import OwnFunction
 from mlipkd.config.section import Name, Section

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mlipkd.artefacts import sha256
+from mlipkd.config.ase_file import AseFile
 from mlipkd.config.dataset import (
     AluminiumEMT,
     Ani1x,
     AniAl,
     AnySource,
-    AseFile,
     Comp6,
     MappedHDF5,
     MappedNumPy,

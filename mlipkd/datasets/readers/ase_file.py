@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.io import iread
 from ase.stress import voigt_6_to_full_3x3_stress
 
-from mlipkd.config.dataset import AseFile
+from mlipkd.config.ase_file import AseFile
 from mlipkd.datasets.blocks import Block
 from mlipkd.errors import InputError
 from mlipkd.units import ENERGY, LENGTH

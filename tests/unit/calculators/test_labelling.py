@@ -11,8 +11,9 @@ import torch
 from ase.build import molecule
 
 from mlipkd import artefacts
+from mlipkd.config.ase_file import AseFile
 from mlipkd.config.calculator import Calculator
-from mlipkd.config.dataset import AseFile, MoleculesXTB
+from mlipkd.config.dataset import MoleculesXTB
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TEST
 from mlipkd.datasets.soundness import bad_labels

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.config.dataset import AseFile, Comp6
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import Comp6
 from mlipkd.config.evaluation import (
     Comp6Evaluation,
     CostEvaluation,

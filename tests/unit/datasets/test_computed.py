@@ -10,7 +10,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import Bohr
 
 from mlipkd.calculators.hessian import differences
-from mlipkd.config.dataset import AseFile, has_hessians
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import has_hessians
 from mlipkd.config.load import ConfigError, parse_section
 from mlipkd.datasets.checks import check
 from mlipkd.datasets.normal_modes import square

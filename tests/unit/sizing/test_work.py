@@ -2,7 +2,8 @@
 
 import pytest
 
-from mlipkd.config.dataset import AluminiumEMT, AseFile, Split
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import AluminiumEMT, Split
 from mlipkd.config.molecules import Reactions
 from mlipkd.sizing import work
 from mlipkd.sizing.counts import multiplications
