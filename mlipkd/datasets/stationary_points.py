@@ -77,9 +77,11 @@ def transition_state(
             "leave this reaction out"
         )
     saddle = images[highest]
-    _, modes = normal_modes(hessian(saddle), saddle.positions, saddle.get_masses())
+    # The dimer has no masses. Along a normal mode it would turn first, and of ASE (3.29) it takes
+    # the curvature of the wrong end of that turn, and leaves the saddle point for long ways around.
+    _, modes = np.linalg.eigh(hessian(saddle))
     settings = DimerControl(logfile=None, eigenmode_logfile=None)
-    dimer = MinModeAtoms(saddle, settings, eigenmodes=[modes[0] / np.linalg.norm(modes[0])])
+    dimer = MinModeAtoms(saddle, settings, eigenmodes=[modes[:, 0].reshape(-1, 3)])
     if not MinModeTranslate(dimer, logfile=None).run(fmax=CONVERGED, steps=STEPS):
         raise _not_found(place, "a transition state", saddle)
     return saddle
