@@ -8,7 +8,9 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from ase import Atoms
 from ase.calculators.calculator import all_changes
 from ase.units import Hartree
 
@@ -18,6 +20,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="The extensions")  # for CUDA, which it can do without
     from torchani.arch import ANI as Network
     from torchani.ase import Calculator, from_ase
+    from torchani.grad import single_point
     from torchani.neurochem import NeurochemInfo, modules_from_info
 
 
@@ -70,3 +73,13 @@ class ANI(Calculator):
             species, positions, cell, periodic = from_ase(self.atoms, self._device, self._dtype)
             energies = self.model.atomic_energies((species, positions), cell, periodic).energies
             self.results["energies"] = energies[0].numpy(force=True) * Hartree  # (atoms,)
+
+    def get_hessian(self, atoms: Atoms) -> np.ndarray:
+        """Second derivatives of the energy by automatic differentiation: (3 atoms, 3 atoms), eV/Å².
+
+        The networks' activation, CELU, has a second derivative that jumps, so differences of forces
+        over 0.004 Å are off by up to some eV/Å².
+        """
+        species, positions, cell, periodic = from_ase(atoms, self._device, self._dtype)
+        found = single_point(self.model, species, positions, cell, periodic, hessians=True)
+        return found["hessians"][0].numpy(force=True) * Hartree

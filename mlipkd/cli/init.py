@@ -35,7 +35,7 @@ def init(
     said = dict(locals())
     options = {key: said[key] for key in said.keys() - {"file", "output", "reader"}}
 
-    from mlipkd.config.dataset import AseFile
+    from mlipkd.config.ase_file import AseFile
     from mlipkd.datasets import checks
     from mlipkd.datasets.contents import contents
     from mlipkd.datasets.guess import is_canonical
@@ -73,7 +73,7 @@ def _with_units(file: Path, section, options: dict):
     import sys
     from dataclasses import replace
 
-    from mlipkd.config.dataset import AseFile
+    from mlipkd.config.ase_file import AseFile
     from mlipkd.config.load import parse_section
     from mlipkd.datasets.sources import read_source
     from mlipkd.datasets.unit_guess import guess_units

@@ -1,4 +1,4 @@
-"""Calculators: families that are not trained here."""
+"""Calculators: reference methods, and families that are not trained here."""
 
 from pydantic import Field, JsonValue
 
@@ -12,7 +12,7 @@ SEED = 0
 
 
 class Calculator(Section):
-    """An ASE calculator that labels as a family of one member does.
+    """An ASE calculator, in the place of files with labels or of a family that is trained here.
 
     Whoever may write this section may run code: its class is imported and called with its options.
     """

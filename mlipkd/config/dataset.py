@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from mlipkd.config.files import EnergyUnit, Files, ForceUnit, LengthUnit
-from mlipkd.config.molecules import OpenReact, ReactionsXTB
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.files import Files, ForceUnit, LengthUnit
+from mlipkd.config.molecules import OpenReact, Reactions
 from mlipkd.config.own import OwnReader
 from mlipkd.config.section import Name, Section
 from mlipkd.config.simulation import outputs
@@ -63,40 +64,6 @@ class Comp6(Section):
     reader: Literal["comp6"]
     files: Files
     """Paths of the HDF5 files."""
-
-
-class AseFile(Section):
-    """Anything ASE reads: extended XYZ, ASE databases, VASP and CP2K output, and so on."""
-
-    reader: Literal["ase"]
-    files: Files
-    """Paths of the files."""
-    energy_key: str = "energy"
-    """Name of the energy in `info`, or `energy` for the calculator's own."""
-    forces_key: str | None = "forces"
-    """Name of the forces in `arrays`, `forces` for the calculator's own, or none; an atom alone
-    needs none."""
-    stress_key: str | None = None
-    """Name of the stress in `info`, 3 × 3 or Voigt's 6, or `stress` for the calculator's own;
-    positive under tension."""
-    virial_key: str | None = None
-    """Name of the virial in `info`, 3 × 3 or Voigt's 6, which is − stress · volume."""
-    energy_unit: EnergyUnit = "eV"
-    """Unit of the energies as they stand in the file; forces, stresses and virials go with it."""
-    length_unit: LengthUnit = "Å"
-    """Unit of the positions as they stand in the file; forces and stresses go with it."""
-    force_sign: Literal[1, -1] = 1
-    """1 if the file holds forces, -1 if it holds gradients."""
-    group_key: str | None = None
-    """Key in `info` that says which trajectory or molecule a configuration belongs to."""
-
-    @model_validator(mode="after")
-    def _stress_or_virial(self) -> Self:
-        if self.stress_key and self.virial_key:
-            raise ValueError(
-                "wanted stress_key or virial_key, which say the same, got both; remove one"
-            )
-        return self
 
 
 class Frames(Section):
@@ -200,7 +167,7 @@ class Pooled(Section):
 AnySource = Annotated[
     AluminiumEMT
     | MoleculesXTB
-    | ReactionsXTB
+    | Reactions
     | AniAl
     | Ani1x
     | Comp6
@@ -218,7 +185,7 @@ AnySource = Annotated[
 def paths_of(source: AnySource) -> list[str]:
     """The paths of all files that a source is read from."""
     match source:
-        case AluminiumEMT() | MoleculesXTB() | ReactionsXTB():
+        case AluminiumEMT() | MoleculesXTB() | Reactions():
             return []
         case OpenReact():
             kinds = source.files if isinstance(source.files, dict) else {"": source.files}
@@ -233,6 +200,16 @@ def paths_of(source: AnySource) -> list[str]:
         case Pooled():
             return [f"results/{name}/dataset.h5" for name in source.datasets]
     return source.files
+
+
+def has_hessians(source: AnySource) -> bool:
+    """Whether a source has reference Hessians."""
+    match source:
+        case OpenReact() | Reactions():
+            return True
+        case AseFile():
+            return source.hessian
+    return False
 
 
 class Split(Section):

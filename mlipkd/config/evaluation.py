@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from mlipkd.config.dataset import AseFile, Comp6
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import Comp6
 from mlipkd.config.distributions import DistributionsEvaluation
 from mlipkd.config.own import OwnFunction
 from mlipkd.config.section import Name, Section
@@ -27,6 +28,10 @@ def _by_path(suite: object) -> object:
 Suite = Annotated[Comp6 | AseFile, Field(discriminator="reader"), BeforeValidator(_by_path)]
 
 
+def _computes(suite: Comp6 | AseFile) -> bool:
+    return isinstance(suite, AseFile) and suite.calculator is not None
+
+
 class Comp6Evaluation(Section):
     """Energies and conformer energies of molecules larger than those of training."""
 
@@ -35,6 +40,16 @@ class Comp6Evaluation(Section):
     with `reader: ase` whose `group_key` names the molecule."""
     ceiling: PositiveFloat = 100.0
     """Conformers this far above their molecule's lowest are left out, kcal/mol."""
+
+    @model_validator(mode="after")
+    def _labels_of_files(self) -> Self:
+        if computed := [name for name, suite in self.suites.items() if _computes(suite)]:
+            raise ValueError(
+                f"wanted suites with labels in their files, got a calculator of "
+                f"{', '.join(computed)}, which every model's evaluation would ask anew; write its "
+                "labels into the files"
+            )
+        return self
 
 
 class CurvatureEvaluation(Section):

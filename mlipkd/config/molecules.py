@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from mlipkd.config.calculator import Calculator
 from mlipkd.config.files import EnergyUnit, Files, ForceUnit, HessianUnit, LengthUnit
 from mlipkd.config.section import Name, Section
 
@@ -19,11 +20,16 @@ Reaction = Literal[
 ]
 
 
-class ReactionsXTB(Section):
+class Reactions(Section):
     """Reactants, products and transition states of small reactions with the energies, forces and
-    Hessians of GFN2-xTB, and normal-mode samples around them."""
+    Hessians of a calculator, and normal-mode samples around them."""
 
-    reader: Literal["reactions-xtb"]
+    reader: Literal["reactions"]
+    calculator: Calculator = Calculator(
+        type="tblite.ase:TBLite",
+        options={"method": "GFN2-xTB", "accuracy": 0.01, "verbosity": 0},
+    )
+    """The method that they are found, verified and sampled with."""
     reactions: Annotated[tuple[Reaction, ...], Field(min_length=1)] = (
         "hydrogen-cyanide",
         "formaldehyde",

@@ -61,7 +61,7 @@ def _table(path: str, section: dict, definitions: dict) -> str:
     if reader := section["properties"].get("reader"):
         heading += f" with `reader: {reader['const']}`"
     rows = [
-        f"| `{key}` | {_type(value)} | {_default(key, value, section)} "
+        f"| `{key}` | {_type(value)} | {_default(key, value, section, definitions)} "
         f"| {_meaning(value, definitions)} |"
         for key, value in section["properties"].items()
     ]
@@ -97,13 +97,15 @@ def _limits(schema: dict) -> str:
     return ",".join(f" {sign} {schema[key]}" for key, sign in signs.items() if key in schema)
 
 
-def _default(key: str, schema: dict, section: dict) -> str:
+def _default(key: str, schema: dict, section: dict, definitions: dict) -> str:
     if key in section.get("required", []):
         return "required"
     default = schema["default"]
     if default is None or default == {}:
         return "none"
-    return "as below" if default and isinstance(default, dict) else f"`{default}`"
+    held = [definitions[name] for name, _ in _references(schema)]
+    is_all_defaults = held and not any("required" in section for section in held)
+    return "as below" if is_all_defaults else f"`{default}`"
 
 
 def _meaning(schema: dict, definitions: dict) -> str:

@@ -22,6 +22,12 @@ def square(blocks: np.ndarray) -> np.ndarray:
     return blocks.reshape(atoms, atoms, 3, 3).swapaxes(1, 2).reshape(3 * atoms, 3 * atoms)
 
 
+def blocks(hessian: np.ndarray) -> np.ndarray:
+    """A Hessian as blocks (atoms, atoms, 3, 3), of its matrix (3 atoms, 3 atoms)."""
+    atoms = len(hessian) // 3
+    return hessian.reshape(atoms, 3, atoms, 3).swapaxes(1, 2)
+
+
 def rigid_motions(positions: np.ndarray) -> np.ndarray:
     """Displacements of translation, then of rotation about the centroid, by axis: (6, atoms, 3)."""
     arms = positions - positions.mean(0)  # (atoms, 3)

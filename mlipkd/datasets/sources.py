@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mlipkd.artefacts import sha256
+from mlipkd.config.ase_file import AseFile
 from mlipkd.config.dataset import (
     AluminiumEMT,
     Ani1x,
     AniAl,
     AnySource,
-    AseFile,
     Comp6,
     MappedHDF5,
     MappedNumPy,
@@ -18,9 +18,9 @@ from mlipkd.config.dataset import (
     Trajectory,
     paths_of,
 )
-from mlipkd.config.molecules import OpenReact, ReactionsXTB
+from mlipkd.config.molecules import OpenReact, Reactions
 from mlipkd.config.own import OwnReader
-from mlipkd.datasets import aluminium_emt, molecules_xtb, pooled, reactions_xtb
+from mlipkd.datasets import aluminium_emt, computed, molecules_xtb, pooled, reactions_sampled
 from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
@@ -45,15 +45,16 @@ def read_source(name: str, source: AnySource) -> Dataset:
     Only what is pooled is split already.
 
     Raises:
-        InputError: a file that cannot be read, or does not have the reader's layout.
+        InputError: a file that cannot be read, or does not have the reader's layout; or a
+            calculator that cannot be made, or fails.
     """
     match source:
         case AluminiumEMT():
             return aluminium_emt.make(name, source)
         case MoleculesXTB():
             return molecules_xtb.make(name, source)
-        case ReactionsXTB():
-            return reactions_xtb.make(name, source)
+        case Reactions():
+            return reactions_sampled.make(name, source)
         case Pooled():
             return pooled.pool(name, [Path(path) for path in paths_of(source)])
     notes: list[str] = []
@@ -89,4 +90,7 @@ def read_source(name: str, source: AnySource) -> Dataset:
         masked=list(masked),
         notes=notes,
     )
-    return assemble(name, kept, provenance, beads)
+    found = assemble(name, kept, provenance, beads)
+    if isinstance(source, AseFile) and source.calculator:
+        return computed.label(found, source.calculator, source.hessian)
+    return found

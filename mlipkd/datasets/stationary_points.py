@@ -1,4 +1,4 @@
-"""Stationary points of a method that gives forces: minima, transition states and their Hessians.
+"""Stationary points of a method that gives forces: minima and transition states.
 
 A transition state is looked for by ASE: a climbing-image nudged elastic band (Henkelman, Uberuaga,
 Jónsson, J. Chem. Phys. 113, 9901 (2000)) from one minimum to the other, and from its highest image
@@ -11,10 +11,11 @@ from collections.abc import Callable
 import numpy as np
 from ase import Atoms
 from ase.build import minimize_rotation_and_translation
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator
 from ase.mep import NEB, DimerControl, MinModeAtoms, MinModeTranslate
 from ase.optimize import BFGS, FIRE
 
+from mlipkd.calculators.hessian import hessian
 from mlipkd.datasets.normal_modes import normal_modes
 from mlipkd.errors import InputError
 
@@ -30,8 +31,10 @@ KICK = 0.02  # Å in each direction
 CLIMBING, CLIMBED = 0.5, 0.1
 BAND_STEPS = 300  # of each of the two at most; the dimer does the rest
 
-#: Displacement of the central differences, Å.
-DIFFERENCE = 0.002
+#: How far from a transition state its two ways down begin, Å.
+ASIDE = 0.1
+#: Distances that differ by less are those of one minimum, Å.
+ALIKE = 0.05
 
 
 def minimum(place: str, atoms: Atoms) -> Atoms:
@@ -46,7 +49,7 @@ def minimum(place: str, atoms: Atoms) -> Atoms:
 
 
 def transition_state(
-    place: str, reactant: Atoms, product: Atoms, calculator: Callable[[], Calculator]
+    place: str, reactant: Atoms, product: Atoms, calculator: Callable[[], BaseCalculator]
 ) -> Atoms:
     """The saddle point between two minima, with a calculator of its own.
 
@@ -67,36 +70,49 @@ def transition_state(
     band.climb = True
     FIRE(band, logfile=None).run(fmax=CLIMBED, steps=BAND_STEPS)
 
-    saddle = max(images, key=Atoms.get_potential_energy)
-    _, modes = normal_modes(hessian(saddle), saddle.positions, saddle.get_masses())
+    highest = int(np.argmax([image.get_potential_energy() for image in images]))
+    if highest in (0, len(images) - 1):
+        raise InputError(
+            f"{place}: wanted a transition state, found no barrier between reactant and product; "
+            "leave this reaction out"
+        )
+    saddle = images[highest]
+    # The dimer has no masses. Along a normal mode it would turn first, and of ASE (3.29) it takes
+    # the curvature of the wrong end of that turn, and leaves the saddle point for long ways around.
+    _, modes = np.linalg.eigh(hessian(saddle))
     settings = DimerControl(logfile=None, eigenmode_logfile=None)
-    dimer = MinModeAtoms(saddle, settings, eigenmodes=[modes[0] / np.linalg.norm(modes[0])])
+    dimer = MinModeAtoms(saddle, settings, eigenmodes=[modes[:, 0].reshape(-1, 3)])
     if not MinModeTranslate(dimer, logfile=None).run(fmax=CONVERGED, steps=STEPS):
         raise _not_found(place, "a transition state", saddle)
     return saddle
 
 
+def leads_to(
+    place: str, saddle: Atoms, curvature: np.ndarray, calculator: Callable[[], BaseCalculator]
+) -> tuple[Atoms, Atoms]:
+    """The two minima that are down from a transition state, both ways along its lowest mode.
+
+    Raises:
+        InputError: a way does not end in one.
+    """
+    _, modes = normal_modes(curvature, saddle.positions, saddle.get_masses())
+    ends = []
+    for sign in (1, -1):
+        end = saddle.copy()
+        end.positions += sign * ASIDE * modes[0] / np.linalg.norm(modes[0])
+        end.calc = calculator()
+        ends.append(minimum(place, end))
+    return ends[0], ends[1]
+
+
+def alike(one: Atoms, other: Atoms) -> bool:
+    """Whether all distances of two molecules, atom by atom the same, agree."""
+    return bool(np.abs(one.get_all_distances() - other.get_all_distances()).max() < ALIKE)
+
+
 def imaginary_modes(hessian: np.ndarray, positions: np.ndarray, masses: np.ndarray) -> int:
     """How many modes have an imaginary frequency; arguments are those of ``normal_modes``."""
     return int((normal_modes(hessian, positions, masses)[0] < 0).sum())
-
-
-def hessian(atoms: Atoms) -> np.ndarray:
-    """Central differences of the forces of atoms that have a calculator: (3 atoms, 3 atoms), eV/Å².
-
-    The matrix is symmetrised, which takes out half of the noise of the forces.
-    """
-    rest = atoms.get_positions()  # (atoms, 3)
-    rows = []
-    for step in DIFFERENCE * np.eye(rest.size).reshape(-1, *rest.shape):
-        ends = []
-        for sign in (1, -1):
-            atoms.set_positions(rest + sign * step)
-            ends.append(atoms.get_forces().ravel())
-        rows.append((ends[1] - ends[0]) / (2 * DIFFERENCE))
-    atoms.set_positions(rest)
-    found = np.array(rows)
-    return (found + found.T) / 2
 
 
 def _not_found(place: str, what: str, atoms: Atoms) -> InputError:

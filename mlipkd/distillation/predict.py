@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from mlipkd import artefacts, provenance
-from mlipkd.calculators.member import CalculatorMember, counted, is_calculator, refuse_most
+from mlipkd.calculators.labelling import counted, refuse_most
+from mlipkd.calculators.member import CalculatorMember, is_calculator
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.output import writing_hdf5
 from mlipkd.distillation.members import slabs_of
@@ -24,8 +25,7 @@ def label(
 ) -> None:
     """Write a member's energies, forces, atomic energies and, if all is periodic, stresses.
 
-    Of a calculator, those of them that it gives, and where it failed; its Hessians are central
-    differences of its forces.
+    Of a calculator, those of them that it gives, and where it failed.
 
     Args:
         model: a model file, or the settings of a calculator.
@@ -42,7 +42,8 @@ def label(
     member: CalculatorMember | Potential
     if is_calculator(model):
         member = CalculatorMember(model)
-        model_sha256, quantities = member.sha256, member.quantities
+        model_sha256 = member.sha256
+        quantities = [quantity for quantity in member.quantities if quantity != "hessian"]
     else:
         member = load_potential(model, device)
         model_sha256, quantities = artefacts.verify(model), list(QUANTITIES)

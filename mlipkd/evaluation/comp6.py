@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlipkd.config.dataset import AseFile, Comp6
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import Comp6
 from mlipkd.datasets.checks import check
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.sources import read_source

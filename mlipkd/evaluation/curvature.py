@@ -77,10 +77,12 @@ def _of_frequencies(
         wanted = list(_frequencies(configurations, configurations.labels["reference"]["hessian"]))
         for number, ensemble in enumerate(ensembles):
             for seed, predicted in ensemble.predictions(configurations, ["hessian"]):
-                if "hessian" not in predicted:  # a calculator's
+                if "hessian" not in predicted:  # of a calculator without forces
                     continue
                 found = _frequencies(configurations, predicted["hessian"])
                 for split, own, theirs in zip(configurations.splits, wanted, found, strict=True):
+                    if own is None or theirs is None:
+                        continue
                     part = SADDLES if _imaginary(own) else MINIMA
                     key = number, seed, part if split == TEST else TRAINED + part
                     sums[key].add(theirs - own)
@@ -118,13 +120,16 @@ def _stationary_points(dataset: DatasetFile, stationary: float) -> np.ndarray:
     return np.array(found)
 
 
-def _frequencies(dataset: Dataset, blocks: np.ndarray) -> Iterator[np.ndarray]:
-    """Frequencies of each configuration, 1/cm: (modes,)."""
+def _frequencies(dataset: Dataset, blocks: np.ndarray) -> Iterator[np.ndarray | None]:
+    """Frequencies of each configuration, 1/cm: (modes,); none of what has no Hessian."""
     rows = row_offsets("hessian", dataset.offsets)
     masses = species_masses(dataset.species, dataset.beads)  # (atoms,)
     for m in range(len(dataset)):
         atoms = slice(*dataset.offsets[m : m + 2])
         hessian = square(blocks[rows[m] : rows[m + 1]])
+        if np.isnan(hessian).any():
+            yield None
+            continue
         eigenvalues, _ = normal_modes(hessian, dataset.positions[atoms], masses[atoms])
         yield wavenumbers(eigenvalues)
 

@@ -9,7 +9,9 @@ import torch
 from ase.calculators.calculator import BaseCalculator
 
 from mlipkd import artefacts
-from mlipkd.calculators.member import CalculatorMember, counted, is_calculator, refuse_most
+from mlipkd.calculators.labelling import counted, refuse_most
+from mlipkd.calculators.member import CalculatorMember, is_calculator
+from mlipkd.calculators.packages import threads
 from mlipkd.config.calculator import SEED
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.deploy.ase import MLIPKD
@@ -104,7 +106,7 @@ class CalculatorEnsemble(Ensemble):
 
     def calculators(self) -> Iterator[tuple[int | str, BaseCalculator]]:
         """The calculator itself."""
-        with self.calculator.threads():
+        with threads(self.calculator.calculator):
             yield SEED, self.calculator.calculator
 
     def notes(self) -> list[str]:

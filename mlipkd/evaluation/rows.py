@@ -16,26 +16,21 @@ from typing import NamedTuple
 from mlipkd import artefacts, provenance
 from mlipkd.errors import InputError
 
+#: Of what ``Ensemble.rows`` states of labels.
+ERRORS = {
+    "energy_rmse": "eV",
+    "energy_mae": "eV",
+    "energy_per_atom_rmse": "eV/atom",
+    "energy_per_atom_mae": "eV/atom",
+    "forces_rmse": "eV/Å",
+    "forces_mae": "eV/Å",
+    "hessian_rmse": "eV/Å^2",
+    "hessian_mae": "eV/Å^2",
+}
 UNITS = {
-    "errors": {
-        "energy_rmse": "eV",
-        "energy_mae": "eV",
-        "energy_per_atom_rmse": "eV/atom",
-        "energy_per_atom_mae": "eV/atom",
-        "forces_rmse": "eV/Å",
-        "forces_mae": "eV/Å",
-        "hessian_rmse": "eV/Å^2",
-        "hessian_mae": "eV/Å^2",
-    },
+    "errors": ERRORS,
     "curvature": {  # as <kind of configurations>/<metric>; frequencies of minima, saddles
-        "energy_rmse": "eV",
-        "energy_mae": "eV",
-        "energy_per_atom_rmse": "eV/atom",
-        "energy_per_atom_mae": "eV/atom",
-        "forces_rmse": "eV/Å",
-        "forces_mae": "eV/Å",
-        "hessian_rmse": "eV/Å^2",
-        "hessian_mae": "eV/Å^2",
+        **ERRORS,
         "frequencies_rmse": "1/cm",
         "frequencies_mae": "1/cm",
         "imaginary_right": "1",

@@ -157,7 +157,7 @@ def _merge(job: Job) -> Work:
 def _errors(job: Job) -> Work:
     size, split = job.size(), job.made().split
     if job.is_of_calculator():
-        return work.calculate(size.atoms * split.test)
+        return work.calculate(work.tested(size, split))
     members = job.trained()
     return work.errors(size, split, members[0].architecture, len(members))
 

@@ -68,7 +68,7 @@ def dataset(source: AnySource, file_bytes: int) -> Work:
     """Making a dataset, of files of so many bytes if it is made of files."""
     made = getattr(source, "configurations", 0)
     counts = {reader: made * (source.reader == reader) for reader in BUILT_IN}
-    if source.reader == "reactions-xtb":
+    if source.reader == "reactions":
         counts["molecules-xtb"] = HESSIAN * made
     counts["file"] = file_bytes / MB
     return Work("dataset", {"start": 1, **counts}, {"start": 1, "file": file_bytes / MB})
@@ -132,10 +132,14 @@ def errors(
     size: Size, split: Split, shape: Architecture, members: int, hessians: bool = False
 ) -> Work:
     """Comparing members with the test split, by their Hessians, too, if the dataset has any."""
-    # What is held out of training may be any part of the dataset.
-    atoms = size.atoms * (1 if split.held_out else split.test)
+    atoms = tested(size, split)
     columns = _columns(size) if hessians else 0
     return _inference(size, shape, members, atoms, min(atoms, SLAB), columns)
+
+
+def tested(size: Size, split: Split) -> float:
+    """Atoms of the test split; what is held out of training may be any part of the dataset."""
+    return size.atoms * (1 if split.held_out else split.test)
 
 
 def comp6(size: Size, file_bytes: int, shape: Architecture, members: int) -> Work:

@@ -6,7 +6,7 @@ MODEL = "n1-l0-a1-w4-s2"
 def test_curvature_is_asked_of_every_model_and_drawn(workspace):
     campaign = workspace.config
     molecules = campaign["datasets"]["water"]
-    molecules["source"] = {"reader": "reactions-xtb"}
+    molecules["source"] = {"reader": "reactions"}
     molecules["split"] = {"held_out": ["far"]}
     molecules["evaluations"] = {"curvature": {}}
     campaign["datasets"] = {"molecules": molecules}

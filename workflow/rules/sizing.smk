@@ -2,6 +2,7 @@
 # (workflow/sizing.yaml, which mlipkd fit-sizing writes). A dataset's size is known once it is made;
 # until then Snakemake shows <TBD>.
 
+from mlipkd.config.dataset import has_hessians
 from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.estimate import Sizing
 from mlipkd.sizing.size import Size
@@ -45,9 +46,10 @@ def merging(wildcards, input):
 
 def comparing(wildcards, input):
     size, split = Size.read(input.dataset_size), campaign.datasets[wildcards.dataset].split
+    hessians = has_hessians(campaign.datasets[wildcards.dataset].source)
     if not one_gpu(wildcards):
-        return work.calculate(size.atoms * split.test)
-    members, hessians = len(as_list(input.models)), has_hessians(wildcards.dataset)
+        return work.calculate(work.tested(size, split), hessians * size.atoms / size.configurations)
+    members = len(as_list(input.models))
     return work.errors(size, split, architecture(wildcards), members, hessians)
 
 
@@ -86,11 +88,6 @@ def timing(wildcards, input):
     shapes = list(dict.fromkeys(own.architecture for own in settings))
     section = campaign.datasets[wildcards.dataset].evaluations.cost
     return dynamics.cost(Size.read(input.dataset_size), section, shapes)
-
-
-def has_hessians(dataset):
-    """Whether a dataset has reference Hessians."""
-    return campaign.datasets[dataset].source.reader in ("openreact", "reactions-xtb")
 
 
 def architecture(wildcards):

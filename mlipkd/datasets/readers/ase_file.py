@@ -11,14 +11,14 @@ from ase import Atoms
 from ase.io import iread
 from ase.stress import voigt_6_to_full_3x3_stress
 
-from mlipkd.config.dataset import AseFile
+from mlipkd.config.ase_file import AseFile
 from mlipkd.datasets.blocks import Block
 from mlipkd.errors import InputError
 from mlipkd.units import ENERGY, LENGTH
 
 
 def read(source: AseFile) -> Iterator[Block]:
-    """Blocks of one configuration each.
+    """Blocks of one configuration each; without labels, if the source has a calculator for them.
 
     An atom alone feels no force, whether the file says so or not. A stress is NaN where there is
     no volume, or where an atom alone has none.
@@ -34,6 +34,8 @@ def read(source: AseFile) -> Iterator[Block]:
 def block(place: str, index: int, atoms: Atoms, source: AseFile) -> Block:
     """One configuration with its labels, which stand where ``source`` says.
 
+    It has none if the source has a calculator for them.
+
     Args:
         place: where it comes from.
         index: its number there.
@@ -43,22 +45,15 @@ def block(place: str, index: int, atoms: Atoms, source: AseFile) -> Block:
     Raises:
         InputError: a label that is missing or has another shape.
     """
-    energy_unit, length_unit = ENERGY[source.energy_unit], LENGTH[source.length_unit]
+    length_unit = LENGTH[source.length_unit]
     where = f"{place}: configuration {index}"
-    labels = {"energy": np.array([_energy(where, atoms, source.energy_key)]) * energy_unit}
-    if source.forces_key:
-        forces = _forces(where, atoms, source.forces_key)
-        labels["forces"] = forces[None] * source.force_sign * energy_unit / length_unit
-    if source.stress_key or source.virial_key:
-        stress = _stress(where, atoms, source.stress_key, source.virial_key)
-        labels["stress"] = stress[None] * energy_unit / length_unit**3
     return Block(
         place=place,
         species=atoms.numbers,
         positions=atoms.positions[None] * length_unit,
         cells=atoms.cell.array[None] * length_unit,
         periodic=atoms.pbc[None],
-        labels=labels,
+        labels={} if source.calculator else _labels(where, atoms, source),
         groups=np.array([_group(where, place, atoms, source.group_key)]),
     )
 
@@ -94,6 +89,19 @@ def frames(path: str) -> Iterator[Atoms]:
 def results(atoms: Atoms) -> dict[str, object]:
     """What the file holds as results of a calculator, by ASE's names."""
     return {} if atoms.calc is None else atoms.calc.results
+
+
+def _labels(where: str, atoms: Atoms, source: AseFile) -> dict[str, np.ndarray]:
+    """A configuration's labels (1, …), eV and Å."""
+    energy_unit, length_unit = ENERGY[source.energy_unit], LENGTH[source.length_unit]
+    labels = {"energy": np.array([_energy(where, atoms, source.energy_key)]) * energy_unit}
+    if source.forces_key:
+        forces = _forces(where, atoms, source.forces_key)
+        labels["forces"] = forces[None] * source.force_sign * energy_unit / length_unit
+    if source.stress_key or source.virial_key:
+        stress = _stress(where, atoms, source.stress_key, source.virial_key)
+        labels["stress"] = stress[None] * energy_unit / length_unit**3
+    return labels
 
 
 def _energy(where: str, atoms: Atoms, key: str) -> float:

@@ -3,7 +3,7 @@
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from mlipkd.config.dataset import AseFile
+from mlipkd.config.ase_file import AseFile
 from mlipkd.config.own import OwnReader
 from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.readers import ase_file

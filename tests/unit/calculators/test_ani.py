@@ -3,9 +3,12 @@
 import h5py
 import numpy as np
 import pytest
+from ase.build import molecule
 
+from mlipkd.calculators.hessian import hessian
 from mlipkd.calculators.member import CalculatorMember
 from mlipkd.config.dataset import Ani1x, Comp6
+from mlipkd.datasets.normal_modes import square
 from mlipkd.datasets.sources import read_source
 from mlipkd.errors import InputError
 from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
@@ -55,6 +58,28 @@ def test_scores_of_its_own_labels_vanish(member, shared_data, tmp_path) -> None:
     assert rows["torsion/conformer_energy_mae"] < 1e-8
     assert rows["torsion/forces_rmse"] < 1e-5  # the file's are in float32
     assert ensemble.notes() == []
+
+
+def test_hessians_are_slopes_of_forces(member) -> None:
+    """Over 1e-6 Å, which the kinks of CELU are seldom within."""
+    water = molecule("H2O")
+    water.rattle(0.05, seed=0)
+    water.calc = member.calculator
+    found, direction = hessian(water), np.random.default_rng(0).normal(size=(3, 3))
+    rest, forces = water.get_positions(), []
+    for step in (1e-6, -1e-6):
+        water.set_positions(rest + step * direction)
+        forces.append(water.get_forces())
+    slope = (forces[1] - forces[0]).ravel() / 2e-6
+    np.testing.assert_allclose(found @ direction.ravel(), slope, atol=1e-5)  # of some 50 eV/Å²
+
+
+def test_labels_have_its_own_hessians(member) -> None:
+    water = molecule("H2O")
+    dataset = dataset_of([(water.numbers, water.positions, np.zeros((3, 3)))], energy=np.zeros(1))
+    found, failed = member.predict(dataset, ["hessian"])
+    assert not failed
+    np.testing.assert_array_equal(square(found["hessian"]), member.calculator.get_hessian(water))
 
 
 def test_an_unknown_element_is_a_failure(member) -> None:

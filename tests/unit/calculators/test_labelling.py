@@ -3,12 +3,16 @@
 import json
 from dataclasses import replace
 
+import ase.io
 import h5py
 import numpy as np
 import pytest
 import torch
+from ase.build import molecule
 
 from mlipkd import artefacts
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.calculator import Calculator
 from mlipkd.config.dataset import MoleculesXTB
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TEST
@@ -65,6 +69,18 @@ def test_a_method_has_no_errors_of_its_own_labels(water, xtb, tmp_path) -> None:
     assert errors["forces_rmse"] < 1e-4  # eV/Å: the labels were made along a trajectory
     assert errors["energy_rmse"] < 1e-5
     assert notes == []
+
+
+def test_nor_of_its_own_hessians(write_calculator, tmp_path) -> None:
+    ase.io.write(tmp_path / "water.xyz", molecule("H2O"))
+    emt = Calculator(type="ase.calculators.emt:EMT")
+    files = [str(tmp_path / "water.xyz")]
+    source = AseFile(reader="ase", files=files, calculator=emt, hessian=True)
+    dataset = read_source("test", source)
+    dataset.splits[:] = TEST
+    errors, _ = rows_of(write_calculator(), written(dataset, tmp_path))
+    assert np.abs(dataset.labels["reference"]["hessian"]).max() > 1
+    assert errors["hessian_rmse"] < 1e-6
 
 
 def test_failures_are_recorded_and_nan(water, xtb, tmp_path, capsys) -> None:

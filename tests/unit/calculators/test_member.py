@@ -9,6 +9,8 @@ from mlipkd.calculators.member import CalculatorMember
 from mlipkd.config import ConfigError
 from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
+OF_CRYSTALS = ["energy", "forces", "atomic_energies", "stress"]
+
 
 @pytest.fixture
 def metals():
@@ -21,8 +23,8 @@ def metals():
 
 def test_labels_are_the_calculators(write_calculator, metals) -> None:
     member = CalculatorMember(write_calculator())
-    assert member.quantities == ["energy", "forces", "atomic_energies", "stress"]
-    found, failed = member.predict(metals, member.quantities)
+    assert member.quantities == [*OF_CRYSTALS, "hessian"]
+    found, failed = member.predict(metals, OF_CRYSTALS)
     assert list(failed) == [1]
     assert "Xe" in failed[1]
     for m in (0, 2):
@@ -39,7 +41,7 @@ def test_labels_are_the_calculators(write_calculator, metals) -> None:
 
 def test_a_failure_is_nan_for_its_configuration_and_no_other(write_calculator, metals) -> None:
     member = CalculatorMember(write_calculator())
-    found, _ = member.predict(metals, member.quantities)
+    found, _ = member.predict(metals, OF_CRYSTALS)
     for quantity, per_row in (("energy", [0, 1, 0]), ("forces", [0] * 3 + [1] * 4 + [0] * 2)):
         missing = np.isnan(found[quantity]).reshape(len(per_row), -1)
         assert missing.all(1).tolist() == missing.any(1).tolist() == [bool(row) for row in per_row]

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.config.dataset import AseFile, Comp6
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import Comp6
 from mlipkd.config.evaluation import (
     Comp6Evaluation,
     CostEvaluation,
@@ -33,6 +34,13 @@ def test_a_path_a_list_of_paths_or_a_source() -> None:
 def test_another_format_needs_a_source(suite) -> None:
     with pytest.raises(ValidationError, match="give a section with reader: ase"):
         Comp6Evaluation.model_validate({"suites": {"one": suite}})
+
+
+def test_a_suite_is_not_computed() -> None:
+    emt = {"type": "ase.calculators.emt:EMT"}
+    suite = {"reader": "ase", "files": ["c.xyz"], "calculator": emt}
+    with pytest.raises(ValidationError, match="labels in their files, got a calculator of one,"):
+        Comp6Evaluation.model_validate({"suites": {"one": suite, "other": "a.h5"}})
 
 
 @pytest.mark.parametrize("growth", [[2000, 1000], [1000, 1000]])

@@ -9,7 +9,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.db import connect
 
-from mlipkd.config.dataset import AseFile
+from mlipkd.config.ase_file import AseFile
 from mlipkd.config.load import ConfigError, parse_section
 from mlipkd.datasets.guess import guess_source
 from mlipkd.datasets.sources import read_source

@@ -3,19 +3,22 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.calculators.lj import LennardJones
 from ase.data import atomic_masses
 from tblite.ase import TBLite
 
-from mlipkd.config.molecules import ReactionsXTB
-from mlipkd.datasets import reactions_xtb
+from mlipkd.config.calculator import Calculator
+from mlipkd.config.molecules import Reactions
+from mlipkd.datasets import reactions_sampled
 from mlipkd.datasets.checks import check
 from mlipkd.datasets.dataset import row_offsets
 from mlipkd.datasets.kinds import kinds_of
 from mlipkd.datasets.normal_modes import normal_modes, square, wavenumbers
 from mlipkd.datasets.sources import read_source
+from mlipkd.datasets.stationary_points import alike, leads_to
 from mlipkd.errors import InputError
 
-SOURCE = ReactionsXTB(reader="reactions-xtb", reactions=("ammonia",), near=2, far=2)
+SOURCE = Reactions(reader="reactions", reactions=("ammonia",), near=2, far=2)
 POINTS = {"reactant": 0, "product": 5, "ts": 10}
 
 
@@ -79,6 +82,67 @@ def test_they_pass_the_checks(ammonia) -> None:
 
 
 def test_a_point_of_another_kind_is_refused() -> None:
-    molecule = Atoms("H2", [[0, 0, 0], [0, 0, 1]])
-    with pytest.raises(InputError, match="H2 ts: wanted 1 imaginary modes, got 0"):
-        reactions_xtb._refuse_other("H2 ts", molecule, np.eye(6), 1)
+    molecule = Atoms("H2", [[0, 0, 0], [0, 0, 1.1]], calculator=LennardJones())
+    with pytest.raises(InputError, match="H2 with x: wanted 1 imaginary modes of the ts, got 0"):
+        reactions_sampled._point("H2 with x", "ts", molecule)
+
+
+def of(type, *reactions, **options):
+    """A source with another method."""
+    calculator = Calculator(type=type, options=options)
+    update = {"calculator": calculator, "reactions": reactions, "near": 1, "far": 1}
+    return SOURCE.model_copy(update=update)
+
+
+def test_another_method_finds_points_of_its_own(ammonia) -> None:
+    options = {"solvation": ["alpb", "water"], "accuracy": 0.01, "verbosity": 0}
+    found = read_source("reactions", of("tblite.ase:TBLite", "ammonia", **options))
+    molecule = Atoms(found.species[24:28], found.positions[24:28], calculator=TBLite(**options))
+    assert kinds_of(found)[6] == "ts"
+    assert np.abs(molecule.get_forces()).max() < 2e-3
+    energy, other = (own.labels["reference"]["energy"] for own in (found, ammonia))
+    assert energy[6] == pytest.approx(molecule.get_potential_energy())
+    assert abs((energy[6] - energy[0]) - (other[10] - other[0])) > 1e-3
+    assert found.provenance["source"]["calculator"]["options"] == options
+
+
+def test_the_inversion_of_ammonia_leads_to_both_sides(ammonia) -> None:
+    at = {point: slice(4 * m, 4 * m + 4) for point, m in POINTS.items()}
+    reactant, saddle = (
+        Atoms(ammonia.species[at[point]], ammonia.positions[at[point]])
+        for point in ("reactant", "ts")
+    )
+    curvature = hessian(ammonia, POINTS["ts"])
+    ends = leads_to("ammonia", saddle, curvature, lambda: TBLite(verbosity=0))
+    heights = [np.linalg.det(end.positions[1:] - end.positions[0]) for end in ends]
+    assert heights[0] == pytest.approx(-heights[1], rel=0.01)
+    assert all(alike(end, reactant) for end in ends)
+    assert not alike(saddle, reactant)
+
+
+def test_a_transition_state_of_another_reaction_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr(reactions_sampled, "leads_to", lambda place, saddle, *_: (saddle, saddle))
+    with pytest.raises(InputError, match=r"^ammonia with tblite.*, got one that leads elsewhere"):
+        read_source("reactions", SOURCE)
+
+
+def test_a_surface_without_the_barrier_is_refused() -> None:
+    """Three Lennard-Jones atoms have one minimum, the same on both sides."""
+    with pytest.raises(
+        InputError,
+        match=r"^hydrogen-cyanide with ase.*LennardJones: wanted a transition state, found no bar",
+    ):
+        read_source("reactions", of("ase.calculators.lj:LennardJones", "hydrogen-cyanide"))
+
+
+def test_a_method_that_fails_is_named() -> None:
+    with pytest.raises(InputError, match=r"^ammonia with tblite.*: .* failed on the way \(.*SCF"):
+        read_source("reactions", of("tblite.ase:TBLite", "ammonia", max_iterations=1, verbosity=0))
+
+
+def test_samples_that_are_all_too_high_are_refused() -> None:
+    method = reactions_sampled.Method("reactions", of("ase.calculators.lj:LennardJones"))
+    pair = Atoms("H2", [[0, 0, 0], [0, 0, 2 ** (1 / 6)]], calculator=method.calculator())
+    point = reactions_sampled._point("H2", "reactant", pair)._replace(labels={"energy": -9.0})
+    with pytest.raises(InputError, match=r"^near H2 with .*Jones: wanted samples .* of 300 K"):
+        reactions_sampled._sample(np.random.default_rng(0), "near H2", method, point, 300.0)

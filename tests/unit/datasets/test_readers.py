@@ -8,7 +8,8 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import Bohr, Hartree, kcal, mol
 
-from mlipkd.config.dataset import Ani1x, AniAl, AseFile, Comp6
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import Ani1x, AniAl, Comp6
 from mlipkd.datasets.sources import read_source
 from mlipkd.errors import InputError
 

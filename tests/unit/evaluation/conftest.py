@@ -29,7 +29,7 @@ def calculator_of():
 
     class Calculator:
         def __init__(self, predictions) -> None:
-            self.predictions, self.quantities = predictions, ["energy", "forces"]
+            self.predictions, self.quantities = predictions, ["energy", "forces", "hessian"]
 
         def predict(self, dataset, quantities):
             found = self.predictions(dataset)

@@ -97,13 +97,45 @@ def test_without_kinds_there_are_frequencies_alone(asked, ensemble_of) -> None:
     }
 
 
-def test_missing_hessians_and_calculators_are_left_out(asked, ensemble_of, calculator_of) -> None:
+def test_missing_hessians_are_left_out(asked, ensemble_of) -> None:
     missing = blocks(STIFFNESS)
     missing[:4] = np.nan
     found = asked(ensemble_of(member(1.21)), hessian=missing)
     assert (0, "minima/frequencies_mae") not in found
     assert (0, "saddles/frequencies_mae") in found
-    assert not any("hessian" in metric for _, metric in asked(calculator_of(member())))
+
+
+def test_calculators_are_asked_like_members(asked, ensemble_of, calculator_of) -> None:
+    found = asked(calculator_of(member(1.21)))
+    assert found == asked(ensemble_of(member(1.21)))
+    assert (0, "rest/hessian_rmse") in found
+
+
+def test_points_that_a_calculator_fails_on_are_left_out(asked, calculator_of) -> None:
+    def predictions(dataset):
+        found = member(1.21)(dataset)
+        for label, rows in {"energy": 1, "forces": 2, "hessian": 4}.items():
+            found[label] = found[label].copy()
+            found[label][:rows] = np.nan  # of the first, a minimum
+        return found
+
+    oracle = calculator_of(predictions)
+    found = asked(oracle)
+    assert not any(metric.startswith("minima/") for _, metric in found)
+    assert found[0, "saddles/frequencies_mae"] == pytest.approx(0.1 * H2, rel=1e-3)
+    (note,) = oracle.notes()
+    assert "no reason" in note
+
+
+def test_calculators_without_forces_have_errors_of_energies(asked, calculator_of) -> None:
+    oracle = calculator_of(member())
+    oracle.calculator.quantities = ["energy"]
+    assert {metric for _, metric in asked(oracle)} == {
+        f"{kind}/energy{per}_{error}"
+        for kind in ("rest", "far")
+        for per in ("", "_per_atom")
+        for error in ("rmse", "mae")
+    }
 
 
 def test_what_has_no_curvature_is_refused(asked, ensemble_of) -> None:

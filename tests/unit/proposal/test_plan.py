@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlipkd.config.dataset import AseFile
+from mlipkd.config.ase_file import AseFile
 from mlipkd.proposal.cutoffs import Cutoffs
 from mlipkd.proposal.plan import BUDGET, plan
 from mlipkd.proposal.text import Choices

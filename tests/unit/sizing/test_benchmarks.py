@@ -5,7 +5,8 @@ import yaml
 
 from mlipkd import artefacts
 from mlipkd.cli.fit_sizing import fit_sizing
-from mlipkd.config.dataset import AseFile, Split
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import Split
 from mlipkd.config.evaluation import LiquidEvaluation
 from mlipkd.errors import InputError
 from mlipkd.sizing import dynamics, work

@@ -2,8 +2,9 @@
 
 import pytest
 
-from mlipkd.config.dataset import AluminiumEMT, AseFile, Split
-from mlipkd.config.molecules import ReactionsXTB
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import AluminiumEMT, Split
+from mlipkd.config.molecules import Reactions
 from mlipkd.sizing import work
 from mlipkd.sizing.counts import multiplications
 from mlipkd.testing import small_shape
@@ -72,7 +73,7 @@ def test_inference_is_in_slabs_but_for_comp6(size):
 def test_datasets_are_made_or_read():
     made = work.dataset(AluminiumEMT(reader="aluminium-emt", configurations=64), 0)
     assert made.seconds == {"start": 1, "aluminium-emt": 64, "molecules-xtb": 0, "file": 0}
-    curved = work.dataset(ReactionsXTB(reader="reactions-xtb", reactions=["ammonia"]), 0)
+    curved = work.dataset(Reactions(reader="reactions", reactions=["ammonia"]), 0)
     assert curved.seconds["molecules-xtb"] > 2 * 3 * (1 + 20 + 10)
     read = work.dataset(AseFile(reader="ase", files=["a.xyz"]), 2_000_000)
     assert read.seconds == {"start": 1, "aluminium-emt": 0, "molecules-xtb": 0, "file": 2.0}

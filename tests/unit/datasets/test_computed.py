@@ -1,0 +1,130 @@
+"""Given configurations with the labels of a calculator, whatever their file says."""
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.units import Bohr
+
+from mlipkd.calculators.hessian import differences
+from mlipkd.config.ase_file import AseFile
+from mlipkd.config.dataset import has_hessians
+from mlipkd.config.load import ConfigError, parse_section
+from mlipkd.datasets.checks import check
+from mlipkd.datasets.normal_modes import square
+from mlipkd.datasets.sources import read_source
+from mlipkd.errors import InputError
+
+EMT_CLASS = {"type": "ase.calculators.emt:EMT"}
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A function that writes configurations with labels that are not EMT's."""
+
+    def write(*configurations: Atoms) -> str:
+        labelled = []
+        for atoms in configurations:
+            labelled.append(atoms.copy())
+            wrong = {"energy": 7.0, "forces": np.ones((len(atoms), 3))}
+            labelled[-1].calc = SinglePointCalculator(labelled[-1], **wrong)
+        ase.io.write(tmp_path / "a.xyz", labelled, format="extxyz")
+        return str(tmp_path / "a.xyz")
+
+    return write
+
+
+def read(path: str, **keys):
+    section = {"reader": "ase", "files": [path], "calculator": EMT_CLASS, **keys}
+    return read_source("oracle", parse_section(AseFile, section, "test"))
+
+
+def rattled(atoms: Atoms, seed: int = 0) -> Atoms:
+    atoms.rattle(0.05, seed=seed)
+    return atoms
+
+
+def test_labels_are_the_calculators(file) -> None:
+    crystal, ethanol = rattled(bulk("Cu", cubic=True)), rattled(molecule("CH3CH2OH"))
+    found = read(file(crystal, ethanol))
+    assert found.labels["reference"].keys() == {"energy", "forces"}
+    for m, atoms in enumerate((crystal, ethanol)):
+        atoms.calc, own = EMT(), slice(*found.offsets[m : m + 2])
+        assert found.labels["reference"]["energy"][m] == pytest.approx(atoms.get_potential_energy())
+        np.testing.assert_allclose(
+            found.labels["reference"]["forces"][own], atoms.get_forces(), atol=1e-6
+        )
+    assert found.provenance["packages"]["ase"]
+    assert (found.masked, found.provenance["notes"]) == (frozenset(), [])
+
+
+def test_hessians_are_the_calculators(file) -> None:
+    water = rattled(molecule("H2O"))
+    found = read(file(water), hessian=True)
+    water.calc = EMT()
+    np.testing.assert_allclose(
+        square(found.labels["reference"]["hessian"]), differences(water), atol=1e-4
+    )
+    assert check(found).faults == []
+
+
+def test_positions_are_in_the_unit_of_the_file(file) -> None:
+    water = molecule("H2O")
+    shrunk = water.copy()
+    shrunk.positions /= Bohr
+    found = read(file(shrunk), length_unit="bohr")
+    water.calc = EMT()
+    assert found.labels["reference"]["energy"] == pytest.approx(water.get_potential_energy())
+
+
+def test_a_failure_costs_its_configuration_the_labels_and_is_said(file) -> None:
+    ethanol, xenon = molecule("CH3CH2OH"), Atoms("Xe2", [[0, 0, 0], [0, 0, 4]])
+    found = read(file(ethanol, xenon, ethanol), hessian=True)
+    assert np.isnan(found.labels["reference"]["energy"]).tolist() == [False, True, False]
+    assert np.isnan(found.labels["reference"]["hessian"]).all((1, 2)).sum() == 4
+    assert found.masked == {"energy", "forces", "hessian"}
+    (note,) = found.provenance["notes"]
+    assert note.startswith("no labels for 1 of 3 configurations") and "Xe" in note
+    assert check(found).faults == []
+    with pytest.raises(InputError, match=r"^oracle: .* failed on 2 of them, on the first .*Xe"):
+        read(file(ethanol, xenon, xenon))
+
+
+def test_what_has_no_hessian_is_refused(file) -> None:
+    with pytest.raises(InputError, match="Hessians of free molecules alone, got a periodic"):
+        read(file(bulk("Cu")), hessian=True)
+    of_energies = {"type": f"{__name__}:EnergyAlone"}
+    with pytest.raises(InputError, match=r"with forces for Hessians, got .* which gives energy;"):
+        read(file(molecule("H2O")), calculator=of_energies, hessian=True)
+    found = read(file(molecule("H2O")), calculator=of_energies)
+    assert found.labels["reference"].keys() == {"energy"}
+
+
+class EnergyAlone(EMT):
+    """A method without forces."""
+
+    implemented_properties = ["energy"]  # noqa: RUF012
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"energy_key": "REF_energy"}, "wanted no energy_key beside a calculator"),
+        ({"forces_key": None, "force_sign": -1}, "wanted no forces_key, force_sign beside"),
+        ({"stress_key": "stress"}, "wanted no stress_key beside"),
+        ({"calculator": None, "hessian": True}, "wanted a calculator beside hessian"),
+    ],
+)
+def test_labels_are_the_files_or_the_calculators(keys, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read("a.xyz", **keys)
+
+
+def test_settings_are_read_as_they_are_written() -> None:
+    source = AseFile(reader="ase", files=["a.xyz"], calculator=EMT_CLASS, hessian=True)
+    assert AseFile(**source.model_dump(mode="json")) == source
+    assert has_hessians(source)
+    assert not has_hessians(AseFile(reader="ase", files=["a.xyz"], calculator=EMT_CLASS))
