@@ -35,8 +35,11 @@ NUMBER, PAIR, LABELS = 4, 20, 64
 #: Bytes of an atom's part of a column of a Hessian.
 COLUMN = 24
 #: Sweeps through the layers of a product of a Hessian with a vector, and of each column of a whole
-#: one, with their derivatives by the weights; what docs/hessians.md shows beside those of forces.
-PRODUCT, EACH = 5, 2.5
+#: one, with their derivatives by the weights, which PyTorch makes and no kernel; and how many more
+#: mini-batches of few atoms take as long: the reduced Hessian campaign took 0.85 to 1.2 of what they
+#: make of it, and the large molecules of docs/hessians.md agree.
+PRODUCT, EACH = 10, 12
+ROUNDS = {"hvp": 1.4, "hessian": 6}
 #: Arrays that either holds, of a number for each pair of neighbours and sensitivity or feature; and
 #: how many numbers those of the columns that are made together have: see ``hipnn/hessian.py``.
 ARRAYS, TOGETHER = 50, 2e6
@@ -94,6 +97,7 @@ def train(size: Size, members: Sequence[TrainSettings], epochs: int | None = Non
     if "hessian" in quantities:
         columns = 3 * size.atoms / size.configurations
         sweeps, curved = sweeps + columns * EACH, max(3 * product, TOGETHER / len(members))
+    rounds = 1 + sum(ROUNDS[quantity] for quantity in ROUNDS.keys() & quantities)
     epochs = recipe.optimiser.epochs if epochs is None else epochs
     passes = epochs * sweeps * len(members)
     batch_atoms = min(1, in_batch / configurations) * atoms
@@ -102,7 +106,7 @@ def train(size: Size, members: Sequence[TrainSettings], epochs: int | None = Non
         "training",
         {
             "start": 1,
-            "batches": epochs * math.ceil(configurations / in_batch),
+            "batches": epochs * math.ceil(configurations / in_batch) * rounds,
             "gathered": epochs * pairs,
             "multiplied": passes * multiplications(shape, size.elements, atoms, pairs),
         },
