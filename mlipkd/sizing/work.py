@@ -36,8 +36,8 @@ NUMBER, PAIR, LABELS = 4, 20, 64
 COLUMN = 24
 #: Sweeps through the layers of a product of a Hessian with a vector, and of each column of a whole
 #: one, with their derivatives by the weights, which PyTorch makes and no kernel; and how many more
-#: mini-batches of few atoms take as long: the reduced Hessian campaign took 0.85 to 1.2 of what they
-#: make of it, and the large molecules of docs/hessians.md agree.
+#: mini-batches of few atoms take as long. The reduced Hessian campaign took 0.85 to 1.2 of what
+#: they make of it, and the large molecules of docs/hessians.md agree.
 PRODUCT, EACH = 10, 12
 ROUNDS = {"hvp": 1.4, "hessian": 6}
 #: Arrays that either holds, of a number for each pair of neighbours and sensitivity or feature; and
