@@ -27,6 +27,8 @@ from mlipkd.sizing.work import Work
 from mlipkd.training.history import read_history
 
 ENDING = ".benchmark.tsv"
+#: Folders of ``logs/`` whose files are called by what the job makes, and the rules.
+NAMED = {"figures": "figure", "tables": "collect"}
 #: Snakemake 9 looks at a job every half a second for so many seconds, then every 30 seconds.
 OFTEN, SELDOM = 15.5, 30.0
 #: Where the rows stand that say whether dynamics came to their end.
@@ -44,6 +46,11 @@ class Benchmark:
     """Of one core: those of all its threads together, which other jobs beside it do not change."""
     megabytes: float
     """At its peak, with what processes share divided among them."""
+
+
+def rule_of(path: Path) -> str:
+    """The rule of a job whose log or benchmark has a path below ``logs/``."""
+    return NAMED.get(path.parts[0]) or path.name.partition(".")[0]
 
 
 def read_benchmarks(folder: Path) -> list[Benchmark]:

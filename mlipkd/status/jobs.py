@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mlipkd.sizing.benchmarks import ENDING
+from mlipkd.sizing.benchmarks import ENDING, rule_of
 
 State = Literal["done", "running", "failed", "stopped"]
 
@@ -23,7 +23,7 @@ class Job:
 
     rule: str
     place: str
-    """Its folder below ``logs/``."""
+    """The path of its log below ``logs/``, without its ending."""
     state: State
     said: str
     """The last line of its log."""
@@ -78,7 +78,8 @@ def jobs(folder: Path, run: Run | None) -> Iterator[Job]:
             state = "failed"
         else:
             state = "running" if run and run.alive and name in began else "stopped"
-        yield Job(log.stem, str(log.parent.relative_to(folder / "logs")), state, said)
+        place = log.relative_to(folder / "logs")
+        yield Job(rule_of(place), str(place.with_suffix("")), state, said)
 
 
 def _time(path: Path) -> int:

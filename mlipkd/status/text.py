@@ -66,7 +66,7 @@ def _last_words(state: str, found: list[Job]) -> list[str]:
     """What jobs in one state said last."""
     if not found:
         return []
-    lines = [f"  {job.place}/{job.rule}: {job.said or 'nothing'}" for job in found[:SHOWN]]
+    lines = [f"  {job.place}: {job.said or 'nothing'}" for job in found[:SHOWN]]
     if len(found) > SHOWN:
         lines.append(f"  and {len(found) - SHOWN} others")
     return ["\n".join([f"{state.capitalize()}:", *lines])]

@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from mlipkd.results.grid import Grid
-from mlipkd.sizing.benchmarks import ENDING
+from mlipkd.sizing.benchmarks import ENDING, rule_of
 
 HEADER = ["jobs", "number", "hours", "hours of CPU cores", "largest memory, GB"]
 
@@ -17,7 +17,7 @@ def hours(logs: Path) -> Grid:
     """
     took: dict[str, list[dict[str, str]]] = defaultdict(list)
     for file in sorted(logs.rglob(f"*{ENDING}")):
-        took[file.name.removesuffix(ENDING)] += csv.DictReader(
+        took[rule_of(file.relative_to(logs))] += csv.DictReader(
             file.read_text().splitlines(), delimiter="\t"
         )
     by_time = sorted(took, key=lambda rule: -_total(took[rule], "s"))

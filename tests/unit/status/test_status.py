@@ -58,7 +58,7 @@ def folder(tmp_path) -> Path:
 
 def states(folder: Path) -> dict[str, str]:
     found = jobs(folder, last_run(folder))
-    return {f"{job.place}/{job.rule}": job.state for job in found}
+    return {job.place: job.state for job in found}
 
 
 def test_jobs_are_what_logs_and_benchmarks_say(folder) -> None:
@@ -70,6 +70,18 @@ def test_jobs_are_what_logs_and_benchmarks_say(folder) -> None:
         "metal/e/train": "failed",  # it says so itself
         "metal/errors": "running",  # it waits and has written nothing
     }
+
+
+def test_a_job_counts_for_its_rule(folder) -> None:
+    for place in ("tables/errors", "figures/metal/errors", "metal/a/own.lattice"):
+        log = folder / "logs" / f"{place}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+    found = {job.place: job.rule for job in jobs(folder, None)}
+    assert found["tables/errors"] == "collect"
+    assert found["figures/metal/errors"] == "figure"
+    assert found["metal/a/own.lattice"] == "own"
+    assert found["metal/a/train"] == "train"
 
 
 def test_nothing_runs_without_snakemake(folder) -> None:
