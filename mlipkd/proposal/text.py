@@ -8,7 +8,8 @@ from mlipkd.config.dataset import AnySource
 from mlipkd.datasets.unit_guess import Guess
 from mlipkd.proposal.cutoffs import Cutoffs
 
-#: Teachers on energies and forces, students on their atomic energies besides (KD-Al).
+#: Teachers on energies and forces, students on the forces of their ensemble besides (EKD): its mean
+#: is better than any of them. Atomic energies (KD-Al) want teachers that trained for longer.
 WITH_FORCES = """\
 recipes:
   # Teachers learn energies and forces of the reference …
@@ -19,15 +20,15 @@ recipes:
 {stress}\
     regularisation: {{l2: 1.0e-6, hierarchicality: 0.01}}
     # On a plateau the rate is halved, and at last training ends; epochs are at most.
-    optimiser: {{learning_rate: 2.0e-3, halve_after: {halve}, stop_after: {stop}, epochs: {epochs}}}
+    optimiser: {{learning_rate: 5.0e-3, halve_after: {halve}, stop_after: {stop}, epochs: {epochs}}}
     batch: {{configurations: {batch}}}
-  # … and students how the teachers share energies out among atoms besides (KD-Al).
+  # … and students the forces of all teachers besides, whose mean is better than any of them (EKD).
   distilled:
     <<: *reference
     loss:
       - {{quantity: energy, labels: reference, weight: 1}}
-      - {{quantity: forces, labels: reference, weight: 30}}
-      - {{quantity: atomic_energies, labels: teacher, weight: 100}}
+      - {{quantity: forces, labels: reference, weight: 10}}
+      - {{quantity: forces, labels: teacher, weight: 20}}
 """
 #: Teachers on energies alone, students on the forces of their ensemble besides (EKD).
 WITHOUT_FORCES = """\
@@ -121,7 +122,7 @@ def campaign_text(choices: Choices, train: int | None, epochs: int, batch: int) 
     forces = "forces" in choices.labels
     recipes = (WITH_FORCES if forces else WITHOUT_FORCES).format(
         stress=STRESS if "stress" in choices.labels else "",
-        halve=max(5, epochs // 5),
+        halve=max(4, epochs // (10 if forces else 5)),
         stop=max(10, epochs * 2 // 5),
         epochs=epochs,
         batch=batch,

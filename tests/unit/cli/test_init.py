@@ -57,7 +57,8 @@ def test_a_campaign_is_written_that_fits_the_data(data, terminal, capsys) -> Non
     assert section.source.files == [str(data)]
     assert (section.source.energy_unit, section.source.force_sign) == ("eV", 1)
     assert section.evaluations.recommended.by == "forces"
-    assert campaign.recipes["distilled"].loss[-1].quantity == "atomic_energies"
+    taught = campaign.recipes["distilled"].loss[-1]
+    assert (taught.quantity, taught.labels) == ("forces", "teacher")
     said = capsys.readouterr().out
     assert "60 in 1 groups" in said
     assert "H 120, O 60" in said
