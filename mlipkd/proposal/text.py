@@ -20,7 +20,7 @@ recipes:
 {stress}\
     regularisation: {{l2: 1.0e-6, hierarchicality: 0.01}}
     # On a plateau the rate is halved, and at last training ends; epochs are at most.
-    optimiser: {{learning_rate: 5.0e-3, halve_after: {halve}, stop_after: {stop}, epochs: {epochs}}}
+    optimiser: {{learning_rate: 1.0e-2, halve_after: {halve}, stop_after: {stop}, epochs: {epochs}}}
     batch: {{configurations: {batch}}}
   # … and students the forces of all teachers besides, whose mean is better than any of them (EKD).
   distilled:
@@ -122,7 +122,7 @@ def campaign_text(choices: Choices, train: int | None, epochs: int, batch: int) 
     forces = "forces" in choices.labels
     recipes = (WITH_FORCES if forces else WITHOUT_FORCES).format(
         stress=STRESS if "stress" in choices.labels else "",
-        halve=max(4, epochs // (10 if forces else 5)),
+        halve=max(3, epochs // 12) if forces else max(5, epochs // 5),
         stop=max(10, epochs * 2 // 5),
         epochs=epochs,
         batch=batch,
