@@ -90,7 +90,10 @@ def _on_a_lattice(
         lattices.append((spacing / repeats, name, repeats))
     _, name, repeats = max(lattices)
     lattice = bulk("X", name, a=side / repeats, cubic=True).repeat(repeats)
-    sites = rng.choice(lattice.positions, number, replace=False)  # (molecules, 3)
+    # No site has a coordinate of zero: above it SciPy's tree looks for the next number, which is
+    # subnormal, and recurses without end where such numbers are flushed (``mlipkd.device``).
+    inside = lattice.positions + side / repeats / 8
+    sites = rng.choice(inside, number, replace=False)  # (molecules, 3)
     placed = np.repeat(sites[:, None], len(molecule), axis=1)  # (molecules, atoms, 3)
     for one in [*range(number)] * TURNS:
         turned = Rotation.random(ORIENTATIONS, rng).as_matrix()

@@ -13,6 +13,7 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
+import torch
 import typer
 import yaml
 from ase import Atoms
@@ -292,13 +293,14 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def as_found(folder, monkeypatch):
-    """In the folder, and with the handlers of signals that were there."""
+    """In the folder, and with the handlers of signals and the subnormal numbers that were there."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr("sys.stdin.isatty", lambda: False)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
+    torch.set_flush_denormal(False)
 
 
 @pytest.mark.parametrize("verb", [name for name in VERBS if name not in NOT_RUN])

@@ -1,6 +1,5 @@
 """All-atom dynamics read and mapped, of small systems that MDAnalysis writes."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -206,9 +205,3 @@ def test_files_that_are_not_there_are_named(topology, tmp_path) -> None:
         read_source("d", source(topology, path))
     with pytest.raises(InputError, match=r"run.trr: wanted a topology that MDAnalysis reads"):
         read_source("d", source(path, path))
-
-
-def test_without_mdanalysis_the_remedy_is_said(topology, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "MDAnalysis", None)
-    with pytest.raises(InputError, match=r"pip install 'mlipkd\[coarse\]'"):
-        read_source("d", source(topology, "run.trr"))

@@ -1,6 +1,8 @@
 """Liquids: as many molecules, as dense and as far apart as wanted, by both ways of packing."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -34,6 +36,19 @@ def test_number_density_and_shape(number, packing) -> None:
     assert np.ptp(box.cell.lengths()) == 0
     for molecule in box.positions.reshape(number, -1, 3):
         np.testing.assert_allclose(pdist(molecule), pdist(g2["CH3ONO"].positions), atol=1e-4)
+
+
+def test_a_box_is_made_where_subnormal_numbers_are_flushed() -> None:
+    """In a process of its own, which a tree without end would kill."""
+    code = """
+import shutil, torch
+shutil.which = lambda program: None
+torch.set_flush_denormal(True)
+from mlipkd.dynamics.liquid import liquid
+print(len(liquid("C2H6", 4, 0.6, seed=0)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "32\n", done.stderr[:500]
 
 
 def test_atoms_of_different_molecules_are_apart(packing) -> None:
