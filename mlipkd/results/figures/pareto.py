@@ -7,10 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from mlipkd.evaluation.rows import Row
 from mlipkd.results.figures.axes import Colours, name_ordinate, panels_of
 from mlipkd.results.figures.selection import has, models_of, values_of
+
+#: Costs that differ by this factor have a logarithmic abscissa.
+WIDE = 4
 
 Points = dict[str, tuple[float, list[float]]]
 """Of each model of a family: its cost, and the errors of its members."""
@@ -52,13 +56,22 @@ def _figure(rows: Sequence[Row], colours: Colours, wanted: Sequence[tuple[str, s
         name_ordinate(axes, rows, error)
         unit = next(row.unit for row in rows if row.metric == cost)
         axes.set_xlabel(f"{cost}, {unit}" if unit != "1" else f"number of {cost}")
-        axes.set_xscale("log")
+        _scale(axes, [place for points in families.values() for place, _ in points.values()])
     handles = [
         Line2D([], [], label=family, **style) for family, style in styles.items() if family in drawn
     ]
     handles.append(Line2D([], [], color="0.4", marker="o", ls="", label="Pareto front of all"))
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
     return figure
+
+
+def _scale(axes: Axes, costs: Sequence[float]) -> None:
+    """A logarithmic abscissa, or one from zero for costs that differ too little for it."""
+    if max(costs) >= WIDE * min(costs):
+        axes.set_xscale("log")
+    else:
+        axes.set_xlim(0, 1.1 * max(costs))
+        axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def _points(rows: Sequence[Row], family: str, cost: str, error: str) -> Points:

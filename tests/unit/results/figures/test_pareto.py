@@ -78,3 +78,10 @@ def test_a_model_without_a_cost_is_left_out() -> None:
     rows = [row for row in rows_of("forces_rmse") if (row.metric, row.model) != ("time", "d")]
     time, memory = draw("pareto", rows, "al").axes
     assert len(time.containers) == len(memory.containers) - 1
+
+
+def test_costs_that_differ_little_begin_at_zero() -> None:
+    rows = [row for row in rows_of("forces_rmse") if row.model in ("c", "d")]
+    time, _ = draw("pareto", rows, "al").axes
+    assert time.get_xscale() == "linear"
+    assert time.get_xlim()[0] == 0
