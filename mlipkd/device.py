@@ -3,7 +3,10 @@
 import ctypes
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from mlipkd.errors import InputError
@@ -13,6 +16,22 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEEP = -1, -3, 2**30
 
 #: Objects that make Python look for garbage; a step makes hundreds, none of them in a cycle.
 GARBAGE = 20_000, 20, 20
+
+SUBNORMAL = np.float64(5e-324)
+
+
+@contextmanager
+def subnormal_numbers() -> Iterator[None]:
+    """Let subnormal numbers be for a while, as others' code may count on them.
+
+    SciPy's trees do: from many coordinates of zero they go to the next number above, for ever.
+    """
+    flushed = SUBNORMAL * np.float64(1) == 0
+    torch.set_flush_denormal(False)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(bool(flushed))
 
 
 def choose_device(name: str, threads: int) -> torch.device:

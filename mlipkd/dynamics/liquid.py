@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from vesin import NeighborList
 
+from mlipkd.device import subnormal_numbers
 from mlipkd.dynamics.packmol import USUAL, pack
 from mlipkd.errors import InputError
 from mlipkd.units import GRAM_PER_CM3
@@ -90,17 +91,15 @@ def _on_a_lattice(
         lattices.append((spacing / repeats, name, repeats))
     _, name, repeats = max(lattices)
     lattice = bulk("X", name, a=side / repeats, cubic=True).repeat(repeats)
-    # No site has a coordinate of zero: above it SciPy's tree looks for the next number, which is
-    # subnormal, and recurses without end where such numbers are flushed (``mlipkd.device``).
-    inside = lattice.positions + side / repeats / 8
-    sites = rng.choice(inside, number, replace=False)  # (molecules, 3)
+    sites = rng.choice(lattice.positions, number, replace=False)  # (molecules, 3)
     placed = np.repeat(sites[:, None], len(molecule), axis=1)  # (molecules, atoms, 3)
     for one in [*range(number)] * TURNS:
         turned = Rotation.random(ORIENTATIONS, rng).as_matrix()
         tried = molecule.positions @ turned + sites[one]  # (orientations, atoms, 3)
         # A remainder may be rounded to the side itself, and the tree wants less.
         others = np.delete(placed, one, axis=0).reshape(-1, 3) % side % side
-        tree = cKDTree(others, boxsize=side)
+        with subnormal_numbers():
+            tree = cKDTree(others, boxsize=side)
         distances, _ = tree.query(tried.reshape(-1, 3) % side)  # (orientations * atoms,)
         best = distances.reshape(ORIENTATIONS, -1).min(axis=1).argmax()
         placed[one] = tried[best]

@@ -8,6 +8,7 @@ from mlipkd.config.section import NAME_PATTERN
 from mlipkd.config.settings import OwnSettings
 from mlipkd.datasets.atoms import labelled_atoms
 from mlipkd.datasets.file import DatasetFile
+from mlipkd.device import subnormal_numbers
 from mlipkd.errors import InputError
 from mlipkd.evaluation.ensembles import Ensemble
 from mlipkd.evaluation.errors import whole_test_split
@@ -34,7 +35,7 @@ def evaluate_own(
         for seed, calculator in ensemble.calculators():
             test = [labelled_atoms(configurations, m) for m in range(len(configurations))]
             who = f"{ensemble.family}/{ensemble.model} seed {seed}"
-            with blamed(settings.function, f"{settings.name} of {who}"):
+            with blamed(settings.function, f"{settings.name} of {who}"), subnormal_numbers():
                 found = function(calculator, test, **settings.options)
             for metric, value, unit in _answers(f"{settings.function} of {who}", found):
                 rows.append(

@@ -48,6 +48,17 @@ def evaluate(tmp_path, write_module):
     return evaluate
 
 
+def test_a_function_may_count_on_subnormal_numbers(evaluate, write_model) -> None:
+    torch.set_flush_denormal(True)
+    try:
+        # Not of constants, which Python multiplies when it imports the function.
+        text = "def f(calculator, test):\n    return {'x': (1e308 * float('2e-309'), '1')}\n"
+        (row,) = evaluate(text, write_model("0.safetensors", seed=0))
+    finally:
+        torch.set_flush_denormal(False)
+    assert row.value == pytest.approx(0.2)
+
+
 def test_each_member_and_their_mean_are_asked(evaluate, write_model) -> None:
     members = [write_model(f"{seed}.safetensors", seed=seed) for seed in (0, 1)]
     rows = evaluate(ENERGY, *members, scale=2.0)

@@ -1,0 +1,26 @@
+"""Settings of the processor: others' code finds subnormal numbers, and ours what it had chosen."""
+
+import numpy as np
+import pytest
+import torch
+
+from mlipkd.device import SUBNORMAL, subnormal_numbers
+
+
+@pytest.fixture(params=[True, False])
+def flushed(request):
+    torch.set_flush_denormal(request.param)
+    yield request.param
+    torch.set_flush_denormal(False)
+
+
+def is_flushed() -> bool:
+    return bool(np.array([SUBNORMAL])[0] * np.float64(1) == 0)
+
+
+def test_subnormal_numbers_are_there_for_a_while(flushed) -> None:
+    assert is_flushed() == flushed
+    with pytest.raises(KeyError), subnormal_numbers():
+        assert not is_flushed()
+        raise KeyError
+    assert is_flushed() == flushed
