@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.io import write
 from ase.units import GPa
 from scipy.optimize import brentq
 
+from mlipkd.config.ase_file import AseFile
 from mlipkd.config.load import load_campaign
 from mlipkd.datasets.aluminium_emt import LATTICE_CONSTANT
+from mlipkd.datasets.sources import read_source
 from mlipkd.imports import find
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +80,19 @@ def test_what_is_read_was_labelled_with_the_calculator(example) -> None:
         again.calc = example(family.type)(**family.options)
         np.testing.assert_allclose(atoms.get_forces(), again.get_forces(), atol=1e-6)
         assert atoms.get_potential_energy() == pytest.approx(again.get_potential_energy(), abs=1e-6)
+
+
+def test_the_calculator_is_a_reference_method(example, tmp_path) -> None:
+    family = load_campaign(EXAMPLES / "campaign.yaml").datasets["aluminium"].families["morse"]
+    crystals = [bulk("Al", a=a, cubic=True) for a in (3.9, 4.1)]
+    write(tmp_path / "crystals.xyz", crystals)
+    files = [str(tmp_path / "crystals.xyz")]
+    source = AseFile(reader="ase", files=files, calculator=family.calculator)
+    labels = read_source("aluminium", source).labels["reference"]
+    for crystal, energy in zip(crystals, labels["energy"], strict=True):
+        crystal.calc = example(family.calculator.type)(**family.calculator.options)
+        assert energy == pytest.approx(crystal.get_potential_energy(), rel=1e-9)
+    assert np.abs(labels["forces"]).max() < 1e-9  # by symmetry
 
 
 @pytest.mark.slow
