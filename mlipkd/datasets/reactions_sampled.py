@@ -144,7 +144,7 @@ def _point(place: str, kind: str, atoms: Atoms) -> Point:
             f"{place}: wanted {POINTS[kind]} imaginary modes of the {kind}, got {found}; leave "
             "this reaction out"
         )
-    return Point(atoms, curvature, _labels(atoms))
+    return Point(atoms, curvature, _labels(atoms, curvature))
 
 
 def _sample(
@@ -162,7 +162,7 @@ def _sample(
         atoms.calc = method.calculator()
         try:
             if atoms.get_potential_energy() < highest:
-                return Labelled(atoms.positions, _labels(atoms))
+                return Labelled(atoms.positions, _labels(atoms, hessian(atoms)))
         except Exception as error:  # an SCF that did not converge, for one
             failed.append(in_words(error))
     reasons = f" (it failed on some: {counted(failed)})" if failed else ""
@@ -172,9 +172,9 @@ def _sample(
     )
 
 
-def _labels(atoms: Atoms) -> dict:
+def _labels(atoms: Atoms, curvature: np.ndarray) -> dict:
     labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
-    return {**labels, "hessian": blocks(hessian(atoms))}
+    return {**labels, "hessian": blocks(curvature)}
 
 
 def _block(reaction: str, place: str, kind: str, point: Point, drawn: list[Labelled]) -> Block:
