@@ -19,7 +19,7 @@ def lineage(
         path, what is wrong and the remedy).
     """
     chain = [(dataset, family)]
-    places = []
+    place = ""  # of what the family itself stands on
     while True:
         name, last = chain[-1]
         families = campaign.datasets[name].families
@@ -35,9 +35,9 @@ def lineage(
                 return chain, [(f"{path}.{key}", fault) for key, fault in found]
         else:
             return chain, []
-        places.append(path)
+        place = place or path
         if following in chain:
-            return chain, [(places[0], _circle([*chain[chain.index(following) :], following]))]
+            return chain, [(place, _circle([*chain[chain.index(following) :], following]))]
         chain.append(following)
 
 

@@ -67,7 +67,7 @@ def _figure(rows: Sequence[Row], colours: Colours, wanted: Sequence[tuple[str, s
 
 def _scale(axes: Axes, costs: Sequence[float]) -> None:
     """A logarithmic abscissa, or one from zero for costs that differ too little for it."""
-    if max(costs) >= WIDE * min(costs):
+    if not costs or max(costs) >= WIDE * min(costs):
         axes.set_xscale("log")
     else:
         axes.set_xlim(0, 1.1 * max(costs))

@@ -85,3 +85,10 @@ def test_costs_that_differ_little_begin_at_zero() -> None:
     time, _ = draw("pareto", rows, "al").axes
     assert time.get_xscale() == "linear"
     assert time.get_xlim()[0] == 0
+
+
+def test_costs_of_other_models_than_the_errors_leave_the_panel_empty() -> None:
+    rows = [row for row in rows_of("forces_rmse") if row.metric == "forces_rmse"]
+    rows += [Row("al", "controls", "x", 0, cost, 1.0, UNITS[cost]) for cost in ("time", "memory")]
+    time, memory = draw("pareto", rows, "al").axes
+    assert not time.containers and not memory.containers
