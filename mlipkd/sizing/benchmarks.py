@@ -73,7 +73,8 @@ def read_benchmarks(folder: Path) -> list[Benchmark]:
 
 def _benchmarks(folder: Path) -> Iterator[Benchmark]:
     for file in sorted((folder / "logs").rglob(f"*{ENDING}")):
-        rule, place = file.name.removesuffix(ENDING), file.parent.relative_to(folder / "logs")
+        path = file.relative_to(folder / "logs")
+        rule, place = rule_of(path), path.parent
         (row,) = csv.DictReader(file.read_text().splitlines(), delimiter="\t")
         if rule not in RULES or place.parts[0] in TAKEN or row["max_pss"] in ("NA", "0.00"):
             continue
