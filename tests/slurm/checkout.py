@@ -98,5 +98,11 @@ class Checkout:
 
 
 def slurm(*words: str) -> str:
-    """What one of SLURM's commands says."""
-    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout
+    """What one of SLURM's commands says.
+
+    Raises:
+        AssertionError: it failed; with the reason that it gives.
+    """
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, f"{' '.join(words)}: {ended.stderr}"
+    return ended.stdout
