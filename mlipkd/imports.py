@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlipkd.errors import InputError
+from mlipkd.extras import remedy
 
 
 def find(where: str, path: str) -> object:
@@ -82,8 +83,10 @@ def blamed(path: str, wanted: str) -> Iterator[None]:
 
 
 def in_words(error: Exception) -> str:
-    """An error of somebody else's on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An error of somebody else's on one line, and what installs the package that it misses."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    mend = remedy(error.name or "") if isinstance(error, ImportError) else None
+    return f"{said}; {mend}" if mend else said
 
 
 def _not_found(where: str, path: str, reason: str) -> InputError:

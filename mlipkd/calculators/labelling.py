@@ -12,7 +12,7 @@ from ase.calculators.calculator import BaseCalculator, all_changes
 from ase.stress import voigt_6_to_full_3x3_stress
 
 from mlipkd.calculators.hessian import hessian
-from mlipkd.calculators.packages import threads
+from mlipkd.calculators.packages import accommodated
 from mlipkd.datasets.atoms import PROPERTIES, atoms_of
 from mlipkd.datasets.dataset import LABELS, Dataset, columns_of, row_offsets
 from mlipkd.datasets.normal_modes import blocks
@@ -50,7 +50,7 @@ def labels_of(
         for quantity, ends in rows.items()
     }
     failed = {}
-    with threads(calculator):
+    with accommodated(calculator):
         for m in progress(range(len(dataset)), len(dataset), "configurations"):
             try:
                 found = _labels(calculator, atoms_of(dataset, m), quantities)

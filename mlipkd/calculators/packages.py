@@ -1,10 +1,12 @@
-"""The packages that a calculator comes from: their versions, and the threads that they may take."""
+"""The packages that a calculator comes from: their versions, and what they count on."""
 
 import importlib.metadata
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 from ase.calculators.calculator import BaseCalculator
 
+from mlipkd.device import subnormal_numbers
 from mlipkd.openmp import one_thread
 
 #: Packages that take all cores for the smallest molecule.
@@ -18,9 +20,12 @@ def versions(calculator: BaseCalculator) -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
-def threads(calculator: BaseCalculator) -> AbstractContextManager[None]:
-    """Within, a calculator takes no more threads than are good for it."""
-    return one_thread() if _packages(calculator) & ONE_THREAD else nullcontext()
+@contextmanager
+def accommodated(calculator: BaseCalculator) -> Iterator[None]:
+    """Within, a calculator has subnormal numbers, and no more threads than are good for it."""
+    threads = one_thread() if _packages(calculator) & ONE_THREAD else nullcontext()
+    with threads, subnormal_numbers():
+        yield
 
 
 def _packages(calculator: BaseCalculator) -> set[str]:

@@ -22,7 +22,7 @@ from ase.units import kB
 from mlipkd.calculators.hessian import hessian
 from mlipkd.calculators.labelling import counted
 from mlipkd.calculators.load import load_calculator
-from mlipkd.calculators.packages import threads, versions
+from mlipkd.calculators.packages import accommodated, versions
 from mlipkd.config.molecules import Reactions
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Dataset
@@ -91,7 +91,7 @@ def make(name: str, source: Reactions) -> Dataset:
     made = []
     method = Method(name, source)
     samples = {NEAR: (source.near, source.temperature), FAR: (source.far, source.far_temperature)}
-    with threads(method.unused):
+    with accommodated(method.unused):
         for order in progress(range(len(source.reactions)), len(source.reactions), "reactions"):
             reaction = source.reactions[order]
             for number, (kind, point) in enumerate(_points(reaction, method).items()):

@@ -11,7 +11,7 @@ from ase.calculators.calculator import BaseCalculator
 from mlipkd import artefacts
 from mlipkd.calculators.labelling import counted, refuse_most
 from mlipkd.calculators.member import CalculatorMember, is_calculator
-from mlipkd.calculators.packages import threads
+from mlipkd.calculators.packages import accommodated
 from mlipkd.config.calculator import SEED
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.deploy.ase import MLIPKD
@@ -106,7 +106,7 @@ class CalculatorEnsemble(Ensemble):
 
     def calculators(self) -> Iterator[tuple[int | str, BaseCalculator]]:
         """The calculator itself."""
-        with threads(self.calculator.calculator):
+        with accommodated(self.calculator.calculator):
             yield SEED, self.calculator.calculator
 
     def notes(self) -> list[str]:

@@ -1,5 +1,7 @@
 """Import paths: what is found, and what is said of modules that are wrong."""
 
+import sys
+
 import pytest
 
 from mlipkd.errors import InputError
@@ -43,6 +45,15 @@ def test_a_module_that_is_no_python_is_refused(write_module) -> None:
     write_module("no_python_at_all", "def (:\n")
     with pytest.raises(InputError, match=r"here: .*invalid syntax .*line 1"):
         find_function("here", "no_python_at_all:read")
+
+
+def test_a_module_that_misses_a_package_of_an_extra_is_told_which(
+    write_module, monkeypatch
+) -> None:
+    write_module("stands_on_tblite", "import tblite\n")
+    monkeypatch.setitem(sys.modules, "tblite", None)
+    with pytest.raises(InputError, match=r"tblite.*; run pip install 'mlipkd\[workflow\]'\)"):
+        find_function("here", "stands_on_tblite:read")
 
 
 @pytest.mark.parametrize("path", ["nowhere:f", "nowhere.at.all:f", "sys:exit"])
