@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from mlipkd.config.section import Section
+from mlipkd.config.section import Ascending, Section
 
 Width = Annotated[float, Field(ge=0.01)]
 
@@ -36,18 +36,13 @@ class RadialDistributions(Section):
 class AngularDistributions(Section):
     """ADF: the angles at which two neighbours are seen, of every triplet of species."""
 
-    cutoffs: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    cutoffs: Annotated[tuple[PositiveFloat, ...], Field(min_length=1), Ascending]
     """How far neighbours are at most, Å, ascending; there is an ADF for each cut-off."""
     bin: Annotated[float, Field(ge=0.1)] = 1.0
     """Width of the bins, degrees; 180° are a whole number of them."""
 
     @model_validator(mode="after")
-    def _cutoffs_ascend_and_bins_fit(self) -> Self:
-        if list(self.cutoffs) != sorted(set(self.cutoffs)):
-            raise ValueError(
-                f"wanted cutoffs that ascend, got {list(self.cutoffs)}; give each once, the "
-                "smallest first"
-            )
+    def _bins_fit(self) -> Self:
         if not _whole(180, self.bin):
             raise ValueError(
                 f"wanted bins of which 180° are a whole number, got {self.bin:g}°; change bin"

@@ -8,7 +8,7 @@ from mlipkd.config.ase_file import AseFile
 from mlipkd.config.dataset import Comp6
 from mlipkd.config.distributions import DistributionsEvaluation
 from mlipkd.config.own import OwnFunction
-from mlipkd.config.section import Name, Section
+from mlipkd.config.section import Ascending, Name, Section
 
 
 def _by_path(suite: object) -> object:
@@ -69,18 +69,9 @@ class CostEvaluation(Section):
     """Steps of dynamics that are timed, in each of the repeats."""
     timestep: PositiveFloat = 1.0
     """Time step, fs."""
-    growth: tuple[PositiveInt, ...] = ()
+    growth: Annotated[tuple[PositiveInt, ...], Ascending] = ()
     """Other sizes to measure time and memory at, atoms at least, ascending. Fewer steps are timed
     of larger systems; a size that does not fit into memory is left out."""
-
-    @model_validator(mode="after")
-    def _growth_ascends(self) -> Self:
-        if list(self.growth) != sorted(set(self.growth)):
-            raise ValueError(
-                f"wanted sizes in growth that ascend, got {list(self.growth)}; give each once, the "
-                "smallest first"
-            )
-        return self
 
 
 class StabilityEvaluation(Section):
