@@ -53,8 +53,10 @@ class Comp6Evaluation(Section):
 
 
 class CurvatureEvaluation(Section):
-    """Harmonic frequencies at the stationary points of the dataset, which has reference Hessians;
-    and errors on each kind of configurations of the test split."""
+    """Errors on each kind of configurations, and harmonic frequencies at stationary points.
+
+    Of the test split, and by a name of their own the frequencies of all others. The dataset has
+    reference Hessians."""
 
     stationary: PositiveFloat = 0.05
     """Configurations on whose atoms no reference force is larger are stationary points, eV/Å."""
@@ -173,8 +175,10 @@ class RdfEvaluation(Section):
 
 
 class ReplicasEvaluation(Section):
-    """The liquid that a dataset's configurations are of, sampled at constant temperature by every
-    trained member, and by the ensemble of a family that others learn from."""
+    """Many trajectories of a liquid at constant temperature, side by side.
+
+    The liquid is the one that the dataset's configurations are of; every trained member samples
+    it, and so does the ensemble of a family that others learn from."""
 
     temperature: PositiveFloat
     """Temperature, K."""

@@ -45,7 +45,7 @@ def test_a_suite_is_not_computed() -> None:
 
 @pytest.mark.parametrize("growth", [[2000, 1000], [1000, 1000]])
 def test_growth_ascends(growth) -> None:
-    with pytest.raises(ValidationError, match="growth\n.*wanted numbers that ascend, got"):
+    with pytest.raises(ValidationError, match=r"growth\n.*wanted numbers that ascend, got"):
         CostEvaluation(growth=growth)
 
 
