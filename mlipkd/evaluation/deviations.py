@@ -4,8 +4,13 @@ By the total absolute error TAE = Σ |p(x) − p_ref(x)| Δx (Olowookere et al.,
 probability densities, ADF and CDF, it is a number from 0 to 2, twice the share of angles or merges
 that would have to move. The paper's ADF is a probability of each bin of 1°, so that its TAE in
 degrees is this number: a deviation of more than 0.2, one angle in ten, is called significant there.
+
+Every TAE is positive, that of a perfect model too: short trajectories differ from long ones by
+noise. How much that makes is told by how far replicas of the same member are from each other.
 """
 
+import math
+import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -23,9 +28,9 @@ ALL = "*"
 def evaluate_deviations(curves: Sequence[Curve], reference: Sequence[Curve]) -> list[Row]:
     """``<distribution>/tae`` of each member, the mean over its replicas of their TAE.
 
-    And ``tae_spread``, the standard deviation over replicas where there are several. Before them
-    stand means over all distributions of a kind: ``rdf/*/tae``, ``adf/*/<cut-off>/tae`` and
-    ``cdf/*/tae``.
+    And ``tae_noise``, what noise alone makes of it, where there are several replicas of both.
+    Before them stand means over all distributions of a kind: ``rdf/*/tae``,
+    ``adf/*/<cut-off>/tae`` and ``cdf/*/tae``. Of the reference ``tae`` is the noise of its mean.
     Windows are not compared.
 
     Args:
@@ -42,7 +47,7 @@ def evaluate_deviations(curves: Sequence[Curve], reference: Sequence[Curve]) -> 
     for curve in curves:
         if not curve.of_window:
             members[curve[:4], curve.distribution].append(curve)
-    errors: dict[tuple, dict[str, np.ndarray]] = defaultdict(dict)
+    found: dict[tuple, dict[str, dict[str, float]]] = defaultdict(dict)
     for (who, distribution), own in members.items():
         if distribution not in references:
             known = ", ".join(sorted({curve.kind for curve in reference})) or "nothing"
@@ -50,26 +55,39 @@ def evaluate_deviations(curves: Sequence[Curve], reference: Sequence[Curve]) -> 
                 f"wanted {distribution} of the reference, got others ({known}); evaluate both "
                 "with the same settings and species"
             )
-        errors[who][distribution] = total_absolute_errors(own, references[distribution])
-    return [row for who, own in errors.items() for row in _rows(who, own)]
+        true = references[distribution]
+        metrics = {"tae": float(total_absolute_errors(own, true).mean())}
+        if who[1:] != REFERENCE and min(len(own), len(true)) > 1:
+            metrics["tae_noise"] = math.hypot(_noise(own), _noise(true) / math.sqrt(len(true)))
+        found[who][distribution] = metrics
+    return [row for who, metrics in found.items() for row in _rows(who, metrics)]
 
 
-def _rows(who: tuple[str, str, str, int | str], errors: dict[str, np.ndarray]) -> Iterator[Row]:
-    """The rows of one member, of each distribution's errors in each replica."""
+def _rows(
+    who: tuple[str, str, str, int | str], found: dict[str, dict[str, float]]
+) -> Iterator[Row]:
+    """The rows of one member, of each distribution's metrics."""
     kinds = defaultdict(list)
-    for distribution, own in errors.items():
+    for distribution, metrics in found.items():
         kind, _, *cutoff = distribution.split("/")
-        kinds["/".join([kind, ALL, *cutoff])].append(own)
-    for name, own in (
-        {kind: np.mean(all_of, 0) for kind, all_of in kinds.items()} | errors
-    ).items():
-        found = {"tae": own.mean()}
-        # Two halves of a reference are equally far from their mean.
-        if len(own) > 1 and who[1:] != REFERENCE:
-            found["tae_spread"] = own.std(ddof=1)
+        kinds["/".join([kind, ALL, *cutoff])].append(metrics)
+    means = {
+        kind: {metric: statistics.fmean(one[metric] for one in all_of) for metric in all_of[0]}
+        for kind, all_of in kinds.items()
+    }
+    for name, metrics in (means | found).items():
         unit = UNITS["distributions"][name.partition("/")[0]]
-        for metric, value in found.items():
-            yield Row(*who, f"{name}/{metric}", float(value), unit)
+        for metric, value in metrics.items():
+            yield Row(*who, f"{name}/{metric}", value, unit)
+
+
+def _noise(replicas: Sequence[Curve]) -> float:
+    """The TAE of one replica from what endless ones would show, by how far they are apart.
+
+    Of R independent ones each is nearer to their mean than to the truth, by √(1 − 1/R).
+    """
+    number = len(replicas)
+    return total_absolute_errors(replicas, replicas).mean() * math.sqrt(number / (number - 1))
 
 
 def total_absolute_errors(curves: Sequence[Curve], reference: Sequence[Curve]) -> np.ndarray:

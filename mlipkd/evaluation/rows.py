@@ -85,7 +85,7 @@ UNITS = {
     },
     "rdf": {"g": "1"},  # as g<r in Å>
     "structure": {"tae": "Å", "peak": "Å", "tail": "1"},  # as rdf/<metric>
-    "distributions": {"rdf": "Å", "adf": "1", "cdf": "1"},  # as <kind>/<species>/tae, tae_spread
+    "distributions": {"rdf": "Å", "adf": "1", "cdf": "1"},  # as <kind>/<species>/tae, tae_noise
 }
 
 #: In place of a seed: the mean of the predictions of all members, and all runs of all members.

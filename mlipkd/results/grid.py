@@ -75,7 +75,7 @@ def _seeds(rows: Sequence[Row], family: str) -> str:
     for row in rows:
         if row.family == family and row.seed not in TOGETHER:
             seeds[row.model].add(row.seed)
-    numbers = sorted({len(found) for found in seeds.values()})
+    numbers = sorted({len(found) for found in seeds.values()}) or [0]  # an ensemble may be alone
     return "–".join(str(number) for number in dict.fromkeys((numbers[0], numbers[-1])))
 
 
@@ -92,7 +92,7 @@ def measured(values: Sequence[float]) -> str:
         return f"{mean:.1e} ± {spread:.1e}" if spread else f"{mean:.1e}"
     decimals = max(0, 3 - _magnitude(mean))
     if spread:
-        decimals = min(decimals, max(0, 1 - _magnitude(spread)))
+        decimals = max(0, 1 - _magnitude(spread))
         return f"{mean:.{decimals}f} ± {spread:.{decimals}f}"
     return f"{mean:.{decimals}f}"
 

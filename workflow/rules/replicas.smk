@@ -97,7 +97,7 @@ rule deviations:
         " {input.distributions:q} > {log:q} 2>&1"
 
 
-# Of the reference's halves from their mean: what noise alone makes.
+# Of the reference's halves from their mean: the noise of that mean.
 use rule deviations as reference_deviations with:
     input:
         distributions=f"results/{DATASET}/distributions.csv",

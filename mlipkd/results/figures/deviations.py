@@ -13,7 +13,7 @@ from mlipkd.results.figures.errors import Panel, side_by_side
 def deviations(rows: Sequence[Row], colours: Colours) -> Figure:
     """Total absolute errors of each family and model, means over all pairs, triplets or species.
 
-    The reference's own bar is what its noise alone makes.
+    The reference's own bar is the noise of its mean.
     """
     units = {
         row.metric: row.unit

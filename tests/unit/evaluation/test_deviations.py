@@ -31,7 +31,7 @@ def test_densities_that_share_nothing_are_two_apart() -> None:
     assert found["cdf/a/tae"] == (2, "1")
 
 
-def test_mean_and_standard_deviation_over_replicas() -> None:
+def test_mean_over_replicas() -> None:
     """1 and 2 from the reference's mean of 3, in bins of 0.5."""
     replicas = [curve("rdf/a-a", value, replica=place) for place, value in enumerate((4, 1))]
     reference = [
@@ -39,7 +39,23 @@ def test_mean_and_standard_deviation_over_replicas() -> None:
     ]
     found = values_of(*replicas, reference=reference)
     assert found["rdf/a-a/tae"] == (0.75, "Å")
-    assert found["rdf/a-a/tae_spread"] == (pytest.approx(0.5 / 2**0.5), "Å")
+
+
+@pytest.mark.parametrize("replicas", [2, 8])
+@pytest.mark.parametrize("halves", [2, 3])
+def test_the_errors_of_a_perfect_model_are_noise(replicas, halves) -> None:
+    """Replicas and reference differ from the truth by normal numbers, whose sizes differ."""
+    rng = np.random.default_rng(0)
+    made = [
+        curve("rdf/a-a", *rng.normal(3, 0.4, 20_000), replica=place) for place in range(replicas)
+    ]
+    reference = [
+        curve("rdf/a-a", *rng.normal(3, 0.2, 20_000), family="t", replica=place)
+        for place in range(halves)
+    ]
+    found = values_of(*made, reference=reference)
+    assert found["rdf/a-a/tae_noise"][0] == pytest.approx(found["rdf/a-a/tae"][0], rel=0.02)
+
 
 
 def test_means_over_all_of_a_kind_stand_before_the_kind() -> None:
@@ -50,9 +66,12 @@ def test_means_over_all_of_a_kind_stand_before_the_kind() -> None:
         for name, value in zip(("adf/a-b-a/6", "adf/b-a-b/6"), values, strict=True)
     ]
     reference = [curve("adf/a-b-a/6", 0), curve("adf/b-a-b/6", 0)]
-    first, second, *_ = evaluate_deviations(replicas, reference)
+    first, *_ = evaluate_deviations(replicas, reference)
     assert first[4:] == ("adf/*/6/tae", pytest.approx((1.5 + 4.5) / 2 * 0.5), "1")
-    assert second[4:] == ("adf/*/6/tae_spread", pytest.approx(3 / 2**0.5 * 0.5), "1")
+    twice = [*reference, *(one._replace(replica=1) for one in reference)]
+    _, second, *_ = evaluate_deviations(replicas, twice)
+    apart = (2 + 4) / 2 / 2**0.5  # replicas of 1 and 3, and of 2 and 6
+    assert second[4:] == ("adf/*/6/tae_noise", pytest.approx(apart * 0.5), "1")
 
 
 def test_windows_are_not_compared() -> None:

@@ -77,7 +77,7 @@ def test_a_references_noise_is_how_far_its_halves_are_from_their_mean(frames) ->
     found = {row.metric: row.value for row in evaluate_deviations(curves, curves)}
     one, other = (curve.values for curve in curves if curve.distribution == "rdf/choline-urea")
     assert found["rdf/choline-urea/tae"] == pytest.approx(abs(one - other).sum() / 2 * 0.5)
-    assert not any(metric.endswith("spread") for metric in found)
+    assert not any(metric.endswith("noise") for metric in found)
 
 
 def test_elements_are_called_by_their_symbols(frames) -> None:
@@ -99,8 +99,8 @@ def test_replicas_of_a_member_in_one_file_or_several(frames) -> None:
             curves, evaluate_distributions([frames("reference", (0,) * 4)], SETTINGS)[0]
         )
     }
-    assert (0, "cdf/urea/tae_spread") in metrics
-    assert (1, "cdf/urea/tae_spread") not in metrics
+    assert (0, "cdf/urea/tae_noise") in metrics
+    assert (1, "cdf/urea/tae_noise") not in metrics
 
 
 def test_a_failed_run_has_a_note(frames) -> None:
