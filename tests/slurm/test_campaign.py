@@ -50,7 +50,7 @@ def test_the_same_files(folders):
 
 def test_the_same_weights(folders):
     names = found(folders[0], "results/*/*/*/seed*/model.safetensors")
-    assert len(names) == 8
+    assert len(names) == 9
     for name in names:
         slurm, local = (load_file(folder / name) for folder in folders)
         assert slurm.keys() == local.keys()
