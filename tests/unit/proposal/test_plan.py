@@ -42,6 +42,12 @@ def test_training_is_within_the_budget(labels, configurations, atoms) -> None:
     assert train / recipe.batch.configurations >= min(20, train)
 
 
+def test_no_control_is_a_teacher() -> None:
+    section = plan(CHOICES, size(100, 9)).campaign.datasets["data"]
+    assert section.seeds("students") == section.seeds("controls")
+    assert not set(section.seeds("controls")) & set(section.seeds("teachers"))
+
+
 def test_small_data_are_used_whole_and_for_long() -> None:
     found = plan(CHOICES, size(100, 9))
     assert found.campaign.datasets["data"].split.train is None
