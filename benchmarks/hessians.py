@@ -47,6 +47,11 @@ def exponent(rows: list[dict[str, float]], what: str) -> float:
     return float(np.polyfit(np.log(atoms), np.log(np.maximum(values, 1e-9)), 1)[0])
 
 
+def number(value: float) -> str:
+    """Three digits, and all of those before the decimal point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def page(found: Found, device: str) -> str:
     """The tables, as Markdown."""
     head = f"| atoms | {' | '.join(KINDS)} |"
@@ -71,11 +76,11 @@ def page(found: Found, device: str) -> str:
         f"{bar}---|",
     ]
     for row, (n, ratio) in enumerate(zip(atoms, ratios, strict=True)):
-        cells = " | ".join(f"{epochs[kind][row]:.3g}" for kind in KINDS)
-        lines.append(f"| {n} | {cells} | {ratio:.3g} |")
+        cells = " | ".join(f"{number(epochs[kind][row])}" for kind in KINDS)
+        lines.append(f"| {n} | {cells} | {number(ratio)} |")
     cells = " | ".join(f"n^{exponent(found[kind], 'seconds'):.2f}" for kind in KINDS)
     lines += [
-        f"| grows like | {cells} | |",
+        f"| grows like, from {atoms[-LONGEST]} atoms on | {cells} | |",
         "",
         f"An epoch with products is {ASKED} times as fast as one with Hessians, or more, from "
         f"{min(reached)} atoms on."

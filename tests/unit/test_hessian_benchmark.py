@@ -6,7 +6,7 @@ import torch
 
 from benchmarks import hessian_epoch
 from benchmarks.hessian_epoch import KINDS, alkane, epoch, molecules
-from benchmarks.hessians import exponent, page
+from benchmarks.hessians import exponent, number, page
 from mlipkd.datasets.file import DatasetFile, write
 
 
@@ -49,7 +49,15 @@ def test_the_page_says_how_all_grows() -> None:
     for kind, power in powers.items():
         assert exponent(found[kind], "seconds") == pytest.approx(power)
     text = page(found, "cpu")
-    assert "| 40 | 50 | 50 | 2e+03 | 40 |" in text
+    assert "| 40 | 50 | 50 | 2000 | 40 |" in text
     assert "or more, from 40 atoms on" in text
-    assert "| grows like | n^1.00 | n^1.00 | n^2.00 | |" in text
+    assert "| grows like, from 20 atoms on | n^1.00 | n^1.00 | n^2.00 | |" in text
     assert "| 80 | 80 | 80 | 6400 |" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(2.16, "2.16"), (99.96, "100"), (999.7, "1000"), (1207.3, "1207"), (0.0512, "0.0512")],
+)
+def test_numbers_need_no_powers_of_ten(value, written) -> None:
+    assert number(value) == written
