@@ -1,4 +1,4 @@
-"""A model's twin in hippynn 0.1.3, with the same weights (HIPNN_SPEC section 8)."""
+"""A model's twin in hippynn 0.1.3, with the same weights."""
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ def hippynn_model(shape: Architecture, species: list[int], periodic: bool):
 
 
 def copy_weights(network, energy, model: HIPNN) -> None:
-    """Weights of hippynn's modules into ours (HIPNN_SPEC section 8)."""
+    """Weights of hippynn's modules into ours."""
     with torch.no_grad():
         wrappers = [wrapper for block in network.blocks for wrapper in block]
         for wrapper, layer in zip(wrappers, model.layers, strict=True):

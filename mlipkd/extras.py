@@ -19,4 +19,4 @@ EXTRAS = {
 def remedy(package: str) -> str | None:
     """How to install a package that could not be imported, if an extra does."""
     extra = EXTRAS.get(package.partition(".")[0])
-    return extra and f"run pip install 'mlipkd[{extra}]'"
+    return extra and f"run pip install -e '.[{extra}]' in mlipkd's checkout"

@@ -19,7 +19,9 @@ def check(
     force_sign: source.ForceSign = None,
     group_key: source.GroupKey = None,
 ) -> None:
-    """Say what is in a file, and what is wrong with it: one line for each fault, and status 2.
+    """Say what is in a data file, or in a dataset of mlipkd, and what is wrong with it.
+
+    One line for each fault, and status 2 if there is any.
 
     Example: mlipkd check frames.extxyz --energy-unit Ha --force-sign -1
     """

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-File = Annotated[Path, Argument(help="A dataset of mlipkd or of others.")]
+File = Annotated[Path, Argument(help="The data file.")]
 Reader = Annotated[
     str | None, Option(help="ani-al, ani1x, comp6, openreact or ase; guessed if left out.")
 ]

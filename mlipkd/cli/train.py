@@ -30,7 +30,7 @@ def train(
     command goes on from there to the same bits.
 
     Members that differ by the seed alone may train together, in one pass over the data: give each
-    its --settings, --output and --history. Small models train up to twice as fast so.
+    its --settings, --output and --history. Small models train 1.6 to 2.6 times as fast so.
 
     Example: mlipkd train --settings teachers/seed0/settings.yaml --dataset dataset.h5
     --output teachers/seed0/model.safetensors --history teachers/seed0/history.jsonl

@@ -97,7 +97,7 @@ class Regularisation(Section):
     """Terms of the loss that need no labels."""
 
     l2: NonNegativeFloat = 1e-6
-    """Weight w_L2 of the sum of squared weights (HIPNN_SPEC section 6 lists which)."""
+    """Weight w_L2 of the sum of squared weights (docs/conventions.md, "The loss", lists which)."""
     hierarchicality: NonNegativeFloat = 0.01
     """Weight w_R of the hierarchicality, the mean over atoms of R_i."""
 

@@ -14,8 +14,8 @@ with slope s = da/dh (the interaction layer adds its sum over neighbours to h):
 
 The last gives the derivatives by the weights of Σ_in c_in E_iⁿ + ⟨v, ∂(Σ E)/∂d⟩, which are those of
 a loss with c = ∂L/∂E_iⁿ and v = ∂L/∂(pair gradient): force training without a derivative of second
-order in the positions (HIPNN_SPEC section 10). The adjoint of the tangent is what the backward
-sweep found, so it is not computed again.
+order in the positions. The adjoint of the tangent is what the backward sweep found, so it is not
+computed again.
 """
 
 from dataclasses import dataclass

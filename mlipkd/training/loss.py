@@ -206,7 +206,7 @@ def gradients(losses: torch.Tensor, weights: list[torch.Tensor]) -> list[torch.T
 
 
 def mixing_weights(model: HIPNN) -> list[torch.Tensor]:
-    """The weights that w_L2 acts on: all matrices that mix features (HIPNN_SPEC section 6)."""
+    """The weights that w_L2 acts on: all matrices that mix features (docs/conventions.md)."""
     weights: list[torch.Tensor] = []
     for layer in model.layers:
         base = layer.base

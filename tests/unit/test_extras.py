@@ -33,7 +33,8 @@ def test_what_lacks_is_named_with_its_extra() -> None:
         "from mlipkd.cli.main import main; sys.argv[1:] = 'fetch --url {} --sha256 {} --output {}'"
     )
     done = without(["pooch"], code.format("https://a/b", "0" * 64, "c") + ".split(); main()")
-    wanted = "error: wanted pooch, which is not installed; run pip install 'mlipkd[workflow]'\n"
+    remedy = "run pip install -e '.[workflow]' in mlipkd's checkout"
+    wanted = f"error: wanted pooch, which is not installed; {remedy}\n"
     assert (done.returncode, done.stderr) == (2, wanted)
 
 

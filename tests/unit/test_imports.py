@@ -52,7 +52,7 @@ def test_a_module_that_misses_a_package_of_an_extra_is_told_which(
 ) -> None:
     write_module("stands_on_tblite", "import tblite\n")
     monkeypatch.setitem(sys.modules, "tblite", None)
-    with pytest.raises(InputError, match=r"tblite.*; run pip install 'mlipkd\[workflow\]'\)"):
+    with pytest.raises(InputError, match=r"tblite.*; run pip install -e '\.\[workflow\]'"):
         find_function("here", "stands_on_tblite:read")
 
 

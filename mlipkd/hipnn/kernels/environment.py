@@ -4,7 +4,7 @@
 
 for the members m of an ensemble, which share their neighbours; with forces and force training: the
 operator, its derivative and the derivative of that, each a pass over the pairs that stores nothing
-of their number times sensitivities (HIPNN_SPEC section 10).
+of their number times sensitivities.
 
 Vectors come as (members, atoms, neighbours, 3), so that each member has a derivative of its own;
 but they are the same for all members, an expanded view of which the first is read.

@@ -4,7 +4,7 @@
 
 for the members m of an ensemble, which share their neighbours; with forces and force training: the
 operator, its derivative and the derivative of that, which store nothing of the number of pairs
-times sensitivities or features (HIPNN_SPEC section 10).
+times sensitivities or features.
 
 Vectors come as (members, atoms, neighbours, 3), so that each member has a derivative of its own;
 but they are the same for all members, an expanded view of which the first is read. Q is what an

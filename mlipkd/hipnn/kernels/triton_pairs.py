@@ -12,8 +12,6 @@ for each component of T are tuples, whose length 1, 4 or 9 is known when a kerne
 | T_c(ĥ) | `tensors(h, C)` |
 | u = 1/r - 1/μ_ν, σ_ν² u | `u`, `w` |
 | exp(-½ t_ν²) | `e`, whose derivative by r is e w x² |
-
-HIPNN_SPEC section 10 derives what is differentiated here.
 """
 
 # A tuple grows entry by entry while a kernel is compiled, which no type describes.

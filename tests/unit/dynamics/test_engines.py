@@ -15,6 +15,6 @@ def test_the_other_engine_is_taken_if_it_is_there(other, monkeypatch) -> None:
     ]  # fmt: skip
     monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
     assert [choose_engine(one, other, "s") for one in ("auto", "ase")] == ["ase", "ase"]
-    message = rf"^s\.engine: wanted {other}, .* run pip install 'mlipkd\[(md|lammps)\]', or"
+    message = rf"^s\.engine: wanted {other}, .* run pip install -e '\.\[(md|lammps)\]' .*, or"
     with pytest.raises(InputError, match=message):
         choose_engine(other, other, "s")

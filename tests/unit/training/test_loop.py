@@ -144,7 +144,7 @@ def test_weight_decay_is_the_derivative_of_the_l2_term(settings) -> None:
 
 
 def test_number_of_weights(settings) -> None:
-    """Counts of HIPNN_SPEC section 7, of what L2 covers and of all."""
+    """Counted by hand: what L2 covers, and all."""
     from mlipkd.config.model import Architecture
     from mlipkd.training.loss import mixing_weights
 
