@@ -82,7 +82,7 @@ def markdown(found: Findings, record: dict) -> str:
         "## What was asked for",
         "hippynn divided by ours, where the name does not say otherwise. hippynn at its best: its "
         "modules called directly with pairs found beforehand, the fastest of its kernels, and an "
-        "allocator that gives no memory back, which suits it more than us. Memory is compared "
+        "allocator that keeps freed memory, which helps hippynn more than us. Memory is compared "
         "with hippynn as installed.",
         _table(("ratio", "measured", "asked for", ""), _bars(found)),
         "## Time",

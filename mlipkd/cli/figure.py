@@ -27,9 +27,9 @@ def figure(
         ),
     ] = None,
 ) -> None:
-    """Draw a table, or several: ``pareto`` takes errors and cost; ``weights`` these, and structure
-    if there is one; ``rdf`` takes rdf, and recommended if there is one; ``pairs``, ``adf`` and
-    ``cdf`` take what mlipkd evaluate-distributions wrote.
+    """Draw a table, or several: pareto takes errors and cost; weights these, and structure if there
+    is one; rdf takes rdf, and recommended if there is one; pairs, adf and cdf take what mlipkd
+    evaluate-distributions wrote.
 
     Example: mlipkd figure --kind errors --dataset aluminium-emt --output errors.svg
     results/tables/errors.csv

@@ -14,7 +14,7 @@ def merge(
 ) -> None:
     """Make members' predictions the teacher's labels of their dataset: mean and spread.
 
-    Members that do not belong are left out; the manifest says who and why.
+    Outliers and members whose labels are not finite are left out; the manifest says who and why.
 
     Example: mlipkd merge --dataset dataset.h5 --output augmented.h5 --manifest manifest.json
     teachers/seed*/predictions.h5
