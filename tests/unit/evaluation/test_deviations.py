@@ -57,7 +57,6 @@ def test_the_errors_of_a_perfect_model_are_noise(replicas, halves) -> None:
     assert found["rdf/a-a/tae_noise"][0] == pytest.approx(found["rdf/a-a/tae"][0], rel=0.02)
 
 
-
 def test_means_over_all_of_a_kind_stand_before_the_kind() -> None:
     """Errors of 1 and 2 in one replica, 3 and 6 in the other, in bins of 0.5."""
     replicas = [
