@@ -7,7 +7,13 @@ from matplotlib.figure import Figure
 
 from mlipkd.evaluation.curves import Curve
 from mlipkd.results.figures.axes import Colours, panels_of, styles_of
-from mlipkd.results.figures.curves import distributions_of, draw_distribution, legend, models_of
+from mlipkd.results.figures.curves import (
+    distributions_of,
+    draw_distribution,
+    legend,
+    line_of,
+    lines_of,
+)
 
 #: The first window is dark and the last bright, but not so bright that it vanishes.
 BRIGHTEST = 0.9
@@ -16,14 +22,14 @@ BRIGHTEST = 0.9
 def cdf(curves: Sequence[Curve], colours: Colours) -> Figure:
     """Densities of merge distances, a column for each species.
 
-    Above, of whole trajectories; below, a line of panels for each family and model with its
-    windows: where clusters grow, the peak shrinks and distances get longer from dark to bright.
+    Above, of whole trajectories; below, a row of panels for each line above with its windows: where
+    clusters grow, the peak shrinks and distances get longer from dark to bright.
 
     Raises:
         InputError: there is none.
     """
     whole = [name for name in distributions_of(curves, "cdf") if name.count("/") == 1]
-    styles = styles_of(models_of(curves), colours)
+    styles = styles_of(lines_of(curves), colours)
     figure, panels = panels_of(1 + len(styles), len(whole))
     for column, name in zip(panels.T, whole, strict=True):
         draw_distribution(column[0], curves, name, styles)
@@ -44,11 +50,11 @@ def cdf(curves: Sequence[Curve], colours: Colours) -> Figure:
 
 
 def _windows(curves: Sequence[Curve], name: str, who: tuple[str, str]) -> list[str]:
-    """The windows of one distribution that a family and model has, first to last."""
+    """The windows of one distribution that a line has, first to last."""
     return list(
         dict.fromkeys(
             curve.distribution
             for curve in curves
-            if (curve.family, curve.model) == who and curve.distribution.startswith(f"{name}/")
+            if line_of(curve) == who and curve.distribution.startswith(f"{name}/")
         )
     )

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from mlipkd.errors import InputError
 from mlipkd.evaluation.curves import Curve, stacked
 from mlipkd.evaluation.distributions import REFERENCE
+from mlipkd.evaluation.rows import ENSEMBLE
 from mlipkd.results.figures.axes import Colours, Styles, band, panels_of, styles_of
 
 COLUMNS = 3
@@ -24,9 +25,9 @@ def small_multiples(
     ordinate: str,
 ) -> Figure:
     """A panel for each distribution; lines are means over replicas and members, in bands of their
-    standard deviations, and the reference is black."""
+    standard deviations. The ensemble has lines of its own, and the reference is black."""
     figure, panels = panels_of(-(-len(distributions) // COLUMNS), COLUMNS)
-    styles = styles_of(models_of(curves), colours)
+    styles = styles_of(lines_of(curves), colours)
     for axes, distribution in zip(panels.flat, distributions, strict=False):
         draw_distribution(axes, curves, distribution, styles)
         axes.set_title(distribution.split("/")[1])
@@ -55,18 +56,25 @@ def distributions_of(curves: Sequence[Curve], kind: str) -> list[str]:
     return found
 
 
-def models_of(curves: Sequence[Curve]) -> list[tuple[str, str]]:
-    """Families and models in the table's order; the reference is last and lies over the others."""
-    found = dict.fromkeys((curve.family, curve.model) for curve in curves)
+def line_of(curve: Curve) -> tuple[str, str]:
+    """Family and model of the line that a curve is part of: what the ensemble of a model's members
+    sampled is drawn apart from what they sampled, as if by a model of its own."""
+    together = curve.seed == ENSEMBLE
+    return curve.family, f"{curve.model} {ENSEMBLE}" if together else curve.model
+
+
+def lines_of(curves: Sequence[Curve]) -> list[tuple[str, str]]:
+    """All lines in the table's order; the reference is last and lies over the others."""
+    found = dict.fromkeys(map(line_of, curves))
     return sorted(found, key=lambda who: who == REFERENCE[:2])
 
 
 def draw_distribution(
     axes: Axes, curves: Sequence[Curve], distribution: str, styles: Styles
 ) -> None:
-    """The lines of one distribution, one for each family and model that has it."""
+    """The lines of one distribution."""
     for who, style in styles.items():
-        own = [c for c in curves if (c.family, c.model) == who and c.distribution == distribution]
+        own = [c for c in curves if line_of(c) == who and c.distribution == distribution]
         if own:
             values = stacked(own)  # (replicas, bins)
             band(axes, (np.arange(values.shape[1]) + 0.5) * own[0].bin, values, **style)

@@ -62,6 +62,25 @@ def test_merge_distances_and_their_windows() -> None:
     assert not windows_b.lines
 
 
+def test_the_ensemble_has_a_line_of_its_own() -> None:
+    curves = [
+        curve("teachers", name, value, replica=replica)._replace(seed=seed)
+        for name in ("rdf/a-b", "cdf/a", "cdf/a/window1")
+        for seed, value in ((0, 1.0), (1, 2.0), ("ensemble", 4.0))
+        for replica in (0, 1)
+    ]
+    (pair,) = draw("pairs", curves, "des").axes
+    assert lines(pair) == {"teachers m": [1.5], "teachers m ensemble": [4.0]}
+    assert len({line.get_color() for line in pair.lines}) == 1
+    assert len({line.get_linestyle() for line in pair.lines}) == 2
+    whole, *windows = draw("cdf", curves, "des").axes
+    assert lines(whole) == lines(pair)
+    assert [[line.get_ydata().tolist() for line in axes.lines] for axes in windows] == [
+        [[1.5]],
+        [[4.0]],
+    ]
+
+
 def test_nothing_to_draw() -> None:
     with pytest.raises(InputError, match="wanted curves of adf, got none"):
         draw("adf", [curve("students", "cdf/a", 1.0)], "des")
