@@ -26,6 +26,9 @@ def figure(
             help="All families in their order, by which they are coloured; the table's if none."
         ),
     ] = None,
+    teacher: Annotated[
+        str | None, Option(help="Of rdf, and of it alone: the family that others are measured by.")
+    ] = None,
 ) -> None:
     """Draw a table, or several: pareto takes errors and cost; weights these, and structure if there
     is one; rdf takes rdf, and recommended if there is one; pairs, adf and cdf take what mlipkd
@@ -46,9 +49,14 @@ def figure(
         raise InputError(
             f"command line: wanted one of the kinds {', '.join(FIGURES)}, got {kind!r}; choose one"
         )
+    if (teacher is not None) != (kind == "rdf"):
+        raise InputError(
+            f"command line: wanted --teacher with --kind rdf and with no other, got --kind {kind} "
+            f"{'with' if teacher is not None else 'without'} it; change one of the two"
+        )
     read: Callable = read_curves if kind in OF_CURVES else read_rows
     rows = [row for table in tables for row in read(table)[0]]
-    drawn = draw(kind, rows, dataset, family or [])
+    drawn = draw(kind, rows, dataset, family or [], **({"teacher": teacher} if teacher else {}))
     # The same table gives the same file: no date, no random names within.
     with artefacts.writing(output) as temporary, rc_context({"svg.hashsalt": "mlipkd"}):
         drawn.savefig(temporary, format="svg", metadata={"Date": None})

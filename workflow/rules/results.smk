@@ -91,13 +91,18 @@ rule figure:
             for family in campaign.datasets[w.dataset].families
             for word in ("--family", family)
         ],
+        teacher=lambda w: (
+            ["--teacher", campaign.datasets[w.dataset].evaluations.rdf.teacher]
+            if w.figure == "rdf"
+            else []
+        ),
         caption=lambda w: (CAPTIONS / f"{w.figure}.rst").read_text(),
     resources:
         mem_mb=rising(1000),
         runtime=rising(10),
     shell:
         "mlipkd figure --kind {wildcards.figure:q} --dataset {wildcards.dataset:q}"
-        " {params.families:q} --output {output.figure:q} {input.tables:q} > {log:q} 2>&1"
+        " {params.families:q} {params.teacher:q} --output {output.figure:q} {input.tables:q} > {log:q} 2>&1"
 
 
 rule report:

@@ -6,7 +6,6 @@ arXiv 2503.14293, Figs. 2-6).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -14,7 +13,7 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.curves import Curve
 from mlipkd.evaluation.rows import Row
 from mlipkd.results.figures.adf import adf
-from mlipkd.results.figures.axes import Colours, colours_of
+from mlipkd.results.figures.axes import colours_of
 from mlipkd.results.figures.capacity import capacity
 from mlipkd.results.figures.cdf import cdf
 from mlipkd.results.figures.deviations import deviations
@@ -26,7 +25,7 @@ from mlipkd.results.figures.pareto import pareto, weights
 from mlipkd.results.figures.rdf import rdf
 from mlipkd.results.figures.stability import stability
 
-FIGURES: dict[str, Callable[[Sequence[Any], Colours], Figure]] = {
+FIGURES: dict[str, Callable[..., Figure]] = {
     "errors": errors,
     "comp6": comp6,
     "curvature": curvature,
@@ -47,7 +46,11 @@ OF_CURVES = {"pairs", "adf", "cdf"}
 
 
 def draw(
-    kind: str, rows: Sequence[Row] | Sequence[Curve], dataset: str, families: Sequence[str] = ()
+    kind: str,
+    rows: Sequence[Row] | Sequence[Curve],
+    dataset: str,
+    families: Sequence[str] = (),
+    **asked: str,
 ) -> Figure:
     """A figure of one dataset.
 
@@ -57,6 +60,7 @@ def draw(
         dataset: its name.
         families: all of the dataset in the order by which they are coloured; those that it leaves
             out follow in the order of the rows.
+        asked: what else figures of this kind are told: ``teacher`` of ``rdf``.
 
     Raises:
         InputError: the table has no rows of the dataset.
@@ -67,4 +71,5 @@ def draw(
         raise InputError(f"wanted rows of the dataset {dataset!r}, got {known}; name one of these")
     drawn = dict.fromkeys(row.family for row in own)
     colours = colours_of([*families, *drawn])
-    return FIGURES[kind](own, {family: colours[family] for family in colours if family in drawn})
+    shown = {family: colours[family] for family in colours if family in drawn}
+    return FIGURES[kind](own, shown, **asked)

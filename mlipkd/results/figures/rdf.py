@@ -1,4 +1,4 @@
-"""RDF: the structure of a liquid, of the teachers and of those that came after them."""
+"""RDF: the structure of a liquid, of the teachers and of others beside them."""
 
 import re
 from collections import defaultdict
@@ -16,13 +16,18 @@ from mlipkd.results.figures.selection import three_of
 Functions = dict[tuple[str, str], dict[int | str, dict[float, float]]]
 
 
-def rdf(rows: Sequence[Row], colours: Colours) -> Figure:
+def rdf(rows: Sequence[Row], colours: Colours, teacher: str) -> Figure:
     """Radial distribution functions, and how they differ from the mean of the teachers'.
 
-    Means over members, in bands of their standard deviations. The teachers are the first family of
-    the table, of several models the largest. Beside them stand the recommended models where the
-    table names any; or else all others, and if there are more than three, the smallest, the middle
-    and the largest of the next family.
+    Means over members, in bands of their standard deviations. Beside the teachers stand the
+    recommended models where the table names any; or else all others, and if there are more than
+    three, the smallest, the middle and the largest of the next family. Where all runs of the
+    teachers failed, there is nothing to differ from, and the panel of differences says so.
+
+    Args:
+        rows: of the tables ``rdf`` and ``recommended``.
+        colours: of the families.
+        teacher: the family that others are measured by, of one model.
 
     Raises:
         InputError: there is none.
@@ -33,33 +38,35 @@ def rdf(rows: Sequence[Row], colours: Colours) -> Figure:
             "wanted radial distribution functions, got none: all runs failed; look into "
             "results/tables/liquid.csv, and train longer or melt at a lower temperature"
         )
-    teachers = next(iter(functions))[0]
-    largest = three_of(rows, [model for family, model in functions if family == teachers])[-1]
-    drawn = [(teachers, largest), *_others(rows, functions, teachers)]
-    reference = _values(functions[drawn[0]])
-    distances = sorted(next(iter(functions[drawn[0]].values())))
+    teachers = [who for who in functions if who[0] == teacher]
+    drawn = [*teachers, *_others(rows, functions, teacher)]
+    distances = sorted(next(iter(next(iter(functions.values())).values())))
 
     figure, ((absolute, relative),) = panels_of(1, 2)
     for who, style in styles_of(drawn, colours).items():
         values = _values(functions[who])
         band(absolute, distances, values, **style)
-        band(relative, distances, values - reference.mean(0), **style)
+        if teachers:
+            difference = values - _values(functions[teachers[0]]).mean(0)
+            band(relative, distances, difference, **style)
+    if not teachers:
+        relative.text(0.5, 0.5, f"no g(r) of {teacher}", ha="center", transform=relative.transAxes)
     absolute.set_ylabel("g(r)")
-    relative.set_ylabel(f"Δg(r) from {teachers}")
+    relative.set_ylabel(f"Δg(r) from {teacher}")
     for axes in (absolute, relative):
         axes.set_xlabel("r, Å")
     figure.legend(handles=absolute.lines, loc="outside upper center", ncols=2, frameon=False)
     return figure
 
 
-def _others(rows: Sequence[Row], functions: Functions, teachers: str) -> list[tuple[str, str]]:
+def _others(rows: Sequence[Row], functions: Functions, teacher: str) -> list[tuple[str, str]]:
     """The families and models that are drawn beside the teachers."""
     chosen = {
         (row.family, row.model): None for row in rows if re.fullmatch(r"\w+/weights", row.metric)
     }
     if chosen:  # and the teacher beside them
-        return [who for who in chosen if who in functions and who[0] != teachers]
-    others = [who for who in functions if who[0] != teachers]
+        return [who for who in chosen if who in functions and who[0] != teacher]
+    others = [who for who in functions if who[0] != teacher]
     if len(others) <= 3:
         return others
     family = others[0][0]
