@@ -20,24 +20,22 @@ def evaluate_cost(
     Example: mlipkd evaluate-cost --settings cost.yaml --dataset dataset.h5 --output cost.csv
     teachers/seed0/model.safetensors students/seed0/model.safetensors
     """
-    import numpy as np
-
     from mlipkd.config.evaluation import CostEvaluation
     from mlipkd.config.settings import read_evaluation
-    from mlipkd.datasets.dataset import TEST
     from mlipkd.datasets.file import DatasetFile
     from mlipkd.device import choose_device
     from mlipkd.evaluation.cost import evaluate_cost
     from mlipkd.evaluation.ensembles import source_of
     from mlipkd.evaluation.rows import Source, made_by, write_rows
+    from mlipkd.evaluation.systems import example_of
     from mlipkd.hipnn.file import load_potential
 
     section = read_evaluation(settings, CostEvaluation)
     with DatasetFile(dataset) as file:
-        test = file.read(np.flatnonzero(file.splits == TEST)[:1])
+        example = example_of(file)
         sources = [Source(str(dataset), file.sha256, [made_by(file.provenance)])]
     where = choose_device(device, threads)
     potentials = {model: load_potential(model, where) for model in models}
-    rows, notes = evaluate_cost(test, potentials, section, threads, where)
+    rows, notes = evaluate_cost(example, potentials, section, threads, where)
     sources += [source_of(model, one) for model, one in potentials.items()]
     write_rows(output, rows, sources, notes)

@@ -1,10 +1,16 @@
 """Systems to measure costs on: copies of one configuration, as dense as it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from mlipkd.evaluation.systems import system_of
+from mlipkd import provenance
+from mlipkd.datasets.dataset import TEST, TRAIN
+from mlipkd.datasets.file import DatasetFile, write
+from mlipkd.errors import InputError
+from mlipkd.evaluation.systems import example_of, system_of
 from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
 
@@ -33,8 +39,37 @@ def test_a_molecule_becomes_a_lattice_of_copies() -> None:
     assert apart.min() >= 2.0 - 1e-9
 
 
-def test_atoms_alone_are_passed_over() -> None:
-    molecule = random_molecule(np.random.default_rng(0), 5)
-    alone = (np.array([1]), np.zeros((1, 3)), np.zeros((3, 3)))
-    system = system_of(dataset_of([alone, molecule]), 5)
-    assert system.numbers.tolist() == molecule[0].tolist()
+MOLECULE = random_molecule(np.random.default_rng(0), 5)
+ALONE = (np.array([1]), np.zeros((1, 3)), np.zeros((3, 3)))
+
+
+@pytest.fixture
+def example(tmp_path):
+    """A function that finds the example of configurations that are written to a file."""
+
+    def find(configurations, splits):
+        dataset = dataset_of(configurations, energy=np.zeros(len(configurations)))
+        splits = np.array(splits, dataset.splits.dtype)
+        write(
+            replace(dataset, splits=splits, provenance=provenance.record()), tmp_path / "dataset.h5"
+        )
+        with DatasetFile(tmp_path / "dataset.h5") as file:
+            return example_of(file)
+
+    return find
+
+
+def test_atoms_alone_are_passed_over(example) -> None:
+    crystal = random_crystal(np.random.default_rng(0), 4)
+    found = example([crystal, ALONE, ALONE, MOLECULE], [TRAIN, TEST, TEST, TEST])
+    assert found.species.tolist() == MOLECULE[0].tolist()
+
+
+def test_where_all_are_atoms_alone_one_is_taken(example) -> None:
+    """The smallest cell of a metal has one atom."""
+    assert example([MOLECULE, ALONE], [TRAIN, TEST]).species.tolist() == [1]
+
+
+def test_without_a_test_split_there_is_no_example(example) -> None:
+    with pytest.raises(InputError, match="wanted a configuration in the test split"):
+        example([MOLECULE], [TRAIN])
