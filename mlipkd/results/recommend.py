@@ -33,11 +33,12 @@ def recommend(
     """Copy the recommended model files into a folder and say what each costs.
 
     Where no student is good enough, nothing is recommended, and a note says how good the best is.
+    What was recommended before is removed.
 
     Args:
         settings: the teacher, the label that counts and how much worse a student may be.
         models: those of the teacher's family and all candidates, of one dataset, by file.
-        costs: rows of the evaluation ``cost`` of that dataset.
+        costs: rows of the evaluation ``cost``; those of other datasets are left out.
         output: folder to write ``smallest.safetensors`` and so on into.
 
     Returns:
@@ -45,8 +46,10 @@ def recommend(
         and that as a fraction of the teacher's (``of_teacher``); and notes for the reader.
 
     Raises:
-        InputError: a recipe has no reference term of the label, or a cost is missing.
+        InputError: models are of several datasets, a recipe has no reference term of the label, or
+            a cost is missing.
     """
+    dataset = _dataset_of(models)
     members: dict[Model, list[tuple[Path, Potential]]] = defaultdict(list)
     for path, potential in models.items():
         members[potential.metadata["family"], potential.metadata["model"]].append((path, potential))
@@ -58,8 +61,8 @@ def recommend(
     candidates = [model for model in errors if model[0] != settings.teacher]
     teacher = min(teachers, key=errors.__getitem__)
     good = [m for m in candidates if errors[m] <= (1 + settings.within) * errors[teacher]]
-    output.mkdir(parents=True, exist_ok=True)
     if not good:
+        _clear(output)
         best = min(errors[model] for model in candidates) / errors[teacher]
         note = (
             f"no student is recommended: wanted a validation error of {settings.by} of at most "
@@ -68,7 +71,9 @@ def recommend(
         )
         return [], [note]
 
-    cost = {((row.family, row.model), row.metric): row.value for row in costs}
+    cost = {
+        ((row.family, row.model), row.metric): row.value for row in costs if row.dataset == dataset
+    }
     for model in (teacher, *good):
         for metric in LEAST.values():
             if (model, metric) not in cost:
@@ -81,6 +86,7 @@ def recommend(
         # Of models that cost the same, the better one.
         chosen[name] = min(good, key=lambda model: (cost[model, least], errors[model]))
     rows = []
+    _clear(output)
     for name, model in chosen.items():
         path, potential = min(
             members[model], key=lambda member: member[1].metadata["training"]["best_loss"]
@@ -102,6 +108,28 @@ def recommend(
             for metric, value in found.items()
         ]  # fmt: skip
     return rows, []
+
+
+def _dataset_of(models: Mapping[Path, Potential]) -> str:
+    """The dataset that all models are of."""
+    path, first = next(iter(models.items()))
+    dataset = first.metadata["dataset"]
+    for other, potential in models.items():
+        if (own := potential.metadata["dataset"]) != dataset:
+            raise InputError(
+                f"{other}: wanted models of one dataset, got one of {own} and, in {path}, one of "
+                f"{dataset}; recommend of each dataset's by itself"
+            )
+    return dataset
+
+
+def _clear(output: Path) -> None:
+    """Make the folder, without what was recommended before."""
+    output.mkdir(parents=True, exist_ok=True)
+    for name in LEAST:
+        old = output / f"{name}.safetensors"
+        for path in (old, artefacts.sidecar(old)):
+            path.unlink(missing_ok=True)
 
 
 def _error(path: Path, potential: Potential, label: str) -> float:

@@ -80,6 +80,30 @@ def test_nothing_is_recommended_that_is_not_good_enough(files, tmp_path) -> None
     assert not any((tmp_path / "recommended").iterdir())
 
 
+def test_costs_of_other_datasets_do_not_count(files, tmp_path) -> None:
+    copper = [row._replace(dataset="cu", value=1e4 - row.value) for row in COSTS]
+    settings = Recommendation(teacher="teachers", within=0.2000001)
+    rows, _ = recommend(settings, files, COSTS + copper, tmp_path / "recommended")
+    values = {row.metric: row.value for row in rows}
+    assert (values["smallest/weights"], values["fastest/time"]) == (800, 10)
+
+
+def test_models_of_several_datasets(files, tmp_path) -> None:
+    path, one = next(iter(files.items()))
+    of_copper = Potential(one.model, {**one.metadata, "dataset": "cu"})
+    with pytest.raises(InputError, match="wanted models of one dataset, got one of al and, in"):
+        recommend(Recommendation(teacher="teachers"), files | {path: of_copper}, COSTS, tmp_path)
+
+
+def test_what_was_recommended_before_is_gone(files, tmp_path) -> None:
+    recommend(Recommendation(teacher="teachers"), files, COSTS, tmp_path / "recommended")
+    assert len(list((tmp_path / "recommended").iterdir())) == 2 * 3
+    none = Recommendation(teacher="teachers", within=1e-6)
+    bad = {path: one for path, one in files.items() if "students-b" not in path.name}
+    assert recommend(none, bad, COSTS, tmp_path / "recommended")[0] == []
+    assert not any((tmp_path / "recommended").iterdir())
+
+
 def test_a_label_that_no_recipe_has(files, tmp_path) -> None:
     settings = Recommendation(teacher="teachers", by="energy")
     with pytest.raises(InputError, match=r"got errors of reference forces; set .*recommended\.by"):
