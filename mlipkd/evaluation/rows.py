@@ -59,8 +59,10 @@ UNITS = {
         "weights": "1",
         "time": "µs/atom/step",
         "memory": "kB/atom",
-        "energy_validation_rmse": "eV",
-        "forces_validation_rmse": "eV/Å",
+        "energy_validation_rmse_mean": "eV",
+        "forces_validation_rmse_mean": "eV/Å",
+        "energy_validation_rmse_member": "eV",
+        "forces_validation_rmse_member": "eV/Å",
         "of_teacher": "1",
     },
     "stability": {  # as dt<fs>/<metric>

@@ -42,8 +42,9 @@ def recommend(
         output: folder to write ``smallest.safetensors`` and so on into.
 
     Returns:
-        For each recommendation, and for the teacher to compare, its costs, its validation error,
-        and that as a fraction of the teacher's (``of_teacher``); and notes for the reader.
+        For each recommendation, and for the teacher to compare, its costs, the mean over seeds of
+        its validation error, the validation error of the member that is handed out, and the mean as
+        a fraction of the teacher's (``of_teacher``); and notes for the reader.
 
     Raises:
         InputError: models are of several datasets, a recipe has no reference term of the label, or
@@ -96,7 +97,8 @@ def recommend(
                 shutil.copyfile(path, temporary)
         found = {
             **{metric: cost[model, metric] for metric in LEAST.values()},
-            f"{settings.by}_validation_rmse": errors[model],
+            f"{settings.by}_validation_rmse_mean": errors[model],
+            f"{settings.by}_validation_rmse_member": _error(path, potential, settings.by),
             "of_teacher": errors[model] / errors[teacher],
         }
         own = potential.metadata

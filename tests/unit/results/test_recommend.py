@@ -51,7 +51,9 @@ def test_the_cheapest_of_the_good(files, tmp_path) -> None:
     values = {row.metric: row.value for row in rows}
     assert values["smallest/weights"] == 800
     assert values["fastest/time"] == 10
-    assert values["leanest/forces_validation_rmse"] == pytest.approx(0.12)
+    assert values["leanest/forces_validation_rmse_mean"] == pytest.approx(0.12)
+    assert values["leanest/forces_validation_rmse_member"] == 0.14  # of seed 1, that of lower loss
+    assert values["teacher/forces_validation_rmse_member"] == 0.11
     assert values["leanest/of_teacher"] == pytest.approx(1.2)
     assert values["teacher/time"] == 80
     assert values["teacher/of_teacher"] == 1
