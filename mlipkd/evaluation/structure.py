@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import UNITS, Row
 
 #: How much of the far end of g(r) is asked whether it has come to 1, Å.
@@ -28,10 +29,19 @@ def evaluate_structure(rows: Sequence[Row], reference: Sequence[Row]) -> list[Ro
     Args:
         rows: of ``evaluate_rdf``, of members of one model.
         reference: the same, of the teacher's model.
+
+    Raises:
+        InputError: they are binned differently.
     """
     curves, references = _curves(rows), _curves(reference)
     found = []
     for who, (r, g) in curves.items():
+        for name, (other, _) in references.items():
+            if not np.array_equal(r, other):
+                raise InputError(
+                    f"{_bins(name, other)}, but {_bins(who, r)}: wanted the same bins of both; "
+                    "evaluate both g(r) with the same settings"
+                )
         # The same member may have been run again, by another engine say: that is no comparison
         # with itself.
         others = [
@@ -51,6 +61,12 @@ def evaluate_structure(rows: Sequence[Row], reference: Sequence[Row]) -> list[Ro
             for metric, value in values.items()
         ]
     return found
+
+
+def _bins(who: Member, r: np.ndarray) -> str:
+    """How the g(r) of a member is binned, by the middles of the bins (bins,), Å."""
+    _, family, model, seed = who
+    return f"{family}/{model} seed {seed} has {len(r)} bins from {r[0]:g} to {r[-1]:g} Å"
 
 
 def _curves(rows: Sequence[Row]) -> dict[Member, tuple[np.ndarray, np.ndarray]]:

@@ -2,12 +2,13 @@
 
 import pytest
 
+from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import Row
 from mlipkd.evaluation.structure import evaluate_structure
 
 
-def curve(family: str, seed: int, *values: float) -> list[Row]:
-    points = zip((0.25, 0.75, 1.25, 1.75), values, strict=True)
+def curve(family: str, seed: int, *values: float, width: float = 0.5) -> list[Row]:
+    points = ((width * (number + 0.5), g) for number, g in enumerate(values))
     return [Row("al", family, "m", seed, f"g{r:.3f}", g, "1") for r, g in points]
 
 
@@ -35,3 +36,13 @@ def test_another_run_of_the_same_member_is_compared() -> None:
     once, again = curve("teachers", 0, 0, 2, 1, 1), curve("teachers", 0, 0, 3, 1, 1)
     (tae,) = (row.value for row in evaluate_structure(once, again) if row.metric == "rdf/tae")
     assert tae == 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "bins"),
+    [((0, 2, 2, 1), 1.0, "4 bins from 0.5 to 3.5 Å"), ((0, 2, 1), 0.5, "3 bins from 0.25 to 1.25")],
+)
+def test_other_bins_are_refused(values, width, bins) -> None:
+    teachers = curve("teachers", 0, 0, 2, 1, 1)
+    with pytest.raises(InputError, match=f"has 4 bins from 0.25 to 1.75 Å, but .* has {bins}"):
+        evaluate_structure(curve("students", 0, *values, width=width), teachers)
