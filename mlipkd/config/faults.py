@@ -38,6 +38,8 @@ def faults(campaign: "Campaign") -> Iterator[tuple[str, str]]:
         if dataset.evaluations.distributions and not dataset.evaluations.replicas:
             wanted = "wanted replicas to take them of; add evaluations.replicas"
             yield f"{below}.distributions", wanted
+        for where, fault in _states_faults(dataset):
+            yield f"{below}.{where}", fault
         yield from _simulation_faults(campaign, name)
     for taken in TAKEN:
         if taken in campaign.datasets:
@@ -135,6 +137,19 @@ def _rdf_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
             f"wanted a family of one model, got {wanted.teacher!r} of {len(models)}; choose "
             "another, or split it",
         )
+
+
+def _states_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
+    """What is asked of one state where several are pooled: the evaluation, and the fault."""
+    if dataset.source.reader == "pooled":
+        for evaluation in ("replicas", "distributions"):
+            if getattr(dataset.evaluations, evaluation):
+                yield (
+                    evaluation,
+                    f"wanted a dataset of one state, got {', '.join(dataset.source.datasets)} "
+                    "pooled, whose mean is the liquid of none; ask it of each of these, with "
+                    "transferred_from for the families that are trained here",
+                )
 
 
 def _teacher_faults(dataset: "DatasetSection", teacher: str) -> Iterator[tuple[str, str]]:

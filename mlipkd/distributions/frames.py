@@ -13,7 +13,7 @@ def frames_of(trajectory: DatasetFile, indices: Iterable[int], reach: float) -> 
     """Frames one by one, each a dataset of one configuration.
 
     Args:
-        trajectory: frames of one system; the box may change.
+        trajectory: frames of one system in one state; a barostat may change the box.
         indices: which.
         reach: the largest distance that is asked of them, Å.
 

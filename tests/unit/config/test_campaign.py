@@ -1,5 +1,6 @@
 """What families inherit, whom they learn from, and what is wrong between them."""
 
+import copy
 import datetime
 import re
 
@@ -174,6 +175,28 @@ def test_a_recommendation_needs_a_teacher_candidates_and_costs(content, families
         place,
         "wanted a family that learns from another, found none; add students",
     )
+
+
+def test_liquids_of_pooled_states_are_asked_for_where_they_are_one(content):
+    metal = content["datasets"]["metal"]
+    content["datasets"]["hot"] = copy.deepcopy(metal)
+    content["datasets"]["both"] = copy.deepcopy(metal)
+    both = content["datasets"]["both"]
+    both["source"] = {"reader": "pooled", "datasets": ["metal", "hot"]}
+    both.pop("split", None)
+    parse_section(Campaign, content, "config.yaml")
+    liquid = {
+        "replicas": {"temperature": 300},
+        "distributions": {"adf": {"cutoffs": [4]}},
+    }
+    content["datasets"]["hot"]["evaluations"] = liquid
+    parse_section(Campaign, content, "config.yaml")
+    both["evaluations"] = liquid
+    with pytest.raises(ConfigError) as caught:
+        parse_section(Campaign, content, "config.yaml")
+    for (where, what), evaluation in zip(caught.value.faults, liquid, strict=True):
+        assert where == f"datasets.both.evaluations.{evaluation}"
+        assert what.startswith("wanted a dataset of one state, got metal, hot pooled")
 
 
 def test_radial_distributions_need_a_liquid_and_a_teacher_of_one_model(content, families):
