@@ -4,6 +4,7 @@ import importlib.util
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.units import GPa, kB
@@ -12,6 +13,7 @@ from mlipkd.deploy.ase import MLIPKD
 from mlipkd.dynamics.nvt import RunawayError, ase_nvt
 from mlipkd.dynamics.velocities import with_velocities
 from mlipkd.hipnn.file import Potential, load_potential
+from mlipkd.units import FEMTOSECOND
 
 
 def start(temperature: float):
@@ -93,3 +95,16 @@ def test_collisions_and_flight_end_a_run(engine, potential, strength, closest) -
         opened(engine, potential, start(600), 2.0, closest) as advance,
     ):
         advance(600, 200)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_contact_of_a_few_steps_ends_a_run(engine, potential) -> None:
+    """Two free atoms pass each other at 0.2 Å, 0.2 Å in a step, and are far apart when it ends."""
+    potential.model.w *= 0
+    atoms = Atoms("Al2", [[10, 10, 8], [10, 10.2, 12]], cell=[20] * 3, pbc=True)
+    atoms.set_velocities(np.array([[0, 0, 0.1], [0, 0, -0.1]]) / FEMTOSECOND)
+    with opened(engine, potential, atoms, 1.0, 0.1) as advance:
+        end = advance(atoms.get_temperature(), 40).atoms
+    assert end.get_distance(0, 1) > 2
+    with pytest.raises(RunawayError), opened(engine, potential, atoms, 1.0, 0.5) as advance:
+        advance(atoms.get_temperature(), 40)
