@@ -12,6 +12,10 @@ def report(
     captions: Annotated[Path, Option(help="Folder with a caption for each kind of figure.")],
     logs: Annotated[Path, Option(help="Folder with the benchmarks of the campaign's jobs.")],
     output: Annotated[Path, Option(help="Report to write, HTML.")],
+    manifest: Annotated[
+        list[Path] | None,
+        Option(help="Manifests that mlipkd merge wrote; members that these leave out are named."),
+    ] = None,
 ) -> None:
     """Write a campaign as one page, with all that it needs within: tables, figures, provenance.
 
@@ -29,4 +33,5 @@ def report(
         )
     tables = [path for path in results if path.suffix == ".csv"]
     figures = [path for path in results if path.suffix == ".svg"]
-    artefacts.write_text(output, report(campaign, tables, figures, captions, logs))
+    page = report(campaign, tables, figures, captions, logs, manifest or [])
+    artefacts.write_text(output, page)

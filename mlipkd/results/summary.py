@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlipkd.evaluation.rows import read_rows
 from mlipkd.results.grid import TOGETHER, Grid, grid_of
+from mlipkd.results.left_out import notes_of
 
 INTRODUCTION = """\
 # Summary
@@ -14,9 +15,15 @@ Members: mean ± standard deviation over seeds, whose number stands beside the f
 """
 
 
-def summary(tables: Sequence[Path]) -> str:
-    """One pivot table for each evaluation (a table's name) and dataset; models against families."""
+def summary(tables: Sequence[Path], manifests: Sequence[Path] = ()) -> str:
+    """One pivot table for each evaluation (a table's name) and dataset; models against families.
+
+    Args:
+        tables: that ``mlipkd collect`` wrote.
+        manifests: that ``mlipkd merge`` wrote; whom these leave out, a note says.
+    """
     parts, versions = [INTRODUCTION], set()
+    parts += [f"Note: {note}.\n" for note in notes_of(manifests)]
     for path in tables:
         rows, source = read_rows(path)
         versions.update(source.made_by)

@@ -112,6 +112,18 @@ SAMPLED_TOGETHER = [
     and any(family.learns_from == f for family in campaign.datasets[d].families.values())
 ]
 
+#: Of each model whose members teach together, who they are.
+MANIFESTS = [
+    f"results/{d}/{f}/{m}/manifest.json"
+    for d, section in campaign.datasets.items()
+    for f, m in dict.fromkeys(
+        section.teacher_of(name, model)
+        for name, family in section.families.items()
+        if family.learns_from and family.supervision == "ensemble"
+        for model in section.models(name)
+    )
+]
+
 #: The rows that each table is made of.
 ROWS = {
     "errors": [f"results/{d}/{f}/{m}/errors.csv" for d, f, m in MODELS],

@@ -54,6 +54,7 @@ rule summary:
             for table, rows in ROWS.items()
             if rows and table not in CURVES
         ],
+        manifests=MANIFESTS,
     output:
         summary="results/summary.md",
     log:
@@ -62,11 +63,14 @@ rule summary:
         "logs/summary.benchmark.tsv"
     conda:
         "../../envs/mlipkd.yaml"
+    params:
+        manifests=[word for path in MANIFESTS for word in ("--manifest", path)],
     resources:
         mem_mb=rising(1000),
         runtime=rising(10),
     shell:
-        "mlipkd summary --output {output.summary:q} {input.tables:q} > {log:q} 2>&1"
+        "mlipkd summary --output {output.summary:q} {params.manifests:q} {input.tables:q}"
+        " > {log:q} 2>&1"
 
 
 rule figure:
@@ -111,6 +115,7 @@ rule report:
         captions=[CAPTIONS / f"{figure}.rst" for figure in sorted(set().union(*FIGURES.values()))],
         tables=[f"results/tables/{table}.csv" for table, rows in ROWS.items() if rows],
         figures=DRAWN,
+        manifests=MANIFESTS,
     output:
         report="results/report.html",
     log:
@@ -121,9 +126,11 @@ rule report:
         "../../envs/mlipkd.yaml"
     params:
         captions=CAPTIONS,
+        manifests=[word for path in MANIFESTS for word in ("--manifest", path)],
     resources:
         mem_mb=rising(1000),
         runtime=rising(10),
     shell:
         "mlipkd report --campaign {input.campaign:q} --captions {params.captions:q} --logs logs"
-        " --output {output.report:q} {input.tables:q} {input.figures:q} > {log:q} 2>&1"
+        " --output {output.report:q} {params.manifests:q} {input.tables:q} {input.figures:q}"
+        " > {log:q} 2>&1"

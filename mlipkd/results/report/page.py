@@ -15,6 +15,7 @@ from mlipkd.config.load import load_campaign
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import Row, Source, beside, read_notes, read_rows
 from mlipkd.results.grid import Grid, grid_of
+from mlipkd.results.left_out import notes_of
 from mlipkd.results.report.comparison import comparison
 from mlipkd.results.report.families import families_of
 from mlipkd.results.report.hours import hours
@@ -52,7 +53,12 @@ class Table:
 
 
 def report(
-    campaign: Path, tables: Sequence[Path], figures: Sequence[Path], captions: Path, logs: Path
+    campaign: Path,
+    tables: Sequence[Path],
+    figures: Sequence[Path],
+    captions: Path,
+    logs: Path,
+    manifests: Sequence[Path] = (),
 ) -> str:
     """The report of a campaign, HTML.
 
@@ -62,6 +68,7 @@ def report(
         figures: that ``mlipkd figure`` wrote, each in a folder with the name of its dataset.
         captions: folder with a text for each kind of figure, ``<figure>.rst``.
         logs: folder with the benchmarks of all jobs.
+        manifests: that ``mlipkd merge`` wrote; whom these leave out, a note says.
 
     Raises:
         InputError: a file is damaged, or a figure has no caption.
@@ -88,7 +95,7 @@ def report(
         datasets=[_dataset(loaded, name, read, pictures[name]) for name in loaded.datasets],
         hours=hours(logs),
         tables=list(read.values()),
-        notes=[note for table in read.values() for note in table.notes],
+        notes=[*notes_of(manifests), *(note for table in read.values() for note in table.notes)],
         one_version=len(versions) == 1,
         made_by=made_by_line(versions),
         record=provenance.record(),

@@ -1,0 +1,53 @@
+"""Members that merge left out: what of them a reader is told."""
+
+import json
+
+import pytest
+
+from mlipkd import artefacts
+from mlipkd.errors import InputError
+from mlipkd.evaluation.rows import write_rows
+from mlipkd.results.left_out import notes_of
+from mlipkd.results.report.page import report
+from mlipkd.results.summary import summary
+from tests.reported import CAPTIONS, Reported, rows
+
+NOTE = (
+    "metal: teachers/m seed 3: left out of what students learn (forces is 20 times the others';"
+    " energy is not finite); the row ensemble holds it"
+)
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    members = [
+        {"seed": 0, "kept": True, "left_out_because": []},
+        {
+            "seed": 3,
+            "kept": False,
+            "left_out_because": ["forces is 20 times the others'", "energy is not finite"],
+        },
+    ]
+    manifest = {"dataset": "metal", "family": "teachers", "model": "m", "members": members}
+    artefacts.write_text(tmp_path / "manifest.json", json.dumps(manifest))
+    return tmp_path / "manifest.json"
+
+
+def test_a_note_for_each_that_is_left_out(manifest) -> None:
+    assert list(notes_of([manifest])) == [NOTE]
+
+
+def test_a_damaged_manifest_is_refused(manifest) -> None:
+    manifest.write_text(manifest.read_text().replace("false", "true"))
+    with pytest.raises(InputError, match=r"manifest\.json: wanted SHA-256"):
+        list(notes_of([manifest]))
+
+
+def test_summary_and_report_have_it(manifest, tmp_path) -> None:
+    write_rows(tmp_path / "errors.csv", rows(), [])
+    assert f"Note: {NOTE}.\n" in summary([tmp_path / "errors.csv"], [manifest])
+    (tmp_path / "campaign").mkdir()
+    campaign = Reported(tmp_path / "campaign")
+    files = [campaign.table], [campaign.figure], CAPTIONS, campaign.folder / "logs"
+    html = report(campaign.campaign, *files, [manifest])
+    assert f"<li>{NOTE}</li>".replace("'", "&#39;") in html
