@@ -22,7 +22,8 @@ def comparison(section: DatasetSection, rows: Sequence[Row]) -> Grid:
 
     Returns:
         Means and standard deviations over members, and by how much the students' mean differs, as
-        a fraction of the controls' with its standard error.
+        a fraction of the controls' with its standard error: that of the spread of seeds alone, as
+        students share an ensemble of teachers.
     """
     errors: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     units = {row.metric: row.unit for row in rows}

@@ -59,6 +59,13 @@ def test_links_of_the_contents_lead_somewhere(reported) -> None:
     assert set(re.findall(r'href="#([^"]*)"', html)) <= set(places)
 
 
+def test_standard_errors_are_said_to_be_of_seeds_alone(reported) -> None:
+    html = " ".join(reported.report().split())
+    assert (
+        "The standard error is of the spread of seeds alone: students share their teachers" in html
+    )
+
+
 def test_where_nobody_is_recommended_the_page_says_so(reported) -> None:
     assert "No student is recommended" in reported.report()
 
