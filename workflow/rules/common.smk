@@ -55,8 +55,13 @@ def read_campaign():
         campaign = load_campaign(CAMPAIGN)
         return campaign, modules_of(campaign)
     except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+        refuse(error)
+
+
+def refuse(error):
+    """End the run."""
+    print(error, file=sys.stderr)
+    sys.exit(2)
 
 
 campaign, MODULES = read_campaign()
@@ -236,39 +241,60 @@ DRAWN = [
 ]
 
 
-def write_settings():
-    """Give every job the part of the campaign that concerns it."""
+def settings_of_jobs():
+    """The part of the campaign that concerns each job, by the path that the job reads it from."""
+    found = {}
     for dataset, section in campaign.datasets.items():
-        keep(f"results/{dataset}/settings.yaml", dataset_settings(campaign, dataset))
+        found[f"results/{dataset}/settings.yaml"] = dataset_settings(campaign, dataset)
         for evaluation in type(section.evaluations).model_fields.keys() - {"own"}:
             if getattr(section.evaluations, evaluation):
                 settings = evaluation_settings(campaign, dataset, evaluation)
-                keep(f"results/{dataset}/{evaluation}.settings.yaml", settings)
+                found[f"results/{dataset}/{evaluation}.settings.yaml"] = settings
         for evaluation in section.evaluations.own:
             settings = own_settings(campaign, dataset, evaluation)
-            keep(f"results/{dataset}/own.{evaluation}.settings.yaml", settings)
+            found[f"results/{dataset}/own.{evaluation}.settings.yaml"] = settings
     for simulation in campaign.simulations:
         settings = simulation_settings(campaign, simulation)
-        keep(f"results/simulations/{simulation}/settings.yaml", settings)
+        found[f"results/simulations/{simulation}/settings.yaml"] = settings
     for member, settings in (MEMBERS | CALCULATORS).items():
-        keep(f"results/{member}/settings.yaml", settings)
+        found[f"results/{member}/settings.yaml"] = settings
+    return found
 
 
-def keep(path, settings):
-    """Write a settings file if it differs from what is there, so that only a change reruns jobs."""
-    path, text = Path(path), settings.to_yaml()
-    if path.is_file() and path.read_text() == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+def write_settings():
+    """Write the settings that differ from what is there, so that only a change reruns jobs.
+
+    Raises:
+        InputError: jobs may be reading what is there, as Snakemake holds the folder.
+    """
+    changed = []
+    for path, settings in settings_of_jobs().items():
+        path, text = Path(path), settings.to_yaml()
+        if not path.is_file():
+            changed.append((path, text))
+        elif path.read_text() != text:
+            # Snakemake looks at its own locks later, and in a dry run not at all.
+            if any(Path(".snakemake/locks").glob("*")):
+                raise InputError(
+                    f"{path}: wanted the settings that Snakemake runs with in this folder, or ran "
+                    f"with when it was killed, got others in {CAMPAIGN}; wait for it to end, give "
+                    "this campaign another --directory or, if nothing runs there, snakemake --unlock"
+                )
+            changed.append((path, text))
+    for path, text in changed:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.write_text(text)
+        os.replace(temporary, path)
 
 
 # Not within a job on a cluster: it keeps to the settings and the code that were there when it was
-# submitted.
-if workflow.is_main_process:
-    write_settings()
+# submitted. Nor to unlock the folder, which runs nothing.
+if workflow.is_main_process and "--unlock" not in sys.argv:
+    try:
+        write_settings()
+    except InputError as error:
+        refuse(error)
     os.environ[provenance.SUBMITTED] = provenance.code()
 
 
