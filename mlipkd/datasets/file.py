@@ -150,6 +150,11 @@ class DatasetFile:
         """Number of atoms of each configuration."""
         return np.diff(self.offsets)  # (configurations,)
 
+    @property
+    def base_sha256(self) -> str:
+        """Its SHA-256 or, if a teacher's labels were added to it, that of the file without them."""
+        return self.provenance.get("teacher", {}).get("augmented_dataset_sha256", self.sha256)
+
     def read(self, indices: Iterable[int] | None = None) -> Dataset:
         """All configurations, or the given ones in the given order."""
         if indices is None:

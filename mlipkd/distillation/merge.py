@@ -103,7 +103,7 @@ def _manifest(dataset: DatasetFile, members: list[Member], output: Path) -> str:
                 "seed": member.predictions.seed,
                 "model_file": member.predictions.model_file,
                 "model_sha256": member.predictions.model_sha256,
-                "trained_on_sha256": member.predictions.trained_on,
+                "base_dataset_sha256": member.predictions.trained_on,
                 "predictions": str(member.predictions.path),
                 "predictions_sha256": member.predictions.sha256,
                 "deviation": member.deviation,

@@ -74,9 +74,12 @@ class PredictionsFile:
                 record[key] for key in ("model_file", "model_sha256", "dataset", "dataset_sha256")
             )
             member = record["member"]
-            self.family, self.model, self.seed, self.trained_on = (
-                member[key] for key in ("family", "model", "seed", "dataset_sha256")
+            self.family, self.model, self.seed = (
+                member[key] for key in ("family", "model", "seed")
             )
+            # Seeds with a teacher each train on one dataset, with other labels added to it.
+            # Calculators were trained on none, and older models do not state it.
+            self.trained_on = member.get("base_dataset_sha256", member["dataset_sha256"])
             self.quantities = [q for q in LABELS if q in record["quantities"]]
             self.shapes = {quantity: self._file[quantity].shape for quantity in self.quantities}
             self.failed: dict[int, str] = {}

@@ -34,8 +34,9 @@ class Potential:
 
     model: HIPNN
     metadata: dict[str, Any]
-    """``dataset``, ``dataset_sha256``, ``family``, ``model`` (the architecture's name), ``seed``,
-    ``architecture``, ``species``, ``training``, and the keys of ``provenance.record``."""
+    """``dataset``, ``dataset_sha256``, ``base_dataset_sha256`` (before a teacher's labels were
+    added), ``family``, ``model`` (the architecture's name), ``seed``, ``architecture``,
+    ``species``, ``training``, and the keys of ``provenance.record``."""
 
     @property
     def dtype(self) -> torch.dtype:

@@ -377,6 +377,7 @@ class _Training:
         metadata = {
             "dataset": settings.dataset,
             "dataset_sha256": self.file.sha256,
+            "base_dataset_sha256": self.file.base_sha256,
             "family": settings.family,
             "model": settings.architecture.name,
             "seed": settings.seed,

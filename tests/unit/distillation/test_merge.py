@@ -143,6 +143,7 @@ def test_half_of_the_members_is_too_many(
         ({"family": "students"}, "wanted family teachers .* got students"),
         ({"model": "n"}, "wanted model m .* got n"),
         ({"dataset_sha256": "e"}, "wanted trained on d .* got e"),
+        ({"base_dataset_sha256": "e"}, "wanted trained on d .* got e"),
         ({"seed": 0}, "wanted each member once, got seed 0"),
     ],
 )
