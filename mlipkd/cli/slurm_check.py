@@ -36,7 +36,9 @@ def slurm_check(
     echo(f"trial: one job as training would submit it, for at most {wait:g} minutes")
     said = run_trial(profile, wait, lambda state: echo(f"trial: {state}"))
     echo(said)
-    if any(job.gpus for job in asked if job.rule == "train") and not sees_gpus(said):
+    # Members by themselves, and the seeds of each model that train together.
+    training = [job for job in asked if job.rule.partition("_")[0] == "train"]
+    if any(job.gpus for job in training) and not sees_gpus(said):
         raise InputError(
             "wanted a GPU for the job, as for training, and PyTorch saw none: it would train "
             "on the CPU; install a PyTorch for the nodes' driver, or set gpu: 0 in the profile"

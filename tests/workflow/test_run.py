@@ -179,6 +179,26 @@ def test_seeds_that_train_together_are_one_job(workspace):
     assert workspace.planned() == set()
 
 
+def test_a_profile_treats_seeds_together_as_training(workspace):
+    config = workspace.config
+    config["datasets"]["metal"]["families"]["students"]["together"] = True
+    workspace.config = config
+    profile = {
+        "cores": 8,
+        "set-threads": {"train": 3},
+        "set-resources": {"train": {"gpu": 0, "slurm_partition": "slow"}},
+    }
+    (workspace.folder / "profile").mkdir()
+    (workspace.folder / "profile/config.yaml").write_text(yaml.safe_dump(profile))
+    words = "--dry-run", "--profile", "profile", "--executor", "slurm", "--jobs", "9"
+    done = workspace.snakemake(*words)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    job = text[text.index(f"rule train_metal_students_{MODEL}:\n") :]
+    asked = job[: job.index("\n[")]
+    assert "threads: 3" in asked and "gpu=0" in asked and "slurm_partition=slow" in asked
+
+
 def test_a_download_is_fetched_and_then_read(workspace):
     config = workspace.config
     pinned = {"url": "https://example.org/a.h5?x=1&y=2", "sha256": "0" * 64}

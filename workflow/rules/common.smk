@@ -97,6 +97,15 @@ CALCULATORS = {
 FILED = [f"{d}/{f}/{m}/seed{seed}" for d, f, m in POTENTIALS for seed in SEEDS[d, f]]
 #: The models whose seeds train together.
 TOGETHER = [(d, f, m) for d, f, m in TRAINED if campaign.datasets[d].families[f].together]
+# What a profile says of `train` holds for their rules. Snakemake reads it when it makes a rule, so it
+# is said before the first.
+for given in (
+    workflow.resource_settings.overwrite_threads,
+    workflow.resource_settings.overwrite_resources,
+):
+    if "train" in given:
+        for d, f, m in TOGETHER:
+            given.setdefault(f"train_{d}_{f}_{m}", given["train"])
 
 
 def compared(dataset):

@@ -47,8 +47,7 @@ for dataset, family, model in TOGETHER:
             f"logs/{dataset}/{family}/{model}/train.benchmark.tsv"
         conda:
             "../../envs/mlipkd.yaml"
-        # As many as a member by itself: profiles know that rule alone.
-        threads: workflow.resource_settings.overwrite_threads.get("train", 4)
+        threads: 4
         params:
             members=lambda wildcards, input, output: [
                 word
