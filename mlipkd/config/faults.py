@@ -31,7 +31,7 @@ def faults(campaign: "Campaign") -> Iterator[tuple[str, str]]:
             yield from _family_faults(campaign, name, family)
     for name, dataset in campaign.datasets.items():
         below = f"datasets.{name}.evaluations"
-        for where, fault in _recommendation_faults(dataset):
+        for where, fault in _recommendation_faults(campaign, dataset):
             yield f"{below}.recommended{where}", fault
         for where, fault in _rdf_faults(dataset):
             yield f"{below}.rdf{where}", fault
@@ -105,17 +105,40 @@ def _family_faults(campaign: "Campaign", dataset_name: str, name: str) -> list[t
                     "give the same model to both, or split the teachers into families of one model",
                 )
             ]
-    return [
-        (f"{path}.supervision", fault) for fault in _single_teacher_faults(campaign, dataset, name)
-    ]
+    if single := _single_teacher_faults(campaign, dataset, name):
+        return [(f"{path}.supervision", fault) for fault in single]
+    trusts = any(term.trust for term in campaign.recipes[family.recipe].loss)
+    if trusts and family.learns_from and len(dataset.seeds(family.learns_from)) < 2:
+        return [
+            (
+                f"{path}.recipe",
+                f"{family.recipe!r} has trust, and one member of {family.learns_from!r} has no "
+                "spread to go by; let several teach, or choose another recipe",
+            )
+        ]
+    return []
 
 
-def _recommendation_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
+def _recommendation_faults(
+    campaign: "Campaign", dataset: "DatasetSection"
+) -> Iterator[tuple[str, str]]:
     """What keeps a dataset's recommendation from being made: the key below it, and the fault."""
     wanted = dataset.evaluations.recommended
     if wanted is None:
         return
     yield from _teacher_faults(dataset, wanted.teacher)
+    compared = {dataset.families[name].recipe for name in dataset.candidates()}
+    if wanted.teacher in dataset.families:
+        compared.add(dataset.families[wanted.teacher].recipe)
+    for name, recipe in campaign.recipes.items():
+        terms = [(term.quantity, term.labels) for term in recipe.loss]
+        if name in compared and (wanted.by, "reference") not in terms:
+            yield (
+                ".by",
+                f"wanted a reference term of {wanted.by} in all recipes of {wanted.teacher!r} and "
+                f"of families that learn, found none in {name!r}; add one, of weight 0 if it shall "
+                "only be measured, or choose the other label",
+            )
     if not dataset.candidates():
         yield "", "wanted a family that learns from another, found none; add students"
     if dataset.evaluations.cost is None:

@@ -155,7 +155,43 @@ def test_what_single_teachers_cannot_do(content, families, changes, what):
     assert re.search(what, text)
 
 
+@pytest.mark.parametrize("calculator", [True, False])
+def test_trust_needs_a_spread(content, families, calculator):
+    term = {"quantity": "forces", "labels": "teacher", "weight": 1, "trust": {}}
+    content["recipes"]["trusting"] = {"loss": [term], "batch": {"pairs": 100}}
+    families["students"]["recipe"] = "trusting"
+    families["teachers"]["seeds"] = 2
+    assert metal(content)
+    if calculator:
+        families["teachers"] = {"calculator": EMT}
+    else:
+        families["teachers"]["seeds"] = [5]
+    where, text = fault(content)
+    assert where == "datasets.metal.families.students.recipe"
+    assert "one member of 'teachers' has no spread to go by; let several teach" in text
+
+
+def test_a_recommendation_goes_by_a_label_that_all_recipes_have(content, families):
+    content["datasets"]["metal"]["evaluations"] = {
+        "recommended": {"teacher": "teachers"},
+        "cost": {},
+    }
+    forces = {"quantity": "forces", "labels": "reference", "weight": 0}
+    place = "datasets.metal.evaluations.recommended.by"
+    with pytest.raises(ConfigError) as caught:
+        parse_section(Campaign, content, "config.yaml")
+    assert [where for where, _ in caught.value.faults] == [place, place]
+    content["recipes"]["energies"]["loss"].append(forces)
+    where, what = fault(content)
+    assert where == place
+    assert "reference term of forces" in what and "found none in 'distil'; add one" in what
+    content["recipes"]["distil"]["loss"].append(forces)
+    assert metal(content)
+
+
 def test_a_recommendation_needs_a_teacher_candidates_and_costs(content, families):
+    for recipe in content["recipes"].values():
+        recipe["loss"].append({"quantity": "forces", "labels": "reference", "weight": 1})
     evaluations = content["datasets"]["metal"]["evaluations"] = {
         "recommended": {"teacher": "teachers"},
         "cost": {},
