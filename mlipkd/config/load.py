@@ -22,6 +22,30 @@ class ConfigError(InputError):
         self.faults = faults
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's plain values, and no key twice: PyYAML keeps the last and says nothing."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        """A mapping as it stands in the file, before ``<<`` is filled in, which its keys override.
+
+        Raises:
+            MarkedYAMLError: a key stands twice.
+        """
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            name, line = (key.tag, key.value), key.start_mark.line + 1
+            if name in lines:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key.value!r} stands in line {lines[name]} already",
+                    problem_mark=key.start_mark,
+                )
+            lines[name] = line
+        return node
+
+
 def load_campaign(path: Path | str) -> Campaign:
     """Read and check a campaign.
 
@@ -38,7 +62,7 @@ def load_section(section: type[S], path: Path | str) -> S:
         ConfigError: with every fault found, each with its YAML path.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text())
+        content = yaml.load(Path(path).read_text(), Loader=_Loader)
     except OSError as error:
         raise InputError(
             f"{path}: wanted a YAML file ({error.strerror}); check the path"

@@ -85,6 +85,29 @@ def test_not_yaml(lines):
     assert line.startswith("config.yaml: line 2: ")
 
 
+def test_a_key_that_stands_twice(lines):
+    (line,) = lines("recipes:\n  a: {}\n  b: {}\n  a: {}\n")
+    assert line == "config.yaml: line 4: 'a' stands in line 2 already; mend the YAML there"
+
+
+def test_merged_keys_may_be_overridden(content, tmp_path):
+    """In the order, too, in which the mapping that is merged has itself merged another."""
+    text = yaml.safe_dump(content).replace(
+        "recipes:\n",
+        """recipes:
+  first: &first
+    batch: {configurations: 2}
+    loss: [{quantity: energy, labels: reference, weight: 1}]
+  second: {<<: &second {<<: *first, batch: {configurations: 4}}, precision: float64}
+  third: {<<: *second, batch: {configurations: 8}}
+""",
+    )
+    (tmp_path / "config.yaml").write_text(text)
+    recipes = load_campaign(tmp_path / "config.yaml").recipes
+    sizes = [recipes[name].batch.configurations for name in ("first", "second", "third")]
+    assert sizes == [2, 4, 8]
+
+
 def test_python_objects_are_not_made(lines, tmp_path):
     lines(f"recipes: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
     assert not (tmp_path / "made").exists()
