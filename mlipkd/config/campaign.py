@@ -42,7 +42,8 @@ class Family(Section):
     supervision: Literal["ensemble", "single"] = "ensemble"
     """Whether the mean of all its members teaches, or each seed has the teacher of its own seed."""
     model: ModelGrid = ModelGrid()
-    """Architectures; what is left out comes from the dataset's `model`, or from `learns_from`."""
+    """Architectures; keys that are left out come from the dataset's `model`, and those of a family
+    that leaves out all, from the family in `learns_from`."""
     seeds: (
         PositiveInt | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None
     ) = None

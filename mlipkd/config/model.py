@@ -65,7 +65,8 @@ class Architecture(Section):
 class ModelGrid(Section):
     """The architectures of a family: a number, or a list of numbers to span a grid.
 
-    What is left out is taken from the dataset's `model`, or from the family that is learned from.
+    Keys that are left out are taken from the dataset's `model`; a family that leaves out all of
+    them has the architectures of the family that it learns from.
     """
 
     n_interactions: Layers | list[Layers] | None = None
