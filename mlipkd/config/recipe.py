@@ -156,6 +156,15 @@ class Recipe(Section):
             raise ValueError(f"the terms {sorted(repeated)} stand twice; keep one of each")
         return self
 
+    @model_validator(mode="after")
+    def _something_counts_in_the_end(self) -> Self:
+        if not any(term.final_weight for term in self.loss):
+            raise ValueError(
+                "wanted a loss whose final weights are not all 0, as models are selected by it; "
+                "let a term keep some weight"
+            )
+        return self
+
     @property
     def needs_teacher(self) -> bool:
         """Whether a term of the loss asks for a teacher's labels."""

@@ -44,6 +44,13 @@ def test_refuses_a_term_twice():
         Recipe(loss=[term(1), term(2)], batch=Batch(pairs=1))
 
 
+def test_refuses_a_loss_that_ends_at_nothing():
+    terms = [term({1: 1, 5: 0}, "energy"), term(0)]
+    with pytest.raises(ValidationError, match="final weights are not all 0"):
+        Recipe(loss=terms, batch=Batch(pairs=1))
+    assert Recipe(loss=[*terms, term({1: 0, 5: 1}, "stress")], batch=Batch(pairs=1))
+
+
 def test_knows_whether_it_needs_a_teacher():
     reference = term(1, labels="reference")
     assert not Recipe(loss=[reference], batch=Batch(pairs=1)).needs_teacher
