@@ -11,10 +11,12 @@ from mlipkd.sizing.benchmarks import ENDING, rule_of
 State = Literal["done", "running", "failed", "stopped"]
 
 #: Lines of Snakemake's log: of a job that it starts, or that failed; of its log; of all jobs.
-STARTED = re.compile(r"\s*(?:local)?(?:rule|checkpoint) \w+:")
-FAILED = re.compile(r"\s*Error in rule \w+:")
+STARTED = re.compile(r"\s*(?:local)?(?:rule|checkpoint) [\w.-]+:")
+FAILED = re.compile(r"\s*Error in rule [\w.-]+:")
 LOG = re.compile(r"\s+log: ([^\s,]+)")
 STEPS = re.compile(r"(\d+) of (\d+) steps \(.*\) done")
+#: Folders of ``logs/`` that are of no campaign's jobs: what SLURM says, and ``mlipkd slurm-check``.
+OTHERS = ("slurm", "slurm-check")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Job:
 
 
 class Run(NamedTuple):
-    """A run of Snakemake, the last one."""
+    """A run of Snakemake, the last one that started a job."""
 
     alive: bool
     """Whether Snakemake holds the working directory; it does, too, after it was killed."""
@@ -41,19 +43,28 @@ class Run(NamedTuple):
 
 
 def last_run(folder: Path) -> Run | None:
-    """What Snakemake says of its last run in a working directory, if there was any."""
-    logs = sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"))
+    """What Snakemake says of its last run in a working directory, if there was any.
+
+    Runs that were refused, that only removed locks or that tried a cluster say nothing of jobs.
+    """
+    logs = sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"), reverse=True)
     if not logs:
         return None
     alive = any((folder / ".snakemake" / "locks").glob("*"))
+    runs = (_read(log, alive) for log in logs)
+    return next((run for run in runs if run.began), Run(alive, None, {}))
+
+
+def _read(log: Path, alive: bool) -> Run:
     steps, began, failed = None, {}, False
-    for line in logs[-1].read_text(errors="replace").splitlines():
+    for line in log.read_text(errors="replace").splitlines():
         if STARTED.fullmatch(line):
             failed = False
         elif FAILED.fullmatch(line):
             failed = True
         elif found := LOG.match(line):
-            began[found[1]] = failed
+            if _is_of_a_job(Path(found[1])):
+                began[found[1]] = failed
         elif found := STEPS.fullmatch(line):
             steps = int(found[1]), int(found[2])
     return Run(alive, steps, began)
@@ -67,7 +78,8 @@ def jobs(folder: Path, run: Run | None) -> Iterator[Job]:
     lives.
     """
     began = run.began if run else {}
-    written = {str(path.relative_to(folder)) for path in (folder / "logs").rglob("*.log")}
+    found = (path.relative_to(folder) for path in (folder / "logs").rglob("*.log"))
+    written = {str(path) for path in found if _is_of_a_job(path)}
     for name in sorted(written.union(began)):
         log = folder / name
         benchmark, said = log.with_name(log.stem + ENDING), _last_line(log)
@@ -80,6 +92,10 @@ def jobs(folder: Path, run: Run | None) -> Iterator[Job]:
             state = "running" if run and run.alive and name in began else "stopped"
         place = log.relative_to(folder / "logs")
         yield Job(rule_of(place), str(place.with_suffix("")), state, said)
+
+
+def _is_of_a_job(log: Path) -> bool:
+    return log.parts[1] not in OTHERS
 
 
 def _time(path: Path) -> int:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from mlipkd.config.campaign import Campaign
+from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import UNITS
 from mlipkd.results.grid import Grid, measured
 
@@ -56,22 +57,38 @@ def validation(campaign: Campaign, folder: Path) -> Grid:
 
 
 def latest(member: Path) -> dict | None:
-    """The last whole line of a member's history, of one that grows if it is not done yet."""
+    """The last whole line of a member's history, of one that grows if it is not done yet.
+
+    Raises:
+        InputError: it is no line of a history.
+    """
     for name in ("history.jsonl", "history.jsonl.partial"):
         path = member / name
         if path.is_file():
-            whole = [
-                line for line in path.read_text().splitlines(keepends=True) if line[-1] == "\n"
-            ]
-            return json.loads(whole[-1]) if whole else None
+            lines = path.read_text(errors="replace").splitlines(keepends=True)
+            whole = [line for line in lines if line[-1] == "\n"]
+            return _line(path, whole[-1]) if whole else None
     return None
+
+
+def _line(path: Path, text: str) -> dict:
+    """The epoch of a line, and the root mean square errors of each term."""
+    try:
+        line = json.loads(text)
+        errors = {term: float(found["rmse"]) for term, found in line["validation"].items()}
+        return {"epoch": int(line["epoch"]), "validation": errors}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: wanted an epoch and its errors in the last line, got {text.strip()[:60]!r}; "
+            "delete the file and the model beside it, and train again"
+        ) from error
 
 
 def _errors(lines: list[dict]) -> dict[str, list[float]]:
     """Of each quantity with reference labels the errors of all members."""
     found: dict[str, list[float]] = defaultdict(list)
     for line in lines:
-        for term, errors in line["validation"].items():
+        for term, error in line["validation"].items():
             if term.startswith(REFERENCE):
-                found[term.removeprefix(REFERENCE)].append(errors["rmse"])
+                found[term.removeprefix(REFERENCE)].append(error)
     return found

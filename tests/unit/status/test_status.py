@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlipkd.errors import InputError
 from mlipkd.status.jobs import jobs, last_run
 from mlipkd.status.text import status
 from tests.reported import CAMPAIGN, MODEL
@@ -96,6 +97,53 @@ def test_the_last_words_of_jobs_are_shown(folder) -> None:
     assert "metal/c/train: 2/9\n" in text
     assert "metal/errors: nothing" in text
     assert "metal/e/train: error: no file" in text
+
+
+def test_a_run_that_started_nothing_says_nothing_of_jobs(folder) -> None:
+    """Refused, to unlock the folder, or to try a cluster."""
+    before = last_run(folder)
+    later = {
+        "03": "Building DAG of jobs...\nLockException:\n",
+        "04": "Unlocked working directory.\n",
+        "05": "rule train:\n    log: logs/slurm-check/any/any/whereabouts.log\n"
+        "1 of 1 steps (100%) done\n",
+    }
+    for day, text in later.items():
+        (folder / f".snakemake/log/2026-01-{day}.snakemake.log").write_text(text)
+    assert last_run(folder) == before
+
+
+def test_rules_of_one_model_are_told_apart(folder) -> None:
+    """Their names have hyphens and points."""
+    (folder / ".snakemake/log/2026-01-03.snakemake.log").write_text(
+        "Error in rule errors:\n"
+        "rule train_metal_b.1_n1-l0-a1-w4-s2:\n"
+        "    log: logs/metal/b.1/n1-l0-a1-w4-s2/train.log\n"
+        "Error in rule transfer_metal_c_n1-l0:\n"
+        "    log: logs/metal/c/n1-l0/seed0/transfer.log (check log file(s) for error details)\n"
+    )
+    assert last_run(folder).began == {
+        "logs/metal/b.1/n1-l0-a1-w4-s2/train.log": False,
+        "logs/metal/c/n1-l0/seed0/transfer.log": True,
+    }
+
+
+def test_what_slurm_says_is_no_job(folder) -> None:
+    before = states(folder)
+    for place in ("slurm/rule_train/metal_teachers/12", "slurm-check/any/any/whereabouts"):
+        log = folder / "logs" / f"{place}.log"
+        log.parent.mkdir(parents=True)
+        log.touch()
+    assert states(folder) == before
+
+
+@pytest.mark.parametrize("text", ["{}\n", '{"epoch": 1, "validation": 2}\n', "\0\n", "[1]\n"])
+def test_a_damaged_history_is_named(folder, text) -> None:
+    path = folder / "results/metal/controls" / MODEL / "seed0/history.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"seed0/history\.jsonl: wanted an epoch and its errors"):
+        status(folder / "config.yaml", folder)
 
 
 def test_errors_are_those_of_the_last_epoch(folder) -> None:
