@@ -81,7 +81,7 @@ def train(size: Size, members: Sequence[TrainSettings], epochs: int | None = Non
     """Training members together, for all the epochs that they may take if no number is given."""
     settings = members[0]
     recipe, shape = settings.recipe, settings.architecture
-    share = _share_trained(size, settings.split, len(members) if recipe.split != "shared" else 1)
+    share = _share_trained(size, settings.split)
     configurations, atoms = size.configurations * share, size.atoms * share
     pairs = atoms * size.within(shape.hard_max)
     in_batch = recipe.batch.configurations or (recipe.batch.pairs or 1) / max(
@@ -118,12 +118,15 @@ def train(size: Size, members: Sequence[TrainSettings], epochs: int | None = Non
     )
 
 
-def _share_trained(size: Size, split: Split, draws: int) -> float:
-    """The part of a dataset that is trained on or validated with, in all of so many draws."""
+def _share_trained(size: Size, split: Split) -> float:
+    """The part of a dataset that is trained on or validated with.
+
+    It is the same for all seeds together: each may draw anew, but from this part alone.
+    """
     share = 1 - split.test
     if split.train is None:
         return share
-    return min(share, draws * (split.train / size.configurations + split.validation))
+    return min(share, split.train / size.configurations + split.validation)
 
 
 def predict(size: Size, shape: Architecture, hessians: bool = False) -> Work:

@@ -1,10 +1,13 @@
 """What jobs have to do, in proportions that are known without the code."""
 
+import numpy as np
 import pytest
 
 from mlipkd.config.ase_file import AseFile
 from mlipkd.config.dataset import AluminiumEMT, Split
 from mlipkd.config.molecules import Reactions
+from mlipkd.datasets import splits
+from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.sizing import work
 from mlipkd.sizing.counts import multiplications
 from mlipkd.testing import small_shape
@@ -53,6 +56,21 @@ def test_a_limited_training_set(size):
     split = Split(test=0.2, validation=0.1, train=100)
     found = work.train(size, [settings(epochs=1, split=split)])
     assert found.seconds["gathered"] == pytest.approx(20_000 * 64)  # 100 and 100 of 1000
+
+
+def test_seeds_draw_their_splits_from_one_limited_training_set(size):
+    split = Split(test=0.2, validation=0.1, train=100)
+    clusters = np.arange(size.configurations)
+    shared = splits.split(clusters, split)
+    drawn = [splits.per_seed(shared, clusters, split, seed) for seed in range(8)]
+    used = np.isin(drawn, (TRAIN, VALIDATION)).any(axis=0).sum()
+    members = [settings(epochs=1, split=split, seed=seed) for seed in range(8)]
+    members = [
+        own.model_copy(update={"recipe": own.recipe.model_copy(update={"split": "per_seed"})})
+        for own in members
+    ]
+    found = work.train(size, members)
+    assert found.seconds["gathered"] == pytest.approx(used * 100 * 64)
 
 
 def test_inference_is_in_slabs_but_for_comp6(size):
