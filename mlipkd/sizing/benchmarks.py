@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from mlipkd.config.dataset import has_hessians, paths_of
 from mlipkd.config.evaluation import (
     Comp6Evaluation,
     CostEvaluation,
@@ -20,6 +21,7 @@ from mlipkd.config.evaluation import (
 from mlipkd.config.faults import TAKEN
 from mlipkd.config.section import Section
 from mlipkd.config.settings import DatasetSettings, TrainSettings, read_evaluation
+from mlipkd.distillation.predictions import PredictionsFile
 from mlipkd.errors import InputError
 from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.size import Size
@@ -143,7 +145,7 @@ class Job:
 
 def _dataset(job: Job) -> Work:
     source = job.made().source
-    return work.dataset(source, job.bytes(getattr(source, "files", [])))
+    return work.dataset(source, job.bytes(paths_of(source)))
 
 
 def _train(job: Job) -> Work:
@@ -153,9 +155,12 @@ def _train(job: Job) -> Work:
 
 
 def _predict(job: Job) -> Work:
+    size = job.size()
+    with PredictionsFile(_there(job.results / "predictions.h5")) as predictions:
+        hessians = "hessian" in predictions.quantities
     if job.is_of_calculator():
-        return work.calculate(job.size().atoms)
-    return work.predict(job.size(), job.trained()[0].architecture)
+        return work.calculate(size.atoms, hessians * size.atoms / size.configurations)
+    return work.predict(size, job.trained()[0].architecture, hessians)
 
 
 def _merge(job: Job) -> Work:
@@ -163,11 +168,13 @@ def _merge(job: Job) -> Work:
 
 
 def _errors(job: Job) -> Work:
-    size, split = job.size(), job.made().split
+    size, made = job.size(), job.made()
+    hessians = has_hessians(made.source)
     if job.is_of_calculator():
-        return work.calculate(work.tested(size, split))
+        tested = work.tested(size, made.split)
+        return work.calculate(tested, hessians * size.atoms / size.configurations)
     members = job.trained()
-    return work.errors(size, split, members[0].architecture, len(members))
+    return work.errors(size, made.split, members[0].architecture, len(members), hessians)
 
 
 def _comp6(job: Job) -> Work:

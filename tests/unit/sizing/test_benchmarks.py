@@ -1,5 +1,6 @@
 """Benchmarks of a campaign, by the files that it leaves behind."""
 
+import numpy as np
 import pytest
 import yaml
 
@@ -8,9 +9,12 @@ from mlipkd.cli.fit_sizing import fit_sizing
 from mlipkd.config.ase_file import AseFile
 from mlipkd.config.dataset import Split
 from mlipkd.config.evaluation import LiquidEvaluation
+from mlipkd.config.settings import DatasetSettings
+from mlipkd.datasets import file as dataset_file
 from mlipkd.errors import InputError
 from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.benchmarks import read_benchmarks
+from mlipkd.testing import dataset_of, random_molecule
 from tests.unit.sizing.conftest import settings
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
@@ -33,6 +37,23 @@ def campaign(tmp_path, size):
     return folder
 
 
+@pytest.fixture
+def predicted(campaign, tmp_path, write_predictions):
+    """A function that writes what a member predicted of one molecule, with Hessians or without."""
+    generator = np.random.default_rng(0)
+    dataset_file.write(
+        dataset_of([random_molecule(generator, 2)], energy=np.zeros(1)), tmp_path / "one.h5"
+    )
+
+    def write(place: str = MEMBER, hessians: bool = False) -> None:
+        values = {"energy": np.zeros(1)} | ({"hessian": np.zeros((4, 3, 3))} if hessians else {})
+        (campaign / "results" / place).mkdir(parents=True, exist_ok=True)
+        name = f"campaign/results/{place}/predictions.h5"
+        write_predictions(name, tmp_path / "one.h5", values, 0)
+
+    return write
+
+
 def measured(folder, job, lasted=10.0, cpu="8.00", memory="300.00"):
     """Write what Snakemake measured of a job."""
     path = folder / "logs" / f"{job}.benchmark.tsv"
@@ -42,7 +63,8 @@ def measured(folder, job, lasted=10.0, cpu="8.00", memory="300.00"):
     )
 
 
-def test_work_is_what_the_files_say(campaign, size):
+def test_work_is_what_the_files_say(campaign, size, predicted):
+    predicted()
     shape = settings().architecture
     expected = {
         "metal/dataset": work.dataset(AseFile(reader="ase", files=["metal.xyz"]), 1_500_000),
@@ -60,9 +82,29 @@ def test_work_is_what_the_files_say(campaign, size):
         (campaign / "logs" / f"{job}.benchmark.tsv").unlink()
 
 
-def test_calculators_are_told_from_models(campaign, size):
-    place = campaign / "results/metal/emt/calculator/seed0"
-    place.mkdir(parents=True)
+def test_hessians_count(campaign, size, predicted):
+    source = {"reader": "openreact", "files": {"rtp": ["metal.xyz"], "far": ["metal.xyz"]}}
+    made = {"name": "metal", "source": source, "split": {"test": 0.3}}
+    (campaign / "results/metal/settings.yaml").write_text(yaml.safe_dump(made))
+    predicted(hessians=True)
+    predicted("metal/emt/calculator/seed0", hessians=True)
+    shape, each = settings().architecture, size.atoms / size.configurations
+    expected = {
+        "metal/dataset": work.dataset(DatasetSettings(**made).source, 3_000_000),
+        f"{MEMBER}/predict": work.predict(size, shape, hessians=True),
+        "metal/teachers/m/errors": work.errors(size, Split(test=0.3), shape, 1, hessians=True),
+        "metal/emt/calculator/seed0/predict": work.calculate(size.atoms, each),
+        "metal/emt/calculator/errors": work.calculate(0.3 * size.atoms, each),
+    }
+    for job, wanted in expected.items():
+        measured(campaign, job)
+        (found,) = read_benchmarks(campaign)
+        assert found.work == wanted, job
+        (campaign / "logs" / f"{job}.benchmark.tsv").unlink()
+
+
+def test_calculators_are_told_from_models(campaign, size, predicted):
+    predicted("metal/emt/calculator/seed0")
     measured(campaign, "metal/emt/calculator/seed0/predict")
     measured(campaign, "metal/emt/calculator/errors")
     found = [b.work for b in read_benchmarks(campaign)]
