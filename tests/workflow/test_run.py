@@ -136,6 +136,33 @@ esac
     assert line.endswith("envs/mlipkd.yaml will be created.")
 
 
+def test_environments_are_made_of_the_checkout(workspace):
+    """Wherever the campaign runs; with stand-ins for conda and for the environment's Python."""
+    scripts = {
+        "activate": "",
+        "conda": """#!/bin/bash
+case "$*" in
+    "info --json") echo '{"conda_prefix": "$CONDA", "root_prefix": "$CONDA",
+                          "platform": "linux-64"}' ;;
+    --version) echo conda 24.9.2 ;;
+    *create*) prefix=$(grep -oE -- '--prefix [^ ]+' <<< "$*" | cut -d ' ' -f 2 | tr -d '"')
+              mkdir -p "$prefix/conda-meta" && touch "$prefix/conda-meta/history" ;;
+    config*) echo '{"get": {"channel_priority": "strict"}}' ;;
+esac
+""".replace("$CONDA", str(workspace.folder)),
+        "python": f"#!/bin/sh\necho $PWD $* >> {workspace.folder}/installed\n",
+    }
+    for name, text in scripts.items():
+        (workspace.folder / "bin" / name).write_text(text)
+        (workspace.folder / "bin" / name).chmod(0o755)
+    words = "--software-deployment-method", "conda", "--conda-create-envs-only"
+    done = workspace.snakemake("--cores", "1", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    installed = (workspace.folder / "installed").read_text().splitlines()
+    assert len(installed) == 2
+    assert all(line.startswith(f"{ROOT} -m pip install --constraint envs/") for line in installed)
+
+
 def test_several_members_can_share_a_job(workspace):
     """The block that the SLURM profile offers as a comment."""
     text = (ROOT / "workflow/profiles/slurm/config.yaml").read_text()

@@ -23,6 +23,8 @@ from mlipkd.results.report.sections import TITLES
 
 NAME = NAME_PATTERN.strip("^$")
 
+#: For the script that installs mlipkd into environments, which runs in the campaign's folder.
+os.environ.update(MLIPKD_CHECKOUT=str(workflow.basedir))
 
 #: The campaign's file, of --configfile or config.yaml.
 CAMPAIGN = str((workflow.overwrite_configfiles or ["config.yaml"])[0])
