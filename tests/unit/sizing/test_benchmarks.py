@@ -157,7 +157,8 @@ def test_what_is_missing_is_named(campaign):
         read_benchmarks(campaign)
 
 
-def test_kinds_that_the_workflow_needs_are_missed(campaign, tmp_path):
+def test_kinds_that_the_workflow_needs_are_missed(campaign, tmp_path, predicted):
+    predicted()
     measured(campaign, f"{MEMBER}/predict")
     with pytest.raises(InputError, match="wanted benchmarks of"):
         fit_sizing([campaign], tmp_path / "sizing.yaml")
