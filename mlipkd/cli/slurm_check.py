@@ -9,13 +9,14 @@ from typer import Option, echo
 def slurm_check(
     profile: Annotated[Path, Option(help="Folder of the Snakemake profile.")] = Path("slurm"),
     configfile: Annotated[Path, Option(help="The campaign to run.")] = Path("config.yaml"),
+    directory: Annotated[Path, Option(help="Where Snakemake is to run it.")] = Path("."),
     wait: Annotated[float, Option(help="Minutes for the trial, the queue included.")] = 30,
 ) -> None:
     """Say what a cluster offers and which lines of the profile to change; then try one small job.
 
     Run it on a login node, at the top of the checkout, before snakemake --profile slurm.
 
-    Example: mlipkd slurm-check --configfile mine.yaml
+    Example: mlipkd slurm-check --configfile mine.yaml --directory runs/mine
     """
     from mlipkd.cluster.advice import advise
     from mlipkd.cluster.asked import read_asked, read_profile
@@ -28,7 +29,7 @@ def slurm_check(
     file = profile / "config.yaml"
     offers = read_offers()
     echo(describe(offers) + "\n")
-    asked = read_asked(profile, configfile)
+    asked = read_asked(profile, configfile, directory)
     advice = advise(offers, asked, read_profile(profile))
     echo(tell(advice, file) + "\n")
     if any(one.change for one in advice):

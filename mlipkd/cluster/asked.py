@@ -59,7 +59,7 @@ def read_profile(folder: Path) -> dict:
     return profile
 
 
-def read_asked(folder: Path, campaign: Path) -> list[Asked]:
+def read_asked(folder: Path, campaign: Path, directory: Path = Path(".")) -> list[Asked]:
     """What each rule of a campaign asks for with a profile; nothing is submitted.
 
     Rules that Snakemake runs where it is are among them: they ask for little.
@@ -67,6 +67,7 @@ def read_asked(folder: Path, campaign: Path) -> list[Asked]:
     Args:
         folder: the profile's.
         campaign: its file.
+        directory: where it runs; as any dry run does, this writes the jobs' settings there.
 
     Raises:
         InputError: Snakemake finds fault with the profile or the campaign.
@@ -75,7 +76,8 @@ def read_asked(folder: Path, campaign: Path) -> list[Asked]:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", "--profile", str(folder)),
-            *("--configfile", str(campaign), "--dry-run", "--forceall"),
+            *("--configfile", str(campaign), "--directory", str(directory)),
+            *("--dry-run", "--forceall"),
             *("--attempt", str(attempts), "--cores", CORES),
         ],
         capture_output=True,

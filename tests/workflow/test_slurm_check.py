@@ -78,6 +78,17 @@ def test_what_to_change(checkout):
     assert not os.path.exists("logs/slurm-check")
 
 
+def test_a_campaign_of_another_folder(checkout):
+    """Its paths count from there, and what a dry run writes is written there."""
+    os.mkdir("runs")
+    for file in ("water.xyz", "small.h5"):
+        os.rename(file, f"runs/{file}")
+    done = check("--directory", "runs")
+    assert "slurm/config.yaml: change" in done.stdout, done.stderr
+    assert os.path.exists("runs/results/water/settings.yaml")
+    assert not os.path.exists("results")
+
+
 def test_a_campaign_that_cannot_be_planned(checkout):
     os.remove("water.xyz")
     done = check()
