@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mlipkd.config.dataset import Pooled
+from mlipkd.config.dataset import AnySource, Pooled, Split, paths_of
 
 if TYPE_CHECKING:
-    from mlipkd.config.campaign import Campaign
+    from mlipkd.config.campaign import Campaign, DatasetSection
 
 
 def lineage(
@@ -98,3 +98,37 @@ def _transfer_faults(
     if family not in trained:
         known = ", ".join(trained)
         yield "family", f"wanted one of the families trained there, {known}, got {family!r}"
+    elif _may_have_seen(campaign, origin, dataset):
+        yield (
+            "dataset",
+            f"wanted data to train on that {dataset!r} does not test on, but {origin!r} has the "
+            "same and divides them otherwise; give both one source and, in split, the same test, "
+            "by, held_out and seed",
+        )
+
+
+def _may_have_seen(campaign: "Campaign", origin: str, dataset: str) -> bool:
+    """Whether what one dataset trains on may be among what another tests on."""
+    return any(
+        _overlap(there.source, here.source)
+        and (there.source, _tested(there.split)) != (here.source, _tested(here.split))
+        for there in _parts(campaign, origin)
+        for here in _parts(campaign, dataset)
+    )
+
+
+def _parts(campaign: "Campaign", dataset: str) -> list["DatasetSection"]:
+    """The datasets that are pooled in one, each in its own splits, or that one."""
+    source = campaign.datasets[dataset].source
+    names = source.datasets if isinstance(source, Pooled) else [dataset]
+    return [campaign.datasets[name] for name in names if name in campaign.datasets]
+
+
+def _overlap(one: AnySource, other: AnySource) -> bool:
+    """Whether two sources read a file both, or compute the same configurations."""
+    return one == other or not set(paths_of(one)).isdisjoint(paths_of(other))
+
+
+def _tested(split: Split) -> dict:
+    """All of a split that decides on what is tested on."""
+    return split.model_dump(include={"test", "by", "held_out", "seed"})

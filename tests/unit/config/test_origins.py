@@ -60,3 +60,36 @@ def test_a_family_of_another_dataset_whose_model_is_incomplete(content, families
         "datasets.other.families.teachers.model",
         "datasets.other.families.students.model",
     }
+
+
+def test_nobody_is_tested_on_what_it_was_trained_on(content, families):
+    """Two datasets may have the same configurations if they divide them the same way."""
+    metal, other = content["datasets"]["metal"], content["datasets"]["other"]
+    place = "datasets.metal.families.guests.transferred_from.dataset"
+    assert parse_section(Campaign, content, "config.yaml")
+    other["split"] = {"validation": 0.2, "train": 10}
+    assert parse_section(Campaign, content, "config.yaml")
+    other["split"] = {"seed": 1}
+    assert "wanted data to train on that 'metal' does not test on" in faults(content)[place]
+    other["source"] = {"reader": "aluminium-emt", "seed": 1}
+    assert parse_section(Campaign, content, "config.yaml")
+
+    xyz = {"reader": "ase", "files": ["a.xyz", "b.xyz"]}
+    metal["source"], other["source"] = xyz, xyz | {"files": ["b.xyz", "c.xyz"]}
+    assert place in faults(content)
+    other["source"] = xyz | {"files": ["c.xyz"]}
+    assert parse_section(Campaign, content, "config.yaml")
+
+
+def test_a_pool_keeps_the_splits_of_its_datasets(content, families):
+    datasets = content["datasets"]
+    datasets["other"]["split"] = {"seed": 1}
+    pool = {"reader": "pooled", "datasets": ["other", "third"]}
+    datasets["third"] = copy.deepcopy(datasets["other"])
+    datasets["third"]["source"]["seed"] = 1
+    datasets["pool"] = {**copy.deepcopy(datasets["other"]), "source": pool}
+    del datasets["pool"]["split"]
+    families[0]["guests"]["transferred_from"]["dataset"] = "pool"
+    assert list(faults(content)) == ["datasets.metal.families.guests.transferred_from.dataset"]
+    datasets["metal"]["split"] = {"seed": 1}
+    assert parse_section(Campaign, content, "config.yaml")
