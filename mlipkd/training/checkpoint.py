@@ -38,6 +38,8 @@ class Progress:
     seconds: float = 0.0
     stopped: str | None = None
     """Why it is over; none while it goes on."""
+    history: list[str] = field(default_factory=list)
+    """The line of each epoch, JSON."""
 
 
 @dataclass

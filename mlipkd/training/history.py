@@ -1,14 +1,14 @@
 """The history of a training: one JSON line an epoch.
 
-While training runs the lines grow in ``<history>.partial``; in the end they become the artefact. On
-resuming, lines later than the checkpoint are dropped, because those epochs are gone through again.
-Like the last checkpoint, the partial file stays.
+The lines are part of the checkpoint, so that they are of the training that goes on from it. While
+it runs they stand in ``<history>.partial``, too, for who wants to look: that file is written anew
+when training starts, and not read here. Like the last checkpoint, it stays.
 """
 
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlipkd import artefacts
@@ -16,30 +16,33 @@ from mlipkd.errors import InputError
 
 
 class History:
-    """The lines of one training."""
+    """The files that hold the lines of one training."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.partial = path.with_name(path.name + ".partial")
 
-    def start(self, epoch: int) -> None:
-        """Begin after ``epoch``, with the lines up to it kept."""
-        lines = self.partial.read_text().splitlines() if self.partial.exists() else []
-        # Renamed when whole: who is killed here has the lines of earlier epochs the next time.
-        cut_back = self.partial.with_name(self.partial.name + ".tmp")
+    def start(self, lines: Sequence[str]) -> None:
+        """Show the lines so far."""
+        # Renamed when whole: who looks meanwhile sees the lines of before or those of now.
+        whole = self.partial.with_name(self.partial.name + ".tmp")
         with _on_disk(self.path):
             self.partial.parent.mkdir(parents=True, exist_ok=True)
-            cut_back.write_text("".join(line + "\n" for line in lines[:epoch]))
-            os.replace(cut_back, self.partial)
+            whole.write_text(_text(lines))
+            os.replace(whole, self.partial)
 
-    def add(self, **values: object) -> None:
-        """Add the line of one epoch."""
+    def add(self, line: str) -> None:
+        """Show the line of one epoch more."""
         with _on_disk(self.path), open(self.partial, "a") as file:
-            file.write(json.dumps(values) + "\n")
+            file.write(_text([line]))
 
-    def finish(self) -> None:
+    def finish(self, lines: Sequence[str]) -> None:
         """Make the lines the artefact."""
-        artefacts.write_text(self.path, self.partial.read_text())
+        artefacts.write_text(self.path, _text(lines))
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(line + "\n" for line in lines)
 
 
 @contextlib.contextmanager

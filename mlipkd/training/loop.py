@@ -15,6 +15,7 @@ add up to those of the whole.
 """
 
 import hashlib
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -166,7 +167,7 @@ class _Training:
                 file=sys.stderr,
             )
         for history, member in zip(self.histories, self.state.progress, strict=True):
-            history.start(member.epoch)
+            history.start(member.history)
         sizes = {name: int(theirs.any(0).sum()) for name, theirs in self.theirs.items()}
         print(
             f"{sizes['training']} configurations to train on, {sizes['validation']} to validate "
@@ -235,14 +236,16 @@ class _Training:
                 state.best_loss, state.best_epoch, state.best_validation = found, epoch, errors
                 weights = self.members.weights[number]
                 self.state.best[number] = {k: v.detach().clone() for k, v in weights.items()}
-            self.histories[number].add(
-                epoch=epoch,
-                learning_rate=state.learning_rate,
-                validation_loss=found,
-                training=_of_member(trained, place),
-                validation=errors,
-                seconds=round(state.seconds, 3),
-            )
+            line = {
+                "epoch": epoch,
+                "learning_rate": state.learning_rate,
+                "validation_loss": found,
+                "training": _of_member(trained, place),
+                "validation": errors,
+                "seconds": round(state.seconds, 3),
+            }
+            state.history.append(json.dumps(line))
+            self.histories[number].add(state.history[-1])
             if epoch - max(state.best_epoch, state.halved_epoch) >= (
                 self.recipe.optimiser.halve_after
             ):
@@ -402,8 +405,8 @@ class _Training:
 
     def finish(self) -> None:
         """What remains to be done when the models are written."""
-        for history in self.histories:
-            history.finish()
+        for history, member in zip(self.histories, self.state.progress, strict=True):
+            history.finish(member.history)
         self.checkpoint.finish()
 
 

@@ -77,3 +77,36 @@ def test_other_code_begins_anew(settings, tiny_dataset, tmp_path, capfd, monkeyp
     said = capfd.readouterr().err
     assert "of other settings, data or code: training begins anew" in said
     assert "resuming" not in said
+
+
+@pytest.mark.parametrize("harm", ["another", "lost", "cut"])
+def test_the_history_is_of_the_training_that_goes_on(settings, tiny_dataset, tmp_path, harm):
+    """Though another training has begun in its place, or the lines that grow are lost."""
+    (whole,), (job,) = jobs(settings, tmp_path / "whole", [0]), jobs(settings, tmp_path, [0])
+    train([whole], tiny_dataset)
+    with pytest.raises(TryAgainError):
+        train([job], tiny_dataset, stop=after(9))  # in the third epoch
+    partial = job.history.with_name(job.history.name + ".partial")
+    if harm == "another":
+        recipe = job.settings.recipe.model_dump()
+        recipe["optimiser"]["learning_rate"] = 0.5
+        other = Job(settings(recipe=recipe), job.output, job.history)
+        with pytest.raises(KeyboardInterrupt):
+            train([other], tiny_dataset, stop=interrupted(after(7)))
+    elif harm == "lost":
+        partial.unlink()
+    else:
+        partial.write_text(partial.read_text()[:20])
+    train([job], tiny_dataset)
+    assert weights_and_history(job)[1] == weights_and_history(whole)[1]
+    assert partial.read_text() == job.history.read_text()
+
+
+def interrupted(stop):
+    """Interrupts training by Ctrl-C, which leaves no checkpoint, where it would be stopped."""
+
+    def ask():
+        if stop():
+            raise KeyboardInterrupt
+
+    return ask
