@@ -20,6 +20,7 @@ from ase import Atoms
 from vesin import NeighborList
 
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch, elements_of
 from mlipkd.hipnn.kernels import verlet
 
@@ -98,8 +99,9 @@ class VerletList(PairList):
         """Let it be the list of this structure.
 
         Raises:
-            InputError: an element that the model does not know.
+            InputError: coordinates that are not finite, or an element that the model does not know.
         """
+        _refuse_not_finite(atoms)
         positions = self._followed(atoms)
         if positions is None:
             # Within the cell, or the table of images grows as atoms diffuse.
@@ -187,6 +189,19 @@ class VerletList(PairList):
         self._inverse = np.linalg.pinv(self._lattice)
         self.made_of = atoms
         self.times_made += 1
+
+
+def _refuse_not_finite(atoms: Atoms) -> None:
+    """No distance to an atom that is nowhere is within a cut-off: it would be left out silently."""
+    finite = np.isfinite(atoms.positions)  # (atoms, 3)
+    if not finite.all():
+        atom = np.flatnonzero(~finite.all(1))[0]
+        x, y, z = atoms.positions[atom]
+        raise InputError(
+            f"{atoms.get_chemical_formula()}: wanted finite coordinates, got ({x:g}, {y:g}, {z:g}) "
+            f"Å for atom {atom}; go back to a sound structure, and take a shorter time step if "
+            "it comes from dynamics"
+        )
 
 
 def one_configuration(atoms: Atoms) -> Dataset:

@@ -30,7 +30,7 @@ class VerletBatch(PairList):
         """Let it be the list of these structures.
 
         Raises:
-            InputError: an element that the model does not know.
+            InputError: coordinates that are not finite, or an element that the model does not know.
         """
         options = (self.species, self.cutoff, self.skin, self.dtype, self.device)
         while len(self.lists) < len(structures):

@@ -9,9 +9,11 @@ from ase.units import fs
 
 from mlipkd.config.model import Architecture
 from mlipkd.deploy.ase import MLIPKD
+from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.testing import CPU_ENGINES
 
 
 @pytest.fixture
@@ -112,3 +114,21 @@ def test_a_list_holds_as_far_as_its_skin(model_file, crystal, scale, times) -> N
     assert calculator.neighbours.times_made == times
     crystal.calc = MLIPKD(model_file, skin=0.0)
     assert found == pytest.approx(crystal.get_potential_energy(), abs=1e-10)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+def test_an_atom_that_is_nowhere_is_refused(
+    model_file, crystal, engine, value, monkeypatch
+) -> None:
+    """By a new list and by one that is kept."""
+    monkeypatch.setenv("MLIPKD_ENGINE", engine)
+    broken = crystal.copy()
+    broken.positions[3, 1] = value
+    for atoms in (crystal, broken):
+        atoms.calc = MLIPKD(model_file, skin=0.5)
+    crystal.get_potential_energy()
+    crystal.positions[3, 1] = value
+    for atoms in (crystal, broken):
+        with pytest.raises(InputError, match=f"{value} *.* Å for atom 3"):
+            atoms.get_potential_energy()

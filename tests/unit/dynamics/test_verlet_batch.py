@@ -8,6 +8,7 @@ from mlipkd.dynamics import evaluation
 from mlipkd.dynamics.evaluation import evaluate
 from mlipkd.dynamics.verlet import VerletList
 from mlipkd.dynamics.verlet_batch import VerletBatch
+from mlipkd.errors import InputError
 from mlipkd.hipnn.kernels import verlet
 from tests.unit.dynamics.systems import SPECIES, alloy, model_of
 
@@ -73,3 +74,11 @@ def test_atoms_far_away_do_not_cost_memory() -> None:
     own = VerletList(SPECIES, 5.0, 0.5, torch.float64)
     own.update(atoms)
     assert len(own.rows.shifts) <= 5**3
+
+
+def test_an_atom_that_is_nowhere_is_refused(structures) -> None:
+    batch = VerletBatch(SPECIES, 5.0, 0.5, torch.float64)
+    batch.update(structures)
+    structures[1].positions[2] = np.nan
+    with pytest.raises(InputError, match=r"\(nan, nan, nan\) Å for atom 2"):
+        batch.update(structures)
