@@ -36,7 +36,7 @@ class TrustIn:
         """
         assert term.trust is not None
         self.settings: Trust = term.trust
-        self.quantity = quantity
+        self.quantity, self.per_atom = quantity, term.quantity == "energy_per_atom"
         if quantity not in file.labels.get(SPREAD, []):
             raise InputError(
                 f"{file.path}: wanted the spread of a teacher's {quantity} to weigh them by, got "
@@ -59,6 +59,8 @@ class TrustIn:
     def _spread(self, dataset: Dataset) -> np.ndarray:
         """s of each row of the label: (atoms,) or (configurations,)."""
         spread = dataset.labels[SPREAD][self.quantity]  # (rows, …)
+        if self.per_atom:
+            spread = spread / dataset.sizes
         squared = np.square(spread).reshape(len(spread), -1).mean(axis=1)  # (rows,)
         if self.settings.per == "configuration":
             rows = row_offsets(self.quantity, dataset.offsets)  # (configurations + 1,)

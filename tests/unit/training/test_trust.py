@@ -11,7 +11,7 @@ from mlipkd.config.recipe import LossTerm, Trust
 from mlipkd.datasets.dataset import TEST, TRAIN
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.errors import InputError
-from mlipkd.testing import dataset_of
+from mlipkd.testing import dataset_of, random_molecule
 from mlipkd.training.data import TrainingData
 from mlipkd.training.loss import Errors, Residuals
 from mlipkd.training.trust import TrustIn
@@ -54,6 +54,20 @@ def test_configurations_may_share_their_trust(augmented) -> None:
     median = (np.sqrt(5) + 2) / 2
     weights = own.weights(augmented.read())
     np.testing.assert_allclose(weights, 1 / (1 + (spread / (2 * median)) ** 2))
+
+
+def test_energies_per_atom_are_trusted_by_their_spread_per_atom(tmp_path) -> None:
+    """Members that differ by as much per atom, in systems of all sizes: all count the same."""
+    generator, sizes = np.random.default_rng(0), [2, 4, 8, 16, 32]
+    plain = dataset_of([random_molecule(generator, n, (1, 6)) for n in sizes], energy=np.zeros(5))
+    given = {"teacher": np.zeros(5), "teacher_spread": 0.01 * np.array(sizes)}
+    labels = plain.labels | {whose: {"energy": values} for whose, values in given.items()}
+    write(replace(plain, labels=labels), tmp_path / "sizes.h5")
+    with DatasetFile(tmp_path / "sizes.h5") as file:
+        weights = TrustIn(file, term("energy_per_atom"), "energy").weights(file.read())
+        np.testing.assert_allclose(weights, 0.5)
+        weights = TrustIn(file, term("energy"), "energy").weights(file.read())
+        np.testing.assert_allclose(weights, 1 / (1 + (np.array(sizes) / 8) ** 2))
 
 
 def test_what_labels_count_goes_with_them(augmented) -> None:
