@@ -1,16 +1,21 @@
 """Builds the CPU kernels where there is a C++ compiler; everything else is in pyproject.toml.
 
 They are built for several generations of processors, and the best build that runs is chosen when it
-is loaded. Where none can be built the installation goes on without, and plain PyTorch serves.
+is loaded. Where none can be built the installation goes on without, and plain PyTorch serves. Each
+holds the digest of its sources, so that one of others is neither kept here nor called.
 """
 
 import copy
 import os
 import platform
+import runpy
 from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+
+DIGEST = runpy.run_path("mlipkd/hipnn/kernels/sources.py")["digest"]()
 
 
 class BuildKernels(build_ext):
@@ -23,6 +28,10 @@ class BuildKernels(build_ext):
         """Build one generation."""
         own = copy.copy(self)
         own.build_temp = os.path.join(self.build_temp, ext.name)
+        there = Path(self.get_ext_fullpath(ext.name))
+        # Its date alone does not tell: it may have been copied from elsewhere.
+        if there.exists() and DIGEST.encode() not in there.read_bytes():
+            own.force = True
         super(BuildKernels, own).build_extension(ext)
 
 
@@ -45,6 +54,7 @@ setup(
             f"mlipkd.hipnn.kernels.cpu_{name}",
             sources=sorted(glob("mlipkd/hipnn/kernels/*.cpp")),
             depends=glob("mlipkd/hipnn/kernels/*.h"),
+            define_macros=[("SOURCES", f'"{DIGEST}"')],
             extra_compile_args=[
                 *("-std=c++17", "-O3", "-fopenmp", "-Wno-psabi"),
                 *("-fno-math-errno", "-fno-trapping-math"),

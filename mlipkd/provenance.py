@@ -18,6 +18,8 @@ from mlipkd.errors import InputError
 
 #: The environment variable that holds ``code()`` as it was when the campaign was started.
 SUBMITTED = "MLIPKD_CODE"
+#: Suffixes of files with code in them: Python's, and what kernels are compiled from.
+SOURCES = (".py", ".cpp", ".h")
 
 
 @functools.cache
@@ -37,11 +39,11 @@ def commit() -> str:
 
 @functools.cache
 def code() -> str:
-    """SHA-256 of the modules of this package and of PyTorch's version, hexadecimal."""
+    """SHA-256 of this package's modules and kernels and of PyTorch's version, hexadecimal."""
     root = Path(__file__).parent
     digest = hashlib.sha256(metadata.version("torch").encode())
-    for module in sorted(root.rglob("*.py")):
-        digest.update(str(module.relative_to(root)).encode() + b"\0" + module.read_bytes())
+    for source in sorted(path for path in root.rglob("*") if path.suffix in SOURCES):
+        digest.update(str(source.relative_to(root)).encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
 
 

@@ -1,0 +1,18 @@
+"""Code: what a checkpoint and a campaign's jobs are told apart by."""
+
+import pytest
+
+from mlipkd import provenance
+
+
+@pytest.mark.parametrize("name", ["loop.py", "pairs.h", "messages.cpp"])
+def test_code_is_of_modules_and_kernels(tmp_path, monkeypatch, name) -> None:
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    code = provenance.code.__wrapped__
+    (tmp_path / "kernels").mkdir()
+    found = [code()]
+    for text in ("one", "two"):
+        (tmp_path / "kernels" / name).write_text(text)
+        found.append(code())
+    (tmp_path / "kernels" / f"{name}.so").write_text("a build of it")
+    assert len(set(found)) == 3 and code() == found[-1]
