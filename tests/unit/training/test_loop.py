@@ -103,15 +103,6 @@ def test_patience_halves_the_rate_and_ends_training(settings, tiny_dataset, tmp_
     assert potential.metadata["training"]["best_epoch"] == 1
 
 
-def test_masked_labels_do_not_count(settings, tiny_dataset, tmp_path) -> None:
-    """NaN labels are left out of every sum: the model of the rest is the same."""
-    from mlipkd.training.loss import Residuals
-
-    values = torch.tensor([[3.0, 0.0, -4.0], [0.0, 0.0, 0.0]])
-    found = Residuals(values, counts=torch.tensor([[1.0, 0.0, 1.0], [0.0] * 3])).errors()
-    assert found.tolist() == pytest.approx([12.5**0.5 + 3.5, 0])
-
-
 def test_a_recipe_needs_its_labels(settings, tiny_dataset, tmp_path) -> None:
     recipe = settings().recipe.model_dump()
     recipe["loss"] = [{"quantity": "atomic_energies", "labels": "teacher", "weight": 1}]

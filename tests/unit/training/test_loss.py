@@ -1,0 +1,67 @@
+"""The loss of a mini-batch: w_R beside the terms, and labels that are missing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mlipkd.datasets import file as dataset_file
+from mlipkd.datasets.dataset import chosen_rows
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.testing import random_model
+from mlipkd.training.data import Part, TrainingData
+from mlipkd.training.loss import Residuals, loss
+from mlipkd.training.parts import derive
+
+#: E_iⁿ of two members and three atoms, and R_i.
+ORDERS = torch.tensor(
+    [
+        [[3.0, 4.0, 4.0], [1.0, 0.0, 2.0], [2.0, -2.0, 0.0]],
+        [[1.0, 2.0, 1.0], [4.0, -3.0, 4.0], [1.0, 1.0, 1.0]],
+    ]
+)
+R = torch.tensor([[16 / 25 + 1 / 2, 0 + 1, 1 / 2 + 0], [4 / 5 + 1 / 5, 9 / 25 + 16 / 25, 1.0]])
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("own", [False, True])
+def test_hierarchicality_adds_its_mean_over_the_atoms(labelled, own) -> None:
+    theirs = torch.tensor([[True, False, True], [False, True, True]]) if own else None
+    means = torch.stack([R[0, [0, 2]].mean(), R[1, 1:].mean()]) if own else R.mean(1)
+    terms, added = [], torch.zeros(2)
+    if labelled:
+        values = torch.tensor([[3.0, -4.0], [1.0, 1.0]])
+        terms = [(2.0, Residuals(values, torch.ones(1, 2)))]
+        added = 2 * torch.tensor([12.5**0.5 + 3.5, 2.0])
+    found = loss(0.3, terms, ORDERS, theirs)
+    torch.testing.assert_close(found, 0.3 * means + added)
+
+
+def test_errors_are_means_over_the_labels_that_count() -> None:
+    values = torch.tensor([[3.0, 0.0, -4.0], [0.0, 0.0, 0.0]])
+    found = Residuals(values, counts=torch.tensor([[1.0, 0.0, 1.0], [0.0] * 3])).errors()
+    assert found.tolist() == pytest.approx([12.5**0.5 + 3.5, 0])
+
+
+def test_missing_labels_do_not_count(settings, tiny_dataset, tmp_path) -> None:
+    """A mini-batch with a configuration that nobody has labelled has the residuals, and the
+    derivatives by the weights, of one without it."""
+    dataset = dataset_file.read(tiny_dataset)
+    labels = {key: values.copy() for key, values in dataset.labels["reference"].items()}
+    labels["energy"][3] = labels["forces"][chosen_rows(dataset.offsets, np.array([3]))] = np.nan
+    dataset_file.write(replace(dataset, labels={"reference": labels}), tmp_path / "masked.h5")
+    terms, shape = settings().recipe.loss, settings().architecture
+    model, found = random_model(shape, (1, 6), 0), []
+    with DatasetFile(tmp_path / "masked.h5") as file:
+        for some in ([0, 1, 3, 5], [0, 1, 5]):
+            data = TrainingData(file, np.array(some), terms, shape.hard_max, torch.float64)
+            (mini_batch,) = data.batches(4)
+            ((batch, own, _),) = mini_batch.parts()
+            found.append(derive(model, [Part(batch, own, None)], terms, [1.0, 5.0], 0.0))
+    (derivatives, residuals), (wanted, of_the_rest) = found
+    for one, other in zip(residuals, of_the_rest, strict=True):
+        torch.testing.assert_close(one.errors(), other.errors(), rtol=1e-12, atol=0)
+    for one, other in zip(derivatives, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    assert any(one.abs().max() > 1e-3 for one in wanted)
