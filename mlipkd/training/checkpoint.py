@@ -9,6 +9,7 @@ failed, right or wrong; the next run then makes it again in seconds.
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -117,8 +118,12 @@ class Checkpoint:
             return
         for file in kept:
             file.unlink(missing_ok=True)
-        for file, second_name in zip(files, kept, strict=True):
-            os.link(file, second_name)
+        try:
+            for file, second_name in zip(files, kept, strict=True):
+                os.link(file, second_name)
+        except OSError:  # a file system without second names: exFAT, SMB
+            with artefacts.writing(self.previous) as temporary:
+                shutil.copyfile(self.path, temporary)
 
     def load(self, state: State, adam: torch.optim.Adam) -> bool:
         """Set state and optimiser to the newest sound checkpoint of this training, if any.

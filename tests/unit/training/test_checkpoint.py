@@ -1,6 +1,8 @@
 """Stopping between mini-batches, and going on from what was kept."""
 
+import errno
 import json
+import os
 
 import pytest
 import torch
@@ -100,6 +102,28 @@ def test_the_history_is_of_the_training_that_goes_on(settings, tiny_dataset, tmp
     train([job], tiny_dataset)
     assert weights_and_history(job)[1] == weights_and_history(whole)[1]
     assert partial.read_text() == job.history.read_text()
+
+
+def test_without_hard_links_the_checkpoint_before_is_a_copy(
+    settings, tiny_dataset, tmp_path, monkeypatch, capfd
+):
+    """And does what it is for where the last one is damaged."""
+
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (whole,), (job,) = jobs(settings, tmp_path / "whole", [0]), jobs(settings, tmp_path, [0])
+    train([whole], tiny_dataset, checkpoint_every=0)
+    with pytest.raises(TryAgainError):
+        train([job], tiny_dataset, checkpoint_every=0, stop=after(9))
+    last = job.output.with_name(job.output.name + ".checkpoint")
+    last.write_bytes(last.read_bytes()[:-1])
+    train([job], tiny_dataset)
+    assert "resuming after epoch 1 and 4 mini-batches" in capfd.readouterr().err
+    (wanted, lines), (found, others) = weights_and_history(whole), weights_and_history(job)
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    assert lines == others
 
 
 def interrupted(stop):
