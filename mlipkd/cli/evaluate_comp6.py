@@ -5,13 +5,15 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from mlipkd.cli.options import Device, Threads
+
 
 def evaluate_comp6(
     models: Annotated[list[Path], Argument(help="Model files, or settings of calculators.")],
     settings: Annotated[Path, Option(help="Settings with the section comp6, YAML.")],
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
-    threads: Annotated[int, Option(help="CPU threads.")] = 1,
-    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    threads: Threads = 1,
+    device: Device = "auto",
 ) -> None:
     """Errors of energies, conformer energies and forces on COMP6, of members and of their mean.
 

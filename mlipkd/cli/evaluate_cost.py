@@ -5,14 +5,16 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from mlipkd.cli.options import Device, Threads
+
 
 def evaluate_cost(
     models: Annotated[list[Path], Argument(help="Model files, one for each family and model.")],
     settings: Annotated[Path, Option(help="Settings with the section cost, YAML.")],
     dataset: Annotated[Path, Option(help="Dataset whose test split gives the system to run.")],
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
-    threads: Annotated[int, Option(help="CPU threads.")] = 1,
-    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    threads: Threads = 1,
+    device: Device = "auto",
 ) -> None:
     """Weights, time per step of molecular dynamics and memory per atom, models taking turns; with
     growth in the settings, at several sizes of the system, too.

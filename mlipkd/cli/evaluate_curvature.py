@@ -5,14 +5,16 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from mlipkd.cli.options import Device, Threads
+
 
 def evaluate_curvature(
     models: Annotated[list[Path], Argument(help="Model files, or settings of calculators.")],
     settings: Annotated[Path, Option(help="Settings with the section curvature, YAML.")],
     dataset: Annotated[Path, Option(help="Their dataset, with reference Hessians.")],
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
-    threads: Annotated[int, Option(help="CPU threads.")] = 1,
-    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    threads: Threads = 1,
+    device: Device = "auto",
 ) -> None:
     """Harmonic frequencies at stationary points, and errors on each kind of configurations.
 

@@ -5,13 +5,15 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from mlipkd.cli.options import Device, Threads
+
 
 def evaluate_errors(
     models: Annotated[list[Path], Argument(help="Model files, or settings of calculators.")],
     dataset: Annotated[Path, Option(help="Dataset whose test split is asked for.")],
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
-    threads: Annotated[int, Option(help="CPU threads.")] = 1,
-    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    threads: Threads = 1,
+    device: Device = "auto",
 ) -> None:
     """Errors of energies and forces on the test split, of members and of their mean.
 

@@ -5,14 +5,16 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from mlipkd.cli.options import Device, Threads
+
 
 def evaluate_own(
     models: Annotated[list[Path], Argument(help="Model files, or settings of calculators.")],
     settings: Annotated[Path, Option(help="Its name, function and options, YAML.")],
     dataset: Annotated[Path, Option(help="Dataset whose test split the function is given.")],
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
-    threads: Annotated[int, Option(help="CPU threads.")] = 1,
-    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    threads: Threads = 1,
+    device: Device = "auto",
 ) -> None:
     """An evaluation of your own: a function called for each member, and for their mean.
 

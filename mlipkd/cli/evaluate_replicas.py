@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from mlipkd.cli.options import Runtime
+from mlipkd.cli.options import Device, Runtime, Threads
 
 
 def evaluate_replicas(
@@ -14,8 +14,8 @@ def evaluate_replicas(
     dataset: Annotated[Path, Option(help="Dataset whose test split gives the first frames.")],
     trajectory: Annotated[Path, Option(help="Frames to write, a dataset in HDF5.")],
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
-    threads: Annotated[int, Option(help="CPU threads.")] = 1,
-    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    threads: Threads = 1,
+    device: Device = "auto",
     runtime: Runtime = None,
 ) -> None:
     """Sample a liquid at constant temperature, in replicas side by side.

@@ -5,15 +5,15 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from mlipkd.cli.options import Runtime
+from mlipkd.cli.options import Device, Runtime, Threads
 
 
 def evaluate_stability(
     models: Annotated[list[Path], Argument(help="Model files of the members.")],
     settings: Annotated[Path, Option(help="Settings with the section stability, YAML.")],
     output: Annotated[Path, Option(help="Rows to write, CSV.")],
-    threads: Annotated[int, Option(help="CPU threads.")] = 1,
-    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    threads: Threads = 1,
+    device: Device = "auto",
     runtime: Runtime = None,
 ) -> None:
     """Failures, times to failure and energy drift of NVE dynamics of a liquid, for each time step.

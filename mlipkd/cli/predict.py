@@ -5,14 +5,16 @@ from typing import Annotated
 
 from typer import Option
 
+from mlipkd.cli.options import Device, Threads
+
 
 def predict(
     model: Annotated[Path, Option(help="Model file, or settings of a calculator.")],
     dataset: Annotated[Path, Option(help="Dataset to label.")],
     output: Annotated[Path, Option(help="Predictions to write, HDF5.")],
     hessians: Annotated[bool, Option(help="Label with Hessians, too; of free molecules.")] = False,
-    threads: Annotated[int, Option(help="CPU threads.")] = 1,
-    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    threads: Threads = 1,
+    device: Device = "auto",
 ) -> None:
     """Let a member label its dataset: energy, forces, atomic energies, stress and, if asked,
     Hessians.

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from typer import Option
 
-from mlipkd.cli.options import Runtime
+from mlipkd.cli.options import Runtime, Threads
 
 
 def simulate(
     settings: Annotated[Path, Option(help="What is simulated, YAML.")],
     topology: Annotated[Path, Option(help="Topology to write, .tpr.")],
     output: Annotated[Path, Option(help="Trajectory to write, .trr.")],
-    threads: Annotated[int, Option(help="CPU threads.")] = 1,
+    threads: Threads = 1,
     runtime: Runtime = None,
 ) -> None:
     """Pack molecules into a box, and sample their dynamics with GROMACS: positions and forces.

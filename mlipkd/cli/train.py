@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Option
 
-from mlipkd.cli.options import Runtime
+from mlipkd.cli.options import Device, Runtime, Threads
 
 
 def train(
@@ -17,10 +17,8 @@ def train(
     history: Annotated[
         list[Path], Option(help="The learning curve to write, one JSON line an epoch.")
     ],
-    threads: Annotated[
-        int, Option(help="CPU threads; results are the same bits for the same number.")
-    ] = 1,
-    device: Annotated[str, Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    threads: Threads = 1,
+    device: Device = "auto",
     checkpoint_every: Annotated[float, Option(help="Seconds between checkpoints.")] = 10.0,
     runtime: Runtime = None,
 ) -> None:

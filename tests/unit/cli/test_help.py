@@ -17,3 +17,15 @@ def test_the_example_of_a_verb_is_understood(verb) -> None:
     program, name, *words = shlex.split(example)
     assert (program, name) == ("mlipkd", verb)
     VERBS[verb].make_context(verb, words)  # refuses unknown options, and that required ones lack
+
+
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if "threads" in {one.name for one in VERBS[verb].params}]
+)
+def test_no_threads_are_too_few(verb) -> None:
+    """A message, and no traceback of what takes them."""
+    _, _, example = VERBS[verb].help.partition("Example: ")
+    words = shlex.split(example)[2:]
+    with pytest.raises(typer.BadParameter) as refused:
+        VERBS[verb].make_context(verb, [*words, "--threads", "0"])
+    assert refused.value.param.name == "threads"
