@@ -5,7 +5,7 @@ Configurations can be read singly, so a set larger than memory is trained on by 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -155,16 +155,19 @@ class DatasetFile:
         """Its SHA-256 or, if a teacher's labels were added to it, that of the file without them."""
         return self.provenance.get("teacher", {}).get("augmented_dataset_sha256", self.sha256)
 
-    def read(self, indices: Iterable[int] | None = None) -> Dataset:
-        """All configurations, or the given ones in the given order."""
+    def read(
+        self, indices: Iterable[int] | None = None, labels: Collection[str] = tuple(LABELS)
+    ) -> Dataset:
+        """All configurations, or the given ones in the given order, with some of their labels."""
         if indices is None:
-            return self._slab(0, len(self))
+            return self._slab(0, len(self), labels)
         wanted = np.asarray(indices, dtype=np.int64)  # (wanted,)
         ascending, position = np.unique(wanted, return_inverse=True)
         parts = [
-            self._slab(run[0], run[-1] + 1).select(run - run[0]) for run in self._runs(ascending)
+            self._slab(run[0], run[-1] + 1, labels).select(run - run[0])
+            for run in self._runs(ascending)
         ]
-        return joined(parts or [self._slab(0, 0)]).select(position)
+        return joined(parts or [self._slab(0, 0, labels)]).select(position)
 
     def _runs(self, ascending: np.ndarray) -> Iterator[np.ndarray]:
         """Configurations near enough to each other to be read at one go."""
@@ -179,7 +182,7 @@ class DatasetFile:
                 yield ascending[start:stop]
                 start = stop
 
-    def _slab(self, first: int, last: int) -> Dataset:
+    def _slab(self, first: int, last: int, labels: Collection[str]) -> Dataset:
         """The configurations ``first`` to ``last - 1``."""
         file = self._file
         atoms = slice(self.offsets[first], self.offsets[last])
@@ -193,6 +196,7 @@ class DatasetFile:
                             self._rows[label][first] : self._rows[label][last]
                         ]
                         for label in given
+                        if label in labels
                     }
                     for whose, given in self.labels.items()
                 },

@@ -7,6 +7,7 @@ energy starts as that of the elements alone.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -55,18 +56,29 @@ def initialise(model: HIPNN, seed: int) -> None:
         scale *= scale
 
 
-def fit_element_energies(model: HIPNN, dataset: Dataset) -> None:
+def fit_element_energies(model: HIPNN, parts: Iterable[Dataset]) -> None:
     """Set E⁰ of a single model to the fit of the reference energies on composition, in float64.
 
     Where compositions do not tell the elements apart (one molecule, one element) the solution of
     smallest norm is taken.
+
+    Args:
+        model: its species are those of the parts.
+        parts: of a dataset; one at a time is held.
     """
-    energies = dataset.labels["reference"]["energy"]  # (configurations,)
-    owner = np.repeat(np.arange(len(dataset)), dataset.sizes)  # (atoms,)
-    counts = np.stack(
-        [np.bincount(owner[dataset.species == z], minlength=len(dataset)) for z in model.species],
-        axis=1,
-    ).astype(np.float64)  # (configurations, elements)
-    known = np.isfinite(energies)
+    rows = [
+        (_composition(part, model.species), part.labels["reference"]["energy"]) for part in parts
+    ]
+    counts = np.concatenate([count for count, _ in rows])  # (configurations, elements)
+    energies = np.concatenate([energy for _, energy in rows])  # (configurations,)
+    known = np.isfinite(energies)  # (configurations,)
     fitted, *_ = np.linalg.lstsq(counts[known], energies[known])
     model.E0.copy_(torch.from_numpy(fitted)[None])
+
+
+def _composition(dataset: Dataset, species: Sequence[int]) -> np.ndarray:
+    """Atoms of each element: (configurations, elements) float64."""
+    owner = np.repeat(np.arange(len(dataset)), dataset.sizes)  # (atoms,)
+    return np.stack(
+        [np.bincount(owner[dataset.species == z], minlength=len(dataset)) for z in species], axis=1
+    ).astype(np.float64)

@@ -32,6 +32,7 @@ from mlipkd.config.recipe import LossTerm
 from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.datasets.file import DatasetFile
+from mlipkd.datasets.slabs import slabs
 from mlipkd.datasets.splits import apart, per_seed
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.hipnn.batch import Batch
@@ -138,14 +139,12 @@ class _Training:
         for job_settings, split in zip(settings, splits, strict=True):
             model = HIPNN(shape, file.species_present).to(dtype)
             initialise(model, job_settings.seed)
-            if "energy" in file.labels["reference"]:
-                fit_element_energies(model, file.read(np.flatnonzero(split == TRAIN)))
-            if model.repulsion is not None:
-                same = models[0].repulsion if models and self.recipe.split == "shared" else None
-                if same is None:
-                    fit_repulsion(model, file.read(np.flatnonzero(split == TRAIN)))
-                else:
-                    model.repulsion.load_state_dict(same.state_dict())
+            if models and self.recipe.split == "shared":
+                # What is fitted to the data beforehand are the buffers.
+                for own, same in zip(model.buffers(), models[0].buffers(), strict=True):
+                    own.copy_(same)
+            else:
+                _fit(model, file, np.flatnonzero(split == TRAIN))
             models.append(model.to(device))
         self.members = Members(models, self.recipe)
         rate = self.recipe.optimiser.learning_rate
@@ -408,6 +407,15 @@ class _Training:
         for history, member in zip(self.histories, self.state.progress, strict=True):
             history.finish(member.history)
         self.checkpoint.finish()
+
+
+def _fit(model: HIPNN, file: DatasetFile, configurations: np.ndarray) -> None:
+    """Set what the data say before training; of their labels the energies alone are read."""
+    if "energy" in file.labels["reference"]:
+        parts = slabs(file.sizes[configurations])
+        fit_element_energies(model, (file.read(configurations[part], ["energy"]) for part in parts))
+    if model.repulsion is not None:
+        fit_repulsion(model, file.read(configurations, []))
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:

@@ -64,5 +64,5 @@ def test_atoms_alone_count_in_the_fit_of_element_energies() -> None:
     molecule = (np.array([6, 1, 1]), np.eye(3), np.zeros((3, 3)))
     model = random_model(small_shape(), (1, 6), 0)
     dataset = dataset_of([*alone, molecule], energy=np.array([-1.0, -5.0, -7.0]))
-    fit_element_energies(model, dataset)
+    fit_element_energies(model, [dataset])
     assert model.E0[0].tolist() == pytest.approx([-1, -5])

@@ -75,7 +75,7 @@ def test_element_energies_are_the_least_squares_fit(settings) -> None:
     ]
     counts = np.array([[1, 1], [2, 1], [4, 1], [2, 3]])
     model = HIPNN(settings().architecture, (1, 6))
-    fit_element_energies(model, dataset_of(members, energy=counts @ [-13.6, -1030.0]))
+    fit_element_energies(model, [dataset_of(members, energy=counts @ [-13.6, -1030.0])])
     np.testing.assert_allclose(model.E0[0], [-13.6, -1030.0], rtol=1e-9)
 
 
@@ -84,7 +84,7 @@ def test_element_energies_of_a_single_molecule_stay_small(settings) -> None:
     members = [(np.array([1, 1, 6]), np.eye(3) * 3, np.zeros((3, 3)))] * 500
     energies = -1000 + np.random.default_rng(0).normal(0, 1, 500)
     model = HIPNN(settings().architecture, (1, 6))
-    fit_element_energies(model, dataset_of(members, energy=energies))
+    fit_element_energies(model, [dataset_of(members, energy=energies)])
     np.testing.assert_allclose(model.E0[0], energies.mean() * np.array([2, 1]) / 5, rtol=1e-9)
 
 

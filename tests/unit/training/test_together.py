@@ -2,11 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
+from mlipkd.datasets.dataset import TRAIN
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.datasets.slabs import slabs
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import load_potential
+from mlipkd.hipnn.initial import fit_element_energies
+from mlipkd.hipnn.network import HIPNN
+from mlipkd.training import loop
 from mlipkd.training.loop import Job, _Training, train
 
 
@@ -27,8 +34,6 @@ def double(settings, epochs: int, **changes) -> dict:
 
 def same_batches(monkeypatch) -> None:
     """Let every member shuffle as the first of three does."""
-    from mlipkd.training import loop
-
     generator = loop._generator
     monkeypatch.setattr(loop, "_generator", lambda seed, epoch: generator(0, epoch))
 
@@ -53,8 +58,6 @@ def test_together_is_as_alone(settings, tiny_dataset, tmp_path, monkeypatch, cli
 
 def test_each_learns_from_its_own_configurations(settings, tiny_dataset, tmp_path) -> None:
     """With a split of its own, a member's losses leave the others' configurations out."""
-    from mlipkd.datasets.file import DatasetFile
-
     recipe = double(settings, epochs=1, split="per_seed")
     given = jobs(settings, tmp_path, (0, 1), recipe=recipe)
     with DatasetFile(tiny_dataset) as file:
@@ -67,6 +70,30 @@ def test_each_learns_from_its_own_configurations(settings, tiny_dataset, tmp_pat
             for term, errors in alone.items():
                 for measure, (value,) in errors.items():
                     assert found[term][measure][number] == pytest.approx(value, rel=1e-9)
+
+
+def test_element_energies_are_fitted_once_from_energies_alone(
+    settings, tiny_dataset, tmp_path, monkeypatch
+) -> None:
+    """A few configurations at a time, to the bits of all at once."""
+    fits = []
+
+    def fit(model, parts) -> None:
+        fits.append(list(parts))
+        fit_element_energies(model, fits[-1])
+
+    monkeypatch.setattr(loop, "fit_element_energies", fit)
+    monkeypatch.setattr(loop, "slabs", lambda sizes: slabs(sizes, 10))
+    with DatasetFile(tiny_dataset) as file:
+        training = _Training(jobs(settings, tmp_path, (0, 1, 2)), file, "cpu")
+        (parts,) = fits
+        assert sum(len(part) for part in parts) == 24 and len(parts) > 8
+        assert all(part.labels.keys() == {"reference"} for part in parts)
+        assert all(part.labels["reference"].keys() == {"energy"} for part in parts)
+        whole = HIPNN(settings().architecture, file.species_present)
+        fit_element_energies(whole, [file.read(np.flatnonzero(file.splits == TRAIN))])
+    assert whole.E0.all()
+    assert torch.equal(training.members.model.E0, whole.E0.expand(3, -1))
 
 
 def test_each_stops_by_itself(settings, tiny_dataset, tmp_path, monkeypatch) -> None:
