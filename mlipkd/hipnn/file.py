@@ -101,9 +101,13 @@ def load_members(
     """Read a model file, or several; what is read already will do, too.
 
     Raises:
-        InputError: as ``load_potential``.
+        InputError: none are given, or as ``load_potential``.
     """
     members = [sources] if isinstance(sources, str | Path | Potential) else sources
+    if not members:
+        raise InputError(
+            "wanted one model file or more, got none; check the pattern of their names"
+        )
     return [one if isinstance(one, Potential) else load_potential(one, device) for one in members]
 
 

@@ -13,7 +13,7 @@ from mlipkd.artefacts import sidecar
 from mlipkd.config.model import Architecture
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
-from mlipkd.hipnn.file import Potential, load_potential, save_potential
+from mlipkd.hipnn.file import Potential, load_members, load_potential, save_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
@@ -112,3 +112,9 @@ def test_one_file_is_all_there_is_to_carry(path, tmp_path) -> None:
     elsewhere.write_bytes(path.read_bytes())
     sidecar(path).unlink()
     assert load_potential(elsewhere).metadata["species"] == [6, 13]
+
+
+def test_no_members_are_refused() -> None:
+    """As a pattern gives them that no file name matches."""
+    with pytest.raises(InputError, match="wanted one model file or more, got none"):
+        load_members([])
