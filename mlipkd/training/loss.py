@@ -97,7 +97,7 @@ def residuals(
     training: bool,
     theirs: torch.Tensor | None = None,
 ) -> tuple[list[Residuals], torch.Tensor]:
-    """The residuals of each term, and E_iⁿ (members, atoms, N_int + 1).
+    """The residuals of each term, and E_iⁿ (members, atoms, N_int + 1) without any walls.
 
     Args:
         model: the members.
@@ -144,6 +144,9 @@ def residuals(
             weights = 3 * batch.sizes[batch.systems]  # (atoms,)
         rows = theirs[:, batch.systems] if theirs is not None and per_atom else theirs
         found.append(compared(term, predicted[term.quantity], label, rows, weights))
+    if model.repulsion is not None:
+        # A wall is no order of the expansion: R would let it decide what the network may say.
+        orders = torch.cat([model.E0[:, batch.elements, None], orders[..., 1:]], 2)
     return found, orders
 
 

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from mlipkd.config.model import Repulsion
+from mlipkd.config.recipe import LossTerm
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import chosen_rows
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.testing import random_model
+from mlipkd.hipnn.batch import Batcher
+from mlipkd.testing import dataset_of, random_model, random_molecule, small_shape
 from mlipkd.training.data import Part, TrainingData
-from mlipkd.training.loss import Residuals, loss
+from mlipkd.training.loss import Residuals, loss, residuals
 from mlipkd.training.parts import derive
 
 #: E_iⁿ of two members and three atoms, and R_i.
@@ -36,6 +39,22 @@ def test_hierarchicality_adds_its_mean_over_the_atoms(labelled, own) -> None:
         added = 2 * torch.tensor([12.5**0.5 + 3.5, 2.0])
     found = loss(0.3, terms, ORDERS, theirs)
     torch.testing.assert_close(found, 0.3 * means + added)
+
+
+def test_walls_are_no_order_of_the_expansion() -> None:
+    """Energies are with the walls, R is of what the network adds to those of the elements."""
+    molecule = random_molecule(np.random.default_rng(0), 6, (1, 6))
+    dataset = dataset_of([molecule], energy=np.zeros(1))
+    model = random_model(small_shape(repulsion=Repulsion(temperature=300.0)), (1, 6), 0)
+    model.E0[:] = torch.tensor([2.0, 3.0])
+    batch = Batcher(dataset, (1, 6), 4.5, torch.float64).batch(torch.arange(1))
+    labels = {("reference", "energy"): torch.zeros(1, dtype=torch.float64)}
+    term = LossTerm(quantity="energy", labels="reference", weight=1)
+    (found,), orders = residuals(model, batch, labels, [term], training=True)
+    walls = found.values[0, 0] - orders.sum()
+    torch.testing.assert_close(walls, model.repulsion(batch, batch.vectors[None]).sum())
+    assert walls > 0.1
+    assert torch.equal(orders[0, :, 0], model.E0[0, batch.elements])
 
 
 def test_errors_are_means_over_the_labels_that_count() -> None:
