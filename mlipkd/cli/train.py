@@ -25,7 +25,8 @@ def train(
     """Train a member of a family, or several at once; go on if it was interrupted.
 
     Before its time is over, and on SIGTERM or SIGUSR1, it stops with exit status 75; the same
-    command goes on from there to the same bits.
+    command goes on from there: to the same bits, on CPUs with as many threads; on GPUs sums may
+    differ in their last bits.
 
     Members that differ by the seed alone may train together, in one pass over the data: give each
     its --settings, --output and --history. Small models train 1.6 to 2.6 times as fast so.
