@@ -6,12 +6,16 @@ a flipped bit or a file cut short by a full disk is an error that names the file
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from mlipkd.errors import InputError
+
+#: Errors of a disk that holds no more, whatever file they name: copying names the source.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sha256(path: Path) -> str:
@@ -50,6 +54,10 @@ def writing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         _flush_to_disk(path.parent)
     except OSError as error:
+        if error.errno not in FULL and error.filename is not None:
+            own = (temporary, temporary_sidecar, path.parent)
+            if Path(os.fsdecode(error.filename)) not in own:
+                raise  # it is of another file, which the block has opened
         raise InputError(
             f"{path}: could not be written ({error.strerror or error}); "
             f"free space on the disk that holds {path.parent}, or choose another folder"
