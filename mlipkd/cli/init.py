@@ -58,7 +58,7 @@ def init(
     report = checks.check(dataset)
     print("\n".join(contents(dataset, report)))
     for guess in guesses:
-        print(f"{guess.key:16} {guess.value}: {guess.reason or 'NOTHING TELLS, taken for granted'}")
+        print(f"{guess.key:16} {guess.value}: {guess.reason or _granted(guess)}")
     source.refuse(file, report.faults)
 
     plan = propose(dataset, section, report, guesses)
@@ -96,4 +96,9 @@ def _asked(guess) -> str | int:
     """The user's answer; the section refuses what is no unit."""
     from typer import prompt
 
-    return prompt(f"{guess.key}, which nothing in the data tells", guess.value)
+    return prompt(f"{guess.key} ({guess.doubt})", guess.value)
+
+
+def _granted(guess) -> str:
+    suspicion = f"; {guess.suspicion}" if guess.suspicion else ""
+    return f"NOTHING TELLS, taken for granted{suspicion}"

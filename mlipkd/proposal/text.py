@@ -153,7 +153,7 @@ def _source(choices: Choices) -> str:
             line += f"   # {guess.reason}"
         lines.append(line)
     for guess in reasons.values():
-        lines.append(f"# {_yaml(guess.key, guess.value)}   # nothing in the data tells; is it so?")
+        lines.append(f"# {_yaml(guess.key, guess.value)}   # {guess.doubt}; is it so?")
     return "".join(f"      {line}\n" for line in lines)
 
 

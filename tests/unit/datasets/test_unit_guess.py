@@ -45,13 +45,32 @@ def test_energies_of_all_electrons_tell_their_unit(springs, how, values) -> None
     assert told(written(springs, **how)) == dict(zip(keys, values, strict=True))
 
 
-@pytest.mark.parametrize(("energy", "unit"), [(1.0, "eV"), (HARTREES, "Ha"), (1e3, "meV")])
-def test_forces_tell_the_unit_of_relative_energies(springs, energy, unit) -> None:
+def relative_energy_unit(springs, energy):
+    """The guess for relative energies of water, multiplied; there are 66 eV/Å² between them."""
     offset = -springs.labels["reference"]["energy"].min()
-    relative = written(springs, energy=0.2 * energy, offset=offset)  # 9 eV/Å²
-    guesses = {guess.key: guess for guess in guess_units(relative)}
-    assert guesses["energy_unit"].value == unit
-    assert "springs" in guesses["energy_unit"].reason
+    guesses = guess_units(written(springs, energy=energy, offset=offset))
+    return next(guess for guess in guesses if guess.key == "energy_unit")
+
+
+def test_forces_of_usual_springs_confirm_ev(springs) -> None:
+    guess = relative_energy_unit(springs, 0.2)
+    assert (guess.value, guess.reason) == ("eV", "forces are those of springs of 13 eV/Å²")
+
+
+@pytest.mark.parametrize(
+    ("energy", "suspicion"),
+    [
+        (1.0, "66 eV/Å² if it is eV, of 2.9 if it is kcal/mol"),  # true eV: water, rattled
+        (0.02, "1.3 eV/Å² if it is eV, of 36 if it is Ha"),  # true eV: and soft
+        (0.2 * HARTREES, "0.48 eV/Å² if it is eV, of 13 if it is Ha"),
+        (200.0, "1.3e+04 eV/Å² if it is eV, of 13 if it is meV"),
+    ],
+)
+def test_unusual_springs_prove_no_unit(springs, energy, suspicion) -> None:
+    guess = relative_energy_unit(springs, energy)
+    assert (guess.value, guess.reason) == ("eV", None)
+    assert guess.suspicion == f"forces are those of springs of {suspicion}"
+    assert guess.doubt.endswith(guess.suspicion)
 
 
 def test_relative_energies_without_forces_tell_nothing(springs) -> None:
