@@ -22,6 +22,7 @@ def dataset(
     from mlipkd.config.dataset import Pooled
     from mlipkd.config.settings import DatasetSettings
     from mlipkd.datasets.checks import check
+    from mlipkd.datasets.contents import split_counts
     from mlipkd.datasets.file import write
     from mlipkd.datasets.sources import read_source
     from mlipkd.datasets.splits import apart, clusters, leaks, split
@@ -47,3 +48,4 @@ def dataset(
         print(f"{wanted.name}: {note}")
     kind = "beads" if found.beads else "atoms"
     print(f"{output}: {len(found)} configurations, {found.offsets[-1]} {kind}")
+    print(f"{output}: {split_counts(found)}")

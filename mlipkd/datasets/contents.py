@@ -19,6 +19,11 @@ def contents(dataset: Dataset, report: Report) -> list[str]:
     return [f"{name:16} {value}" for name, value in _facts(dataset, report)]
 
 
+def split_counts(dataset: Dataset) -> str:
+    """How many configurations each split has, in words."""
+    return ", ".join(f"{name} {(dataset.splits == n).sum()}" for name, n in SPLITS.items())
+
+
 def _facts(dataset: Dataset, report: Report) -> Iterator[tuple[str, str]]:
     sizes = dataset.sizes  # (configurations,)
     numbers, counts = np.unique(dataset.species, return_counts=True)
@@ -35,10 +40,7 @@ def _facts(dataset: Dataset, report: Report) -> Iterator[tuple[str, str]]:
         yield "masses", ", ".join(f"{bead.name} {bead.mass:.6g} u" for bead in dataset.beads)
     yield "periodic", f"{int(dataset.periodic.any(1).sum())} of {len(dataset)}"
     if (dataset.splits != UNUSED).any():
-        yield (
-            "splits",
-            ", ".join(f"{name} {(dataset.splits == n).sum()}" for name, n in SPLITS.items()),
-        )
+        yield "splits", split_counts(dataset)
     for whose, given in dataset.labels.items():
         for label, values in given.items():
             yield f"{whose} {label}"[:16], _range(dataset, label, values)

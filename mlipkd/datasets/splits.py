@@ -58,7 +58,8 @@ def split(clusters: np.ndarray, settings: Split, apart: np.ndarray | None = None
         return splits
     rng = np.random.default_rng(settings.seed)
     splits = np.full(len(clusters), UNUSED, np.uint8)
-    splits[_drawn(rng, clusters, np.ones(len(clusters), bool), settings.test, settings)] = TEST
+    everything = np.ones(len(clusters), bool)
+    splits[_drawn(rng, clusters, everything, settings.test, 2, settings)] = TEST
     return _train_and_validation(rng, splits, clusters, splits != TEST, settings)
 
 
@@ -91,10 +92,8 @@ def _train_and_validation(
     settings: Split,
 ) -> np.ndarray:
     """The splits with the pool divided into training and validation, and the rest as it is."""
-    validation = _drawn(rng, clusters, pool, settings.validation, settings)
+    validation = _drawn(rng, clusters, pool, settings.validation, 1, settings)
     training = np.flatnonzero(pool & ~validation)
-    if len(training) == 0:
-        raise _too_few(clusters, settings)
     new = splits.copy()
     new[pool] = UNUSED
     new[validation] = VALIDATION
@@ -107,16 +106,28 @@ def _drawn(
     clusters: np.ndarray,
     pool: np.ndarray,
     fraction: float,
+    left: int,
     settings: Split,
 ) -> np.ndarray:
-    """Whole clusters of the pool, together nearest to a fraction of all: (configurations,) bool."""
+    """Whole clusters of the pool, together near a fraction of all: (configurations,) bool.
+
+    Each in a random order is taken if it brings them nearer, which one that is too large does not;
+    if none does, the smallest is. So many as ``left`` stay in the pool at least.
+    """
     numbers, sizes = np.unique(clusters[pool], return_counts=True)
-    if len(numbers) < 2:
+    if len(numbers) <= left:
         raise _too_few(clusters, settings)
     order = rng.permutation(len(numbers))
-    filled = np.cumsum(sizes[order])
-    count = 1 + np.argmin(np.abs(filled[:-1] - fraction * len(clusters)))
-    return pool & np.isin(clusters, numbers[order[:count]])
+    chosen: list[int] = []
+    filled, target = 0, fraction * len(clusters)
+    for k in order:
+        if len(chosen) + left == len(numbers):
+            break
+        if abs(filled + sizes[k] - target) < abs(filled - target):
+            chosen.append(k)
+            filled += sizes[k]
+    chosen = chosen or [order[sizes[order].argmin()]]
+    return pool & np.isin(clusters, numbers[chosen])
 
 
 def _too_few(clusters: np.ndarray, settings: Split) -> InputError:

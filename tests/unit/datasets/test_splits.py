@@ -37,6 +37,54 @@ def test_clusters_stay_whole_and_fractions_near() -> None:
     assert (train + validation + test, unused) == (180, 0)
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [[1000, 50, 50, 50, 50], [600, *[1] * 900], [2000, *[20] * 30]],
+    ids=["one long", "one of many", "one of some"],
+)
+@pytest.mark.parametrize("seed", range(6))
+def test_clusters_that_are_too_large_are_trained_on(sizes, seed) -> None:
+    """Neither test nor validation is larger than meant by more than the smallest cluster."""
+    unequal = np.repeat(np.arange(len(sizes)), sizes)
+    settings = Split(test=0.2, validation=0.1, seed=seed)
+    campaign = split(unequal, settings)
+    for splits in (campaign, per_seed(campaign, unequal, settings, seed)):
+        train, validation, test, _ = counts(splits)
+        assert torn(splits, unequal) == []
+        assert 0 < test <= 0.2 * len(unequal) + min(sizes)
+        assert 0 < validation <= 0.1 * len(unequal) + min(sizes)
+        assert train >= len(unequal) / 2
+
+
+def prefix(rng, clusters, pool, fraction):
+    """The clusters that come first in a random order, as many as come nearest to a fraction."""
+    numbers, sizes = np.unique(clusters[pool], return_counts=True)
+    order = rng.permutation(len(numbers))
+    filled = np.cumsum(sizes[order])
+    count = 1 + np.argmin(np.abs(filled[:-1] - fraction * len(clusters)))
+    return pool & np.isin(clusters, numbers[order[:count]])
+
+
+@pytest.mark.parametrize(("number", "size"), [(1000, 1), (151, 8), (16, 16), (20, 23), (3, 3)])
+@pytest.mark.parametrize("fractions", [(0.2, 0.1), (0.25, 0.15), (0.01, 0.3)])
+def test_of_equal_clusters_the_first_in_a_random_order_are_drawn(number, size, fractions) -> None:
+    """Published tables rest on these draws."""
+    equal = np.random.default_rng(1).permutation(np.repeat(np.arange(number), size))
+    test, validation = fractions
+    settings = Split(test=test, validation=validation, seed=3)
+    rng = np.random.default_rng(3)
+    tested = prefix(rng, equal, np.ones(len(equal), bool), test)
+    steering = prefix(rng, equal, ~tested, validation)
+    splits = split(equal, settings)
+    assert np.array_equal(splits == TEST, tested)
+    assert np.array_equal(splits == VALIDATION, steering)
+    for seed in range(3):
+        steering = prefix(np.random.default_rng([3, seed]), equal, ~tested, validation)
+        drawn = per_seed(splits, equal, settings, seed)
+        assert np.array_equal(drawn == TEST, tested)
+        assert np.array_equal(drawn == VALIDATION, steering)
+
+
 def test_training_is_capped_and_the_rest_unused() -> None:
     assert counts(split(np.arange(100), Split(train=50))) == [50, 10, 20, 20]
 
