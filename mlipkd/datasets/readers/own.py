@@ -50,6 +50,9 @@ def _kept(atoms: object) -> Atoms:
     if not isinstance(atoms, Atoms):
         raise TypeError(f"it yields {type(atoms).__name__} in the place of ase.Atoms")
     copy = atoms.copy()
+    for name in LABELS:  # what the file had, in units of its own, is no label
+        copy.info.pop(name, None)
+        copy.arrays.pop(name, None)
     given = results(atoms)
     copy.calc = SinglePointCalculator(
         copy, **{label: given[label] for label in LABELS if label in given}

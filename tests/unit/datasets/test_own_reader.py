@@ -82,6 +82,19 @@ def test_an_object_may_be_changed_and_yielded_again(read) -> None:
     assert dataset.labels["reference"]["energy"].tolist() == [0.0, 1.0, 2.0]
 
 
+def test_labels_are_the_calculators_and_not_what_stands_beside_it(read) -> None:
+    dataset = read(
+        "atoms = crystal(energy=1.0, forces=FORCES, stress=STRESS)\n"
+        "atoms.info.update(energy=27.2, stress=9 * STRESS)\n"
+        "atoms.set_array('forces', 9 * FORCES)\n"
+        "yield atoms"
+    )
+    reference = dataset.labels["reference"]
+    assert reference["energy"].tolist() == [1.0]
+    np.testing.assert_array_equal(reference["forces"], [[1, 2, 3], [-1, -2, -3]])
+    assert reference["stress"][0, 2, 2] == 2
+
+
 def test_atoms_alone_and_free_systems_need_less(read) -> None:
     """An atom alone feels no force; what has no volume has no stress."""
     dataset = read(
