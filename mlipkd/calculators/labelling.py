@@ -76,7 +76,8 @@ def _labels(
     for quantity, name in names.items():
         if calculator.results.get(name) is None:
             raise ValueError(f"no {name} in its results")
-        label = np.asarray(calculator.results[name], float)
+        # A copy: a calculator may go on to write the next geometry's into the same array.
+        label = np.array(calculator.results[name], float)
         if name == "stress" and label.shape == (6,):
             label = voigt_6_to_full_3x3_stress(label)
         wanted = tuple(len(atoms) if axis == "atoms" else axis for axis in LABELS[quantity][0])

@@ -83,6 +83,20 @@ def test_nor_of_its_own_hessians(write_calculator, tmp_path) -> None:
     assert errors["hessian_rmse"] < 1e-6
 
 
+def test_forces_beside_a_hessian_are_those_of_the_configuration(tmp_path) -> None:
+    """EMT writes the forces of displaced geometries into one array."""
+    ase.io.write(tmp_path / "water.xyz", molecule("H2O"))
+    emt = Calculator(type="ase.calculators.emt:EMT")
+    files = [str(tmp_path / "water.xyz")]
+    alone, beside_hessian = (
+        read_source("test", AseFile(reader="ase", files=files, calculator=emt, hessian=hessian))
+        for hessian in (False, True)
+    )
+    np.testing.assert_array_equal(
+        beside_hessian.labels["reference"]["forces"], alone.labels["reference"]["forces"]
+    )
+
+
 def test_failures_are_recorded_and_nan(water, xtb, tmp_path, capsys) -> None:
     path = written(spoilt(water, 2, 5), tmp_path)
     label(xtb, path, tmp_path / "predictions.h5", CPU)
