@@ -3,10 +3,13 @@
 Each configuration gets a fingerprint that none of these change: its composition, and smooth sums
 over its pairs of atoms within a cut-off, which tell the pairs' elements apart,
 
-    s_k = Σ_{i<j} w_k(Z_i, Z_j) exp(-(d_ij - r_k)² / 2σ²) f(d_ij) / atoms, f(d) = cos²(π d / 2 r_c).
+    s_ik = Σ_j w_k(Z_i, Z_j) exp(-(d_ij - r_k)² / 2σ²) f(d_ij),   f(d) = cos²(π d / 2 r_c),
 
-Configurations whose fingerprints agree are taken for one. What this joins by mistake (homometric
-structures, fragments beyond each other's cut-off) stays on one side of the split: that is harmless.
+as half of their mean over atoms i, and as their smallest and largest. The mean feels every atom,
+but the less the more there are; the extremes feel one that is moved in a large crystal as in a
+small. Configurations whose fingerprints agree are taken for one. What this joins by mistake
+(homometric structures, fragments beyond each other's cut-off) stays on one side of the split: that
+is harmless.
 
 Beads are another matter. Their forces are noisy, so frames that look alike are not one, and they
 may all be beyond the cut-off: there, only copies of a frame are duplicates.
@@ -26,13 +29,16 @@ WIDTH = 0.4  # Å, σ
 #: Largest distance between the fingerprints of duplicates. Storing positions in single precision
 #: moves a fingerprint by less than 1e-6, rounding them to 1e-4 Å by about 1e-4, heat by 1e-2.
 TOLERANCE = 1e-4
+#: How much the extremes over atoms count beside the means, which take out most of the rounding.
+EXTREMES = 0.1
 
 
 def duplicates(dataset: Dataset) -> np.ndarray:
     """A number for each configuration, the same for duplicates: (configurations,)."""
     if dataset.beads:
         return _copies(dataset)
-    prints = fingerprints(dataset)  # (configurations, functions)
+    means, extremes = _sums(dataset)
+    prints = np.hstack([means, EXTREMES * extremes])  # (configurations, functions)
     rounded = np.round(prints / TOLERANCE).astype(np.int64)
     _, first, member = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
     near = cKDTree(prints[first]).query_pairs(TOLERANCE, output_type="ndarray")  # (pairs, 2)
@@ -55,20 +61,31 @@ def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def fingerprints(dataset: Dataset) -> np.ndarray:
-    """(configurations, elements + functions): composition and pair sums."""
+    """(configurations, elements + functions): composition and means of pair sums."""
+    return _sums(dataset)[0]
+
+
+def _sums(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The fingerprints, and extremes of pair sums over atoms: (configurations, 2 functions)."""
     elements, element = np.unique(dataset.species, return_inverse=True)  # (elements,), (atoms,)
     composition = np.zeros((len(dataset), len(elements)))
     np.add.at(composition, (np.repeat(np.arange(len(dataset)), dataset.sizes), element), 1)
     weights = _pair_weights(elements)  # (elements, elements, functions)
     sums = np.empty((len(dataset), len(CENTRES)))
+    extremes = np.empty((len(dataset), 2, len(CENTRES)))
     neighbours = NeighborList(cutoff=CUTOFF, full_list=False, n_threads=1)
     for m, (start, stop) in enumerate(zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)):
         first, second, distance = neighbours.compute(
             dataset.positions[start:stop], dataset.cells[m], dataset.periodic[m], quantities="ijd"
         )
         pair = element[start:stop][first], element[start:stop][second]
-        sums[m] = (weights[pair] * _radial(distance)).sum(0) / (stop - start)
-    return np.hstack([composition, sums])
+        terms = weights[pair] * _radial(distance)  # (pairs, functions)
+        sums[m] = terms.sum(0) / (stop - start)
+        of_atoms = np.zeros((stop - start, len(CENTRES)))
+        np.add.at(of_atoms, first, terms)
+        np.add.at(of_atoms, second, terms)
+        extremes[m] = of_atoms.min(0), of_atoms.max(0)
+    return np.hstack([composition, sums]), extremes.reshape(len(dataset), -1)
 
 
 def _radial(distance: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ase.build import bulk
 
 from mlipkd.datasets.duplicates import duplicates, joined
 from mlipkd.testing import dataset_of, random_crystal, random_molecule
@@ -33,6 +34,29 @@ def test_small_changes_are_no_duplicates() -> None:
     species, positions, cell = random_molecule(rng, 9)
     near = [(species, positions + rng.normal(scale=0.02, size=(9, 3)), cell) for _ in range(200)]
     assert len(np.unique(duplicates(dataset_of(near)))) == 200
+
+
+@pytest.mark.parametrize("repeat", [2, 4], ids=["32 atoms", "256 atoms"])
+def test_one_atom_moved_in_a_crystal_is_seen_whatever_its_size(repeat) -> None:
+    """As finite displacements of phonons are; copies of them are found still."""
+    rng = np.random.default_rng(0)
+    perfect = bulk("Al", cubic=True) * (repeat, repeat, repeat)
+    moved = []
+    for size in np.linspace(0.01, 0.1, 10):  # Å
+        atoms = perfect.copy()
+        atoms.positions[rng.integers(len(atoms))] += size * np.array([0.48, 0.6, 0.64])
+        moved.append((atoms.numbers, atoms.positions, atoms.cell.array))
+    found = duplicates(dataset_of([*moved, *(turned(rng, one) for one in moved)]))
+    assert len(np.unique(found[:10])) == 10
+    assert np.array_equal(found[:10], found[10:])
+
+
+def test_rounded_copies_are_found() -> None:
+    rng = np.random.default_rng(1)
+    molecules = [random_molecule(rng, 20) for _ in range(20)]
+    rounded = [(species, positions.round(5), cell) for species, positions, cell in molecules]
+    found = duplicates(dataset_of([*molecules, *rounded]))
+    assert np.array_equal(found[:20], found[20:])
 
 
 def test_other_elements_at_the_same_places_are_no_duplicates() -> None:
