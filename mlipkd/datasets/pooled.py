@@ -1,4 +1,7 @@
-"""Several datasets as one, each configuration in the split in which it was."""
+"""Several datasets as one, each configuration in the split in which it was.
+
+But for copies of what one of the others tests on: these are left unused.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mlipkd import provenance
-from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets import duplicates
+from mlipkd.datasets.dataset import TEST, UNUSED, Dataset
 from mlipkd.datasets.file import DatasetFile, joined
 from mlipkd.errors import InputError
 
@@ -32,16 +36,31 @@ def pool(name: str, paths: Sequence[Path]) -> Dataset:
         first_group = parts[-1].groups.max() + 1
         first_cluster = parts[-1].clusters.max() + 1
     firsts = np.cumsum([0, *(len(part) for part in parts[:-1])]).tolist()
+    whole = joined(parts)
+    clusters = duplicates.joined(whole.clusters, duplicates.duplicates(whole))
+    leaking = np.isin(clusters, clusters[whole.splits == TEST])  # (configurations,)
+    leaking &= (whole.splits != TEST) & (whole.splits != UNUSED)
     return replace(
-        joined(parts),
+        whole,
         name=name,
+        clusters=clusters,
+        splits=np.where(leaking, UNUSED, whole.splits).astype(np.uint8),
         provenance=provenance.record(
             source_sha256=sources,
             masked=sorted(set().union(*(part.masked for part in parts))),
-            notes=[],
+            notes=_left_unused(int(leaking.sum())),
             origins=[(first, str(path)) for first, path in zip(firsts, paths, strict=True)],
         ),
     )
+
+
+def _left_unused(number: int) -> list[str]:
+    if not number:
+        return []
+    return [
+        f"{number} configurations are left unused: what belongs together with them is tested on in "
+        "another of the datasets"
+    ]
 
 
 def _refuse_stranger(path: Path, part: Dataset, first_path: Path, first: Dataset) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlipkd.datasets.beads import Bead
-from mlipkd.datasets.dataset import TEST, TRAIN, VALIDATION, Dataset
+from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
 from mlipkd.datasets.file import write
 from mlipkd.datasets.pooled import pool
 from mlipkd.errors import InputError
@@ -60,6 +60,24 @@ def test_groups_of_different_datasets_stay_apart(states, tmp_path) -> None:
     found = pool("both", _written(states, tmp_path))
     assert found.groups.tolist() == [0, 0, 1, 2, 2, 3]
     assert len(set(found.clusters)) == 6
+
+
+def test_what_one_dataset_tests_on_is_trained_on_in_none(states, tmp_path) -> None:
+    cold, hot = states
+    positions = hot.positions.copy()
+    positions[:2] = cold.positions[4:]  # trained on there, tested on here
+    found = pool("both", _written((cold, replace(hot, positions=positions)), tmp_path))
+    assert found.splits.tolist() == [TRAIN, VALIDATION, TEST, UNUSED, VALIDATION, TEST]
+    assert found.clusters[2] == found.clusters[3]
+    assert len(set(found.clusters)) == 5
+    (note,) = found.provenance["notes"]
+    assert note.startswith("1 configurations are left unused")
+
+
+def test_without_copies_nothing_is_joined(states, tmp_path) -> None:
+    found = pool("both", _written(states, tmp_path))
+    assert found.clusters.tolist() == list(range(6))
+    assert found.provenance["notes"] == []
 
 
 def test_strangers_are_refused(states, tmp_path) -> None:
