@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mlipkd.datasets.consistency import Consistency, consistency
+from mlipkd.datasets.constant import constant_labels
 from mlipkd.datasets.contacts import Contacts, contacts
 from mlipkd.datasets.curvature import bad_hessians, periodic_hessians, scale
 from mlipkd.datasets.dataset import Dataset
@@ -43,7 +44,11 @@ def check(dataset: Dataset) -> Report:
 
     fit = consistency(dataset)
     heat = temperature(dataset, found)
-    mistakes = [energy_mistake(dataset), *(seen.fault() for seen in (fit, heat) if seen)]
+    mistakes = [
+        *constant_labels(dataset),
+        energy_mistake(dataset),
+        *(seen.fault() for seen in (fit, heat) if seen),
+    ]
     faults = [f"{_whole(dataset)}: {mistake}" for mistake in mistakes if mistake]
     if not faults and {"hessian", "forces"} <= set(dataset.labels["reference"]):
         faults = _hessian_faults(dataset)
@@ -76,7 +81,7 @@ def _remarks(
         remarks += outliers(dataset)
     if heat:
         remarks.append(str(heat))
-    elif "forces" in dataset.labels["reference"]:
+    elif "forces" in dataset.labels["reference"] and not (fit and fit.fault()):
         remarks.append(
             fit.remark()
             if fit

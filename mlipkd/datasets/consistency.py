@@ -63,9 +63,9 @@ class Consistency:
     pairs: int
     """Pairs of configurations near enough to each other."""
     slope: float
-    """+1 if energies and forces go together."""
+    """+1 if energies and forces go together; NaN if all are the same."""
     correlation: float
-    """How well they go together; near ±1 if the slope can be relied on."""
+    """How well they go together; near ±1 if the slope can be relied on, 0 if all are the same."""
     stiffness: float
     """Median of -ΔF·ΔR/|ΔR|²: how forces restore what moved, eV/Å²; that of bonds and crystals."""
 
@@ -128,12 +128,11 @@ def consistency(dataset: Dataset) -> Consistency | None:
         return None
     _, work, difference, stiffness = np.array(sorted(found)[:PAIRS]).T  # (pairs,)
     products = work @ work, work @ difference, difference @ difference
-    if products[0] == 0 or products[2] == 0:
-        return None
+    varies = products[0] > 0 and products[2] > 0
     return Consistency(
         pairs=len(work),
-        slope=products[1] / products[0],
-        correlation=products[1] / np.sqrt(products[0] * products[2]),
+        slope=products[1] / products[0] if varies else np.nan,
+        correlation=products[1] / np.sqrt(products[0] * products[2]) if varies else 0.0,
         stiffness=float(np.median(stiffness)),
     )
 

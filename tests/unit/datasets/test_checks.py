@@ -68,6 +68,36 @@ def test_forces_that_energies_cannot_judge_are_taken_as_documented(springs) -> N
     assert check(with_labels(springs, forces=noise)).faults == []
 
 
+def test_labels_that_are_all_the_same_are_faults(springs) -> None:
+    reference = springs.labels["reference"]
+    level = np.full(len(springs), reference["energy"].mean())
+    still = np.zeros_like(reference["forces"])
+    for labels, wrong in [
+        ({"energy": level}, ["energies"]),
+        ({"forces": still}, ["forces"]),
+        ({"energy": level, "forces": still}, ["energies", "forces"]),
+    ]:
+        report = check(with_labels(springs, **labels))
+        starts = [f"test: wanted {what} that depend on the positions" for what in wrong]
+        assert [
+            fault[: len(start)] for fault, start in zip(report.faults, starts, strict=True)
+        ] == (starts)
+        assert not any("no neighbouring configurations" in line for line in report.remarks)
+
+
+def test_atoms_alone_and_copies_may_have_the_same_labels(springs) -> None:
+    atom = (np.array([1]), np.zeros((1, 3)), np.zeros((3, 3)))
+    alone = dataset_of([atom] * 5, energy=np.full(5, -13.6), forces=np.zeros((5, 3)))
+    assert check(alone).faults == []
+    assert check(springs.select([7] * 5)).faults == []
+
+
+def test_what_is_wrong_with_the_forces_is_said_once(springs) -> None:
+    report = check(scaled(springs, forces=-1))
+    assert len(report.faults) == 1
+    assert report.remarks == []
+
+
 def test_missing_forces_are_left_out_of_the_slope(springs) -> None:
     forces = springs.labels["reference"]["forces"].copy()
     forces[4] = np.nan

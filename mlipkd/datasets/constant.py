@@ -1,0 +1,66 @@
+"""Constant labels: energies or forces that do not depend on the positions, as zeros do not."""
+
+import numpy as np
+
+from mlipkd.datasets.dataset import Dataset, chosen_rows
+
+#: Configurations from which on the same label in all of them is no chance.
+FEWEST = 3
+#: What rounding leaves of energies that are sums over elements, relative to the largest.
+ROUNDING = 1e-12
+
+
+def constant_labels(dataset: Dataset) -> list[str]:
+    """A line on energies and one on forces, for each that is the same in all configurations.
+
+    Energies are compared after a fit of the elements' energies. Atoms alone and copies of one
+    configuration do not count, of which labels are the same; nor do forces beside Hessians, which
+    may be those of stationary points alone.
+    """
+    chosen = _different(dataset)
+    reference = dataset.labels["reference"]
+    found = []
+    if "energy" in reference and _energies_constant(dataset, chosen):
+        found.append("energies")
+    if "forces" in reference and "hessian" not in reference and _forces_constant(dataset, chosen):
+        found.append("forces")
+    return [
+        f"wanted {what} that depend on the positions, got the same for all of {len(chosen)} "
+        "configurations; see whether they were computed, and are under this name"
+        for what in found
+    ]
+
+
+def _different(dataset: Dataset) -> np.ndarray:
+    """One of each group of exact copies, without atoms alone."""
+    seen = {}
+    for m, (start, stop) in enumerate(zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)):
+        if stop - start > 1:
+            arrays = dataset.species[start:stop], dataset.positions[start:stop], dataset.cells[m]
+            seen[tuple(array.tobytes() for array in arrays)] = m
+    return np.array(sorted(seen.values()), int)
+
+
+def _energies_constant(dataset: Dataset, chosen: np.ndarray) -> bool:
+    energy = dataset.labels["reference"]["energy"]
+    chosen = chosen[np.isfinite(energy[chosen])]
+    elements, element = np.unique(dataset.species, return_inverse=True)  # (elements,), (atoms,)
+    counts = np.zeros((len(dataset), len(elements)))
+    np.add.at(counts, (np.repeat(np.arange(len(dataset)), dataset.sizes), element), 1)
+    counts, energy = counts[chosen], energy[chosen]
+    if len(chosen) < FEWEST:
+        return False
+    fitted, _, rank, _ = np.linalg.lstsq(counts, energy)
+    left = np.abs(energy - counts @ fitted).max()
+    return bool(len(chosen) > rank + 1 and left <= ROUNDING * np.abs(energy).max())
+
+
+def _forces_constant(dataset: Dataset, chosen: np.ndarray) -> bool:
+    forces = dataset.labels["reference"]["forces"]
+    rows = [forces[chosen_rows(dataset.offsets, np.array([m]))] for m in chosen]
+    known = [own for own in rows if np.isfinite(own).all()]
+    if len(known) < FEWEST:
+        return False
+    return not any(own.any() for own in known) or all(
+        np.array_equal(own, known[0]) for own in known
+    )
