@@ -18,8 +18,13 @@ def fetch(url: str, sha256: str, output: Path) -> None:
         output: where it goes.
 
     Raises:
-        InputError: it cannot be had, or its hash is another.
+        InputError: it is no address of the web, cannot be had, or its hash is another.
     """
+    if not url.startswith(("http://", "https://")):
+        raise InputError(
+            f"{output}: wanted an address that starts with http:// or https://, got {url}; "
+            "complete it"
+        )
     with artefacts.writing(output) as temporary:
         try:
             pooch.retrieve(

@@ -60,3 +60,9 @@ def test_a_server_that_does_not_answer(tmp_path) -> None:
 def test_addresses_are_of_the_web(url) -> None:
     with pytest.raises(ValidationError, match="url"):
         Download(url=url, sha256=DIGEST)
+
+
+@pytest.mark.parametrize("url", ["example.org/data.h5", "/etc/hostname"])
+def test_an_address_without_its_scheme_is_named(tmp_path, url) -> None:
+    with pytest.raises(InputError, match="wanted an address that starts with http"):
+        fetch(url, DIGEST, tmp_path / "mine.h5")
