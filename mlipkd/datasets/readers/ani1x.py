@@ -38,13 +38,13 @@ def read(source: Ani1x, notes: list[str]) -> Iterator[Block]:
                 if key
             }
             there = ~np.isnan(energy)  # (configurations,)
-            labels = {"energy": energy[there] * ENERGY_UNIT}
+            labels = {"energy": energy[there].astype(float) * ENERGY_UNIT}
             if "forces" in arrays:
                 labels["forces"] = arrays["forces"][there] * (FORCE_SIGN * FORCE_UNIT)
             without += len(energy) - len(labels["energy"])
             total += len(energy)
             yield Block(
-                place=place,
+                place=place if there.all() else f"{place}, of those with {source.energy}",
                 species=species,
                 positions=arrays["positions"][there],
                 labels=labels,

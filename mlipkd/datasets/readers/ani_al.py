@@ -32,6 +32,7 @@ def read(source: AniAl) -> Iterator[Block]:
         for place, group in pyanitools.groups_with(path, "species"):
             positions = pyanitools.array(place, group, "coordinates").astype(float)
             cells = pyanitools.array(place, group, "cell").astype(float)
+            energy = pyanitools.array(place, group, "energy").astype(float)
             forces = pyanitools.array(place, group, "force").astype(float)
             yield Block(
                 place=place,
@@ -39,7 +40,7 @@ def read(source: AniAl) -> Iterator[Block]:
                 positions=positions,
                 cells=cells,
                 labels={
-                    "energy": pyanitools.array(place, group, "energy") * ENERGY_UNIT,
+                    "energy": energy * ENERGY_UNIT,
                     "forces": forces * FORCE_SIGN * FORCE_UNIT,
                 },
                 groups=np.array([f"{place}/{t}" for t in trajectories(positions, cells)]),

@@ -81,6 +81,12 @@ def test_ani1x_configurations_without_the_energy_are_left_out_and_counted(ani1x)
     ]
 
 
+def test_ani1x_configurations_are_counted_among_those_with_the_energy(ani1x) -> None:
+    source = Ani1x(reader="ani1x", files=[ani1x], energy="ccsd(t)_cbs.energy")
+    where = f"{ani1x}:/H2O1, of those with ccsd(t)_cbs.energy: configuration 1 "
+    assert read_source("ani1x", source).place(4).startswith(where)  # that is 2 in the file
+
+
 def test_comp6_forces_are_gradients_and_molecules_are_groups(tmp_path) -> None:
     path = tmp_path / "comp6.h5"
     gradient = RNG.normal(size=(3, 2, 3))
