@@ -12,14 +12,16 @@ Reader = Annotated[
 Energy = Annotated[str | None, Option(help="ani1x: key of the energy.")]
 Forces = Annotated[str | None, Option(help="ani1x: key of the forces.")]
 EnergyKey = Annotated[str | None, Option(help="ase: name of the energy.")]
-ForcesKey = Annotated[str | None, Option(help="ase: name of the forces, 'none' if there are none.")]
-StressKey = Annotated[str | None, Option(help="ase: name of the stress.")]
-VirialKey = Annotated[str | None, Option(help="ase: name of the virial, − stress · volume.")]
+ForcesKey = Annotated[str | None, Option(help="ase: name of the forces; 'none' reads none.")]
+StressKey = Annotated[str | None, Option(help="ase: name of the stress; 'none' reads none.")]
+VirialKey = Annotated[
+    str | None, Option(help="ase: name of the virial, − stress · volume; 'none' reads none.")
+]
 EnergyUnit = Annotated[str | None, Option(help="ase, openreact: eV, meV, Ha, kcal/mol, kJ/mol.")]
 LengthUnit = Annotated[str | None, Option(help="ase, openreact: Å, bohr, nm.")]
 ForceUnit = Annotated[str | None, Option(help="openreact: Ha/Å, Ha/bohr, eV/Å, …")]
 HessianUnit = Annotated[str | None, Option(help="openreact: Ha/Å^2, Ha/bohr^2, eV/Å^2, …")]
-ForceSign = Annotated[int | None, Option(help="ase, openreact: 1 forces, -1 gradients.")]
+ForceSign = Annotated[int | None, Option(help="ase, comp6, openreact: 1 forces, -1 gradients.")]
 GroupKey = Annotated[str | None, Option(help="ase: name of the group.")]
 
 
@@ -41,14 +43,11 @@ def section_of(file: Path, reader: str | None, options: dict[str, str | int | No
     if not file.is_file():
         raise InputError(f"{file}: wanted a file, found none; check the path")
     given = {key: value for key, value in options.items() if value is not None}
-    guessed = guess_source(file) if reader is None else {"reader": reader}
-    if "stress_key" in given:
-        guessed.pop("virial_key", None)
-    if "virial_key" in given:
-        guessed.pop("stress_key", None)
+    guessed = guess_source(file, given) if reader is None else {"reader": reader}
     keys = {**guessed, **given, "files": [str(file)]}
-    if keys.get("forces_key") == "none":
-        keys["forces_key"] = None
+    for key in ("forces_key", "stress_key", "virial_key"):
+        if keys.get(key) == "none":
+            keys[key] = None
     return parse_section(Command, {"source": keys}, str(file)).source
 
 

@@ -1,5 +1,6 @@
 """Guessing what a file is, from what is in it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -17,14 +18,15 @@ def is_canonical(path: Path) -> bool:
         return file.attrs.get("format") == FORMAT
 
 
-def guess_source(path: Path) -> dict[str, str | None]:
-    """The reader that fits a file made by others, and the keys it needs.
+def guess_source(path: Path, stated: Mapping[str, object] | None = None) -> dict[str, str | None]:
+    """The reader that fits a file made by others, and the keys it needs beside those stated.
 
     Raises:
-        InputError: an HDF5 file of no known layout, or a file that ASE does not read.
+        InputError: an HDF5 file of no known layout, a file that ASE does not read, or one with
+            several names of which nothing tells which is the label's.
     """
     if not h5py.is_hdf5(path):
-        return {"reader": "ase", **names_in(str(path)).keys()}
+        return {"reader": "ase", **names_in(str(path)).keys(stated or {})}
     with open_hdf5(path) as file:
         keys = _keys_of_first_data_group(file["/"])
     if {"species", "cell", "force"} <= keys:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from ase.db import connect
 from ase.io import iread
 from ase.stress import voigt_6_to_full_3x3_stress
 
@@ -67,7 +68,11 @@ def frames(path: str) -> Iterator[Atoms]:
     """A file's configurations; whatever ASE's parsers raise names the file."""
     if not Path(path).is_file():
         raise InputError(f"{path}: wanted a file, found none; check the path")
-    found = iread(path, index=":")
+    found = (
+        _of_database(path)
+        if Path(path).suffix == ".db"
+        else iread(path, index=":", do_not_split_by_at_sign=True)
+    )
     count = 0
     while True:
         try:
@@ -84,6 +89,20 @@ def frames(path: str) -> Iterator[Atoms]:
         yield atoms
     if count == 0:
         raise InputError(f"{path}: wanted configurations, found none; check the file")
+
+
+def _of_database(path: str) -> Iterator[Atoms]:
+    """Rows of a database of ASE, with the labels that SchNetPack and others keep beside atoms."""
+    with connect(path, serial=True) as database:
+        for row in database.select():
+            atoms = row.toatoms()
+            for name, value in {**row.key_value_pairs, **row.data}.items():
+                array = np.asarray(value)
+                if array.shape == (len(atoms), 3):
+                    atoms.arrays[name] = array
+                else:
+                    atoms.info[name] = array.item() if array.size == 1 else value
+            yield atoms
 
 
 def results(atoms: Atoms) -> dict[str, object]:
@@ -149,6 +168,8 @@ def _number(where: str, key: str, value: object) -> float:
 def _missing(where: str, setting: str, key: str, found: Iterable[str]) -> InputError:
     return InputError(
         f"{where}: wanted {key!r}, found {', '.join(found) or 'nothing'}; set {setting} to its name"
+        + ("" if setting == "energy_key" else " or to none")
+        + ", or leave out configurations that lack it"
     )
 
 

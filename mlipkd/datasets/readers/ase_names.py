@@ -4,71 +4,110 @@ ASE gives energies, forces and stresses under names of its own, and what else a 
 file's names: ``REF_energy``, ``dft_forces``, ``virials``.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from ase import Atoms
 
 from mlipkd.datasets.readers.ase_file import frames, results
+from mlipkd.errors import InputError
 
 #: What stands before or after a quantity's name, likeliest first; all others come after these.
 AFFIXES = ("", "ref_", "dft_", "free_")
+#: What says that a number is no label: another energy, a part of one, or how sure it is.
+NO_LABELS = {"kinetic", "dispersion", "per", "peratom", "sigma", "std", "stdev", "var", "variance",
+             "err", "error", "uncert", "uncertainty", "weight", "weights"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Names:
     """The names that may be labels, the likeliest first."""
 
+    path: str
     energies: list[str]
     forces: list[str]
     stresses: list[str]
     virials: list[str]
 
-    def keys(self) -> dict[str, str | None]:
-        """The likeliest of each, as keys of the source's section; none without an energy.
+    def keys(self, stated: Mapping[str, object]) -> dict[str, str | None]:
+        """The likeliest of each that is not stated, as keys of the source's section.
 
-        Forces with the energy's own affix (``dft_energy``, ``dft_forces``) come before others.
+        None without an energy. Forces with the energy's own affix (``dft_energy``, ``dft_forces``)
+        come before others.
+
+        Raises:
+            InputError: there are several, and nothing tells which.
         """
-        if not self.energies:
+        energy = stated.get("energy_key") or self._likeliest("energy_key", self.energies)
+        if not isinstance(energy, str):
             return {}
-        energy = self.energies[0]
-        keys: dict[str, str | None] = {
-            "energy_key": energy,
-            "forces_key": _partner(energy, self.forces),
-        }
-        if self.stresses:
-            keys["stress_key"] = _partner(energy, self.stresses)
-        elif self.virials:
-            keys["virial_key"] = _partner(energy, self.virials)
+        keys: dict[str, str | None] = {"energy_key": energy}
+        if "forces_key" not in stated:
+            keys["forces_key"] = self._partner("forces_key", energy, self.forces)
+        if not {"stress_key", "virial_key"} & stated.keys():
+            if self.stresses:
+                keys["stress_key"] = self._partner("stress_key", energy, self.stresses)
+            elif self.virials:
+                keys["virial_key"] = self._partner("virial_key", energy, self.virials)
         return keys
+
+    def _partner(self, key: str, energy: str, names: list[str]) -> str | None:
+        """The name with the energy's affix, or the likeliest."""
+        own = [name for name in names if _affix(name) == _affix(energy)]
+        return own[0] if own else self._likeliest(key, names)
+
+    def _likeliest(self, key: str, names: list[str]) -> str | None:
+        if len(names) > 1 and _affix(names[0]) not in AFFIXES:
+            option = key.replace("_", "-")
+            raise InputError(
+                f"{self.path}: wanted one name that may be the {key}, found {', '.join(names)}; "
+                f"say which it is with --{option}"
+            )
+        return names[0] if names else None
 
 
 def names_in(path: str) -> Names:
-    """The names in the first configuration of several atoms, or in the first where there is none.
+    """The names in any configuration of several atoms, or in any where there is none of these.
 
     Raises:
         InputError: ASE does not read the file.
     """
-    found = frames(path)
-    first = next(found)
-    atoms = first if len(first) > 1 else next((own for own in found if len(own) > 1), first)
+    alone, found = _no_names(), _no_names()
+    several = False
+    for atoms in frames(path):
+        several |= len(atoms) > 1
+        _collect(atoms, found if len(atoms) > 1 else alone)
+    energies, forces, stresses, virials = (
+        sorted(names, key=_rank) for names in (found if several else alone).values()
+    )
+    return Names(path, energies, forces, stresses, virials)
+
+
+def _no_names() -> dict[str, set[str]]:
+    return {"energy": set(), "force": set(), "stress": set(), "virial": set()}
+
+
+def _collect(atoms: Atoms, names: dict[str, set[str]]) -> None:
+    """Add the names of a configuration that have one of the words in them, and fitting numbers."""
     whole = {**results(atoms), **atoms.info}
     of_atoms = {**results(atoms), **atoms.arrays}
-    tensors = [(6,), (9,), (3, 3)]
-    return Names(
-        energies=_called("energy", whole, [()]),
-        forces=_called("force", of_atoms, [(len(atoms), 3)]),
-        stresses=_called("stress", whole, tensors),
-        virials=_called("virial", whole, tensors),
-    )
-
-
-def _called(word: str, values: Mapping[str, object], shapes: list[tuple]) -> list[str]:
-    """The names with the word in them whose values are numbers of one of the shapes."""
-    fitting = [
-        name for name, value in values.items() if word in name.lower() and _numbers(value) in shapes
+    tensors: list[tuple[int, ...]] = [(6,), (9,), (3, 3)]
+    looked_at: list[tuple[str, dict[str, object], list[tuple[int, ...]]]] = [
+        ("energy", whole, [()]),
+        ("force", of_atoms, [(len(atoms), 3)]),
+        ("stress", whole, tensors),
+        ("virial", whole, tensors),
     ]
-    return sorted(fitting, key=_rank)
+    for word, values, shapes in looked_at:
+        names[word] |= {
+            name
+            for name, value in values.items()
+            if word in name.lower()
+            and not NO_LABELS & set(re.split("[^a-z]+", _affix(name)))
+            and _numbers(value) in shapes
+        }
 
 
 def _numbers(value: object) -> tuple[int, ...] | None:
@@ -88,9 +127,3 @@ def _affix(name: str) -> str:
 def _rank(name: str) -> tuple[int, str]:
     affix = _affix(name)
     return (AFFIXES.index(affix) if affix in AFFIXES else len(AFFIXES), name)
-
-
-def _partner(energy: str, names: list[str]) -> str | None:
-    """The name with the energy's affix, or the likeliest."""
-    own = [name for name in names if _affix(name) == _affix(energy)]
-    return next(iter(own or names), None)

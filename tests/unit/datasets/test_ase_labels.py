@@ -9,6 +9,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.db import connect
 
+from mlipkd.cli.source import section_of
 from mlipkd.config.ase_file import AseFile
 from mlipkd.config.load import ConfigError, parse_section
 from mlipkd.datasets.guess import guess_source
@@ -69,6 +70,40 @@ def test_names_of_one_kind_go_together(tmp_path, crystal) -> None:
     assert (found["energy_key"], found["forces_key"]) == ("dft_energy", "dft_forces")
 
 
+@pytest.mark.parametrize(
+    "other", ["kinetic_energy", "energy_sigma", "energy_per_atom", "energy_weight", "err_energy"]
+)
+def test_numbers_that_are_no_labels_are_passed_over(tmp_path, crystal, other) -> None:
+    atoms = bare(crystal)
+    atoms.info.update({"pbe_energy": -3.5, other: 0.1})
+    ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
+    assert guess_source(tmp_path / "a.xyz")["energy_key"] == "pbe_energy"
+
+
+def test_of_names_that_nothing_tells_apart_the_user_names_one(tmp_path, crystal) -> None:
+    atoms = bare(crystal)
+    atoms.info.update(potential_energy=1.0, total_energy=2.0)
+    ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
+    with pytest.raises(InputError, match=r"potential_energy, total_energy; say .* --energy-key"):
+        guess_source(tmp_path / "a.xyz")
+    named = guess_source(tmp_path / "a.xyz", {"energy_key": "total_energy"})
+    assert named["energy_key"] == "total_energy"
+
+
+def test_forces_that_the_first_configuration_lacks_are_not_passed_over(tmp_path, crystal) -> None:
+    frames = []
+    for index in range(3):
+        atoms = bare(crystal)
+        atoms.info["REF_energy"] = 1.0
+        if index:
+            atoms.arrays["REF_forces"] = crystal.get_forces()
+        frames.append(atoms)
+    ase.io.write(tmp_path / "a.xyz", frames, format="extxyz")
+    assert guess_source(tmp_path / "a.xyz")["forces_key"] == "REF_forces"
+    with pytest.raises(InputError, match=r"configuration 0: .* to its name or to none, or leave"):
+        read(tmp_path / "a.xyz")
+
+
 def test_a_free_energy_alone_is_taken(tmp_path, crystal) -> None:
     atoms = bare(crystal)
     forces = crystal.get_forces()
@@ -91,6 +126,35 @@ def test_a_database_of_ase_is_read(tmp_path, crystal) -> None:
         database.write(crystal)
     reference = read(tmp_path / "a.db").labels["reference"]
     np.testing.assert_allclose(reference["stress"][0], crystal.get_stress(voigt=False))
+
+
+@pytest.mark.parametrize("place", ["key_value_pairs", "data"])
+def test_labels_beside_the_atoms_of_a_database_are_read(tmp_path, crystal, place) -> None:
+    """As SchNetPack keeps them, energies as arrays of one number."""
+    atoms, forces = bare(crystal), crystal.get_forces()
+    with connect(tmp_path / "a.db") as database:
+        if place == "data":
+            database.write(atoms, data={"energy": np.array([-1.5]), "forces": forces})
+        else:
+            database.write(atoms, key_value_pairs={"energy_U0": -1.5}, data={"forces": forces})
+    reference = read(tmp_path / "a.db").labels["reference"]
+    assert reference["energy"].tolist() == [-1.5]
+    np.testing.assert_allclose(reference["forces"], forces)
+
+
+def test_an_at_sign_belongs_to_the_name_of_a_file(tmp_path, crystal) -> None:
+    ase.io.write(tmp_path / "a.xyz", [crystal] * 4, format="extxyz")
+    (tmp_path / "a.xyz").rename(tmp_path / "me@3.xyz")
+    assert len(read(tmp_path / "me@3.xyz")) == 4
+
+
+@pytest.mark.parametrize("option", ["forces_key", "stress_key"])
+def test_none_reads_none(tmp_path, crystal, option) -> None:
+    ase.io.write(tmp_path / "a.xyz", crystal, format="extxyz")
+    section = section_of(tmp_path / "a.xyz", None, {option: "none"})
+    label = option.removesuffix("_key")
+    assert getattr(section, option) is None
+    assert label not in read_source("data", section).labels["reference"]
 
 
 @pytest.mark.parametrize(
