@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from contextlib import suppress
 
 from ase.calculators.calculator import BaseCalculator
 
@@ -57,10 +58,8 @@ def _class(where: str, path: str) -> type[BaseCalculator]:
 
 def _named(made_of: type[BaseCalculator]) -> set[str]:
     """The options that a class names: arguments of its own and of its bases, and parameters."""
-    arguments = {
-        name
-        for one in made_of.__mro__
-        if one is not object
-        for name in inspect.signature(one).parameters
-    }
-    return arguments | set(getattr(made_of, "default_parameters", {}))
+    named = set(getattr(made_of, "default_parameters", {}))
+    for one in made_of.__mro__:
+        with suppress(ValueError):  # of a class written in C
+            named |= inspect.signature(one).parameters.keys()
+    return named

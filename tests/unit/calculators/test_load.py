@@ -45,3 +45,13 @@ def test_options_that_nobody_knows_are_said(capsys) -> None:
     assert capsys.readouterr().err == ""
     load("tblite.ase:TBLite", methd="GFN1-xTB")
     assert "tblite.ase:TBLite names no options called methd" in capsys.readouterr().err
+
+
+def test_a_base_that_is_written_in_c_names_no_options(write_module, capsys) -> None:
+    write_module(
+        "of_c",
+        "from ase.calculators.emt import EMT\n\n\n"
+        "class Own(EMT, dict):\n    def __init__(self, known=1):\n        EMT.__init__(self)\n",
+    )
+    assert isinstance(load("of_c:Own", known=2), EMT)
+    assert capsys.readouterr().err == ""
