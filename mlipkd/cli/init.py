@@ -36,6 +36,7 @@ def init(
     options = {key: said[key] for key in said.keys() - {"file", "output", "reader"}}
 
     from mlipkd.config.ase_file import AseFile
+    from mlipkd.config.dataset import Comp6
     from mlipkd.datasets import checks
     from mlipkd.datasets.contents import contents
     from mlipkd.datasets.guess import is_canonical
@@ -51,7 +52,7 @@ def init(
         )
     section = source.section_of(file, reader, options)
     guesses = []
-    if isinstance(section, AseFile):
+    if isinstance(section, AseFile | Comp6):
         section, guesses = _with_units(file, section, options)
     dataset = read_source(file.stem, section)
     print(f"{file}: read as {section.model_dump(exclude={'files'}, exclude_none=True)}")
@@ -76,12 +77,17 @@ def _with_units(file: Path, section, options: dict):
     from mlipkd.config.ase_file import AseFile
     from mlipkd.config.load import parse_section
     from mlipkd.datasets.sources import read_source
-    from mlipkd.datasets.unit_guess import guess_units
+    from mlipkd.datasets.unit_guess import guess_sign, guess_units
 
     keys = section.model_dump(include=section.model_fields_set)
     stated = {key for key, value in options.items() if value is not None}
     plain = {key: value for key, value in keys.items() if not key.endswith(("_unit", "_sign"))}
-    found = guess_units(read_source(file.stem, AseFile(**plain)))
+    as_default = type(section)(**plain)
+    dataset = read_source(file.stem, as_default)
+    if isinstance(as_default, AseFile):
+        found = guess_units(dataset)
+    else:
+        found = guess_sign(dataset, as_default.force_sign)
     guesses = [guess for guess in found if guess.key not in stated]
     if sys.stdin.isatty():
         guesses = [
@@ -89,7 +95,7 @@ def _with_units(file: Path, section, options: dict):
             for guess in guesses
         ]
     known = {guess.key: guess.value for guess in guesses if guess.reason}
-    return parse_section(AseFile, {**keys, **known}, str(file)), guesses
+    return parse_section(type(section), {**keys, **known}, str(file)), guesses
 
 
 def _asked(guess) -> str | int:

@@ -64,6 +64,8 @@ class Comp6(Section):
     reader: Literal["comp6"]
     files: Files
     """Paths of the HDF5 files."""
+    force_sign: Literal[1, -1] = -1
+    """-1 if the file holds gradients, as COMP6 does; 1 if others wrote forces in its layout."""
 
 
 class Frames(Section):

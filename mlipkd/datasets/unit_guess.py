@@ -54,8 +54,20 @@ def guess_units(dataset: Dataset) -> list[Guess]:
     fit = consistency(in_length)
     guesses = [length, _energy(dataset, fit)]
     if "forces" in dataset.labels["reference"]:
-        guesses.append(_sign(fit))
+        guesses.append(_sign(fit, 1))
     return guesses
+
+
+def guess_sign(dataset: Dataset, sign: int) -> list[Guess]:
+    """A guess of force_sign alone, of a layout whose units are known; none without forces.
+
+    Args:
+        dataset: as it is read.
+        sign: which it is read with, the layout's default.
+    """
+    if "forces" not in dataset.labels["reference"]:
+        return []
+    return [_sign(consistency(dataset), sign)]
 
 
 def _length(dataset: Dataset) -> Guess:
@@ -95,10 +107,10 @@ def _energy(dataset: Dataset, fit: Consistency | None) -> Guess:
     return Guess("energy_unit", "eV", None, f"{springs} if it is eV{others}")
 
 
-def _sign(fit: Consistency | None) -> Guess:
+def _sign(fit: Consistency | None, read_with: int) -> Guess:
     if fit is None or abs(fit.correlation) < SIGN_IS_SURE:
-        return Guess("force_sign", 1, None)
-    falls = fit.correlation > 0
+        return Guess("force_sign", read_with, None)
+    falls = read_with * fit.correlation > 0
     return Guess("force_sign", 1 if falls else -1, f"energies {'fall' if falls else 'rise'} along")
 
 

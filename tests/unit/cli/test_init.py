@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import ase.io
+import h5py
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.units import Hartree
 
 from mlipkd.cli.init import init
 from mlipkd.config import load_campaign
@@ -132,3 +134,25 @@ def test_names_of_files_are_no_yaml(data, terminal, tmp_path) -> None:
     (section,) = load_campaign("config.yaml").datasets.values()
     assert section.source.files == [str(hostile)]
     assert "  a-b-x:" in Path("config.yaml").read_text()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("told", [True, False])
+def test_the_sign_of_forces_in_the_layout_of_comp6(tmp_path, terminal, capsys, sign, told) -> None:
+    """Others write true forces in it; of forces that are noise, nothing tells."""
+    rng = np.random.default_rng(5)
+    positions = REST + rng.normal(scale=0.05, size=(40, *REST.shape))
+    labels = [spring_labels(own) for own in positions]
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        group = file.create_group("mine/water")
+        group["species"] = np.array([b"O", b"H", b"H"])
+        group["coordinates"] = positions
+        group["energies"] = np.array([energy for energy, _ in labels]) / Hartree
+        forces = np.array([forces for _, forces in labels])
+        group["forces"] = sign * (forces if told else rng.normal(size=forces.shape)) / Hartree
+    init(tmp_path / "data.h5", tmp_path / "new.yaml")
+    (section,) = load_campaign(str(tmp_path / "new.yaml")).datasets.values()
+    assert section.source.force_sign == (sign if told else -1)
+    slope = "fall" if sign == 1 else "rise"
+    said = f"{sign}: energies {slope} along" if told else "-1: NOTHING TELLS"
+    assert f"force_sign       {said}" in capsys.readouterr().out

@@ -12,6 +12,7 @@ from mlipkd.config.ase_file import AseFile
 from mlipkd.config.dataset import Ani1x, AniAl, Comp6
 from mlipkd.datasets.sources import read_source
 from mlipkd.errors import InputError
+from mlipkd.units import HARTREE
 
 RNG = np.random.default_rng(0)
 
@@ -103,6 +104,19 @@ def test_comp6_forces_are_gradients_and_molecules_are_groups(tmp_path) -> None:
     assert np.allclose(reference["forces"][:6], -Hartree * gradient.reshape(-1, 3))
     assert np.allclose(reference["energy"][3:], Hartree * np.arange(3))
     assert dataset.groups.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_energies_in_single_precision_are_scaled_in_double(tmp_path) -> None:
+    energy = np.array([-1234.5678, -0.1], np.float32)
+    with h5py.File(tmp_path / "comp6.h5", "w") as file:
+        group = file.create_group("subset/mol00")
+        group["species"] = np.array([b"C", b"O"])
+        group["coordinates"] = RNG.random((2, 2, 3))
+        group["energies"] = energy
+    dataset = read_source("comp6", Comp6(reader="comp6", files=[str(tmp_path / "comp6.h5")]))
+    assert (
+        dataset.labels["reference"]["energy"].tolist() == (energy.astype(float) * HARTREE).tolist()
+    )
 
 
 def test_ase_reads_calculators_results(tmp_path) -> None:
