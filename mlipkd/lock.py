@@ -24,6 +24,8 @@ from mlipkd.errors import InputError, TryAgainError
 
 #: Seconds to wait for the holder: it may be a job that was told to stop and is writing its state.
 PATIENCE = 30.0
+#: Seconds between looks at a lock: the first, and the most, as each may ask SLURM.
+PAUSE, LONGEST_PAUSE = 0.2, 5.0
 #: States of a SLURM job that has processes.
 RUNNING = {"CONFIGURING", "RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED"}
 
@@ -96,13 +98,15 @@ def _held(output: Path, until: float) -> Iterator[None]:
     path = output.with_name(f".{output.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        pause = PAUSE
         while (descriptor := _take(path)) is None:
             if time.monotonic() > until:
                 raise TryAgainError(
                     f"{output}: it is being made already, by {_maker(path) or 'another process'}; "
                     "wait for that one to end, or end it, and try again"
                 )
-            time.sleep(0.2)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
     except OSError as error:
         raise InputError(
             f"{path}: could not be locked ({error.strerror or error}); free space on the disk "
