@@ -62,7 +62,7 @@ def load_section(section: type[S], path: Path | str) -> S:
         ConfigError: with every fault found, each with its YAML path.
     """
     try:
-        content = yaml.load(Path(path).read_text(), Loader=_Loader)
+        content = _Loader(Path(path).read_text()).get_single_data()
     except OSError as error:
         raise InputError(
             f"{path}: wanted a YAML file ({error.strerror}); check the path"

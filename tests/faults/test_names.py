@@ -46,8 +46,8 @@ simulations:
     box: 30
     temperature: 300
 recipes:
-  teaching: {{loss: [{{quantity: energy, labels: reference, weight: 1}}], batch: {{pairs: 9}}}}
-  learning: {{loss: [{{quantity: forces, labels: teacher, weight: 1}}], batch: {{pairs: 9}}}}
+  teaching: {{loss: [&energy {{quantity: energy, labels: reference, weight: 1}}], batch: {{pairs: 9}}}}
+  learning: {{loss: [*energy, {{quantity: forces, labels: teacher, weight: 1}}], batch: {{pairs: 9}}}}
 datasets:
   metal:
     source: {{reader: ase, files: [a.xyz], energy_key: E, forces_key: F, group_key: G}}
@@ -62,7 +62,7 @@ datasets:
       liquid: {{temperature: 900, density: 2}}
       rdf: {{teacher: teachers}}
       cost: {{}}
-      recommended: {{teacher: teachers}}
+      recommended: {{teacher: teachers, by: energy}}
   water:
     source: {{reader: ani1x, files: [c.h5], energy: e.energy, forces: e.forces}}
     model: {MODEL}

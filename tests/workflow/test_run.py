@@ -67,8 +67,10 @@ def test_commands(workspace):
         f" results/metal/controls/{MODEL}/seed0/model.safetensors"
         " results/metal/controls/n1-l0-a1-w8-s2/seed0/model.safetensors",
         "collect --output results/tables/cost.csv results/metal/cost.csv",
-        "summary --output results/summary.md results/tables/errors.csv results/tables/comp6.csv"
-        " results/tables/cost.csv",
+        f"summary --output results/summary.md --manifest {teachers}/manifest.json"
+        f" --manifest {students}/manifest.json"
+        f" --manifest results/metal/teachers/{MODEL}/manifest.json"
+        " results/tables/errors.csv results/tables/comp6.csv results/tables/cost.csv",
     } <= set(workspace.commands)
     minutes = re.findall(r"--runtime (\d+)", (workspace.folder / "commands.log").read_text())
     assert len(minutes) == sum(line.startswith("train") for line in workspace.commands)

@@ -26,7 +26,8 @@ def write_suite(path, molecules: dict[str, list[float]], forces: bool) -> None:
             group["coordinates"] = scales[:, None, None] * geometry
             group["energies"] = np.array(energies) * KCAL / HARTREE - 76.0
             if forces:
-                group["forces"] = np.full((len(energies), 3, 3), 0.5 * KCAL / HARTREE)  # gradients
+                signs = np.where(np.arange(len(energies)) % 2, 1, -1)[:, None, None]
+                group["forces"] = np.full((3, 3), 0.5 * KCAL / HARTREE) * signs  # gradients
 
 
 def comp6(*paths) -> Comp6:
