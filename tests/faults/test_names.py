@@ -46,8 +46,12 @@ simulations:
     box: 30
     temperature: 300
 recipes:
-  teaching: {{loss: [&energy {{quantity: energy, labels: reference, weight: 1}}], batch: {{pairs: 9}}}}
-  learning: {{loss: [*energy, {{quantity: forces, labels: teacher, weight: 1}}], batch: {{pairs: 9}}}}
+  teaching:
+    loss: [&energy {{quantity: energy, labels: reference, weight: 1}}]
+    batch: {{pairs: 9}}
+  learning:
+    loss: [*energy, {{quantity: forces, labels: teacher, weight: 1}}]
+    batch: {{pairs: 9}}
 datasets:
   metal:
     source: {{reader: ase, files: [a.xyz], energy_key: E, forces_key: F, group_key: G}}
