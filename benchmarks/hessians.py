@@ -76,7 +76,7 @@ def page(found: Found, device: str) -> str:
         f"{bar}---|",
     ]
     for row, (n, ratio) in enumerate(zip(atoms, ratios, strict=True)):
-        cells = " | ".join(f"{number(epochs[kind][row])}" for kind in KINDS)
+        cells = " | ".join(number(epochs[kind][row]) for kind in KINDS)
         lines.append(f"| {n} | {cells} | {number(ratio)} |")
     cells = " | ".join(f"n^{exponent(found[kind], 'seconds'):.2f}" for kind in KINDS)
     lines += [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlipkd.datasets.dataset import Dataset, chosen_rows
+from mlipkd.datasets.dataset import Dataset, chosen_rows, composition
 
 #: Configurations from which on the same label in all of them is no chance.
 FEWEST = 3
@@ -44,10 +44,8 @@ def _different(dataset: Dataset) -> np.ndarray:
 def _energies_constant(dataset: Dataset, chosen: np.ndarray) -> bool:
     energy = dataset.labels["reference"]["energy"]
     chosen = chosen[np.isfinite(energy[chosen])]
-    elements, element = np.unique(dataset.species, return_inverse=True)  # (elements,), (atoms,)
-    counts = np.zeros((len(dataset), len(elements)))
-    np.add.at(counts, (np.repeat(np.arange(len(dataset)), dataset.sizes), element), 1)
-    counts, energy = counts[chosen], energy[chosen]
+    counts = composition(dataset, np.unique(dataset.species))[chosen]  # (chosen, elements)
+    energy = energy[chosen]
     if len(chosen) < FEWEST:
         return False
     fitted, _, rank, _ = np.linalg.lstsq(counts, energy)

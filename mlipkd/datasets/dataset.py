@@ -141,6 +141,17 @@ def row_offsets(label: str, offsets: np.ndarray) -> np.ndarray:
     return offsets if atoms == 1 else offsets_from(np.diff(offsets) ** atoms)
 
 
+def composition(dataset: Dataset, elements: Iterable[int]) -> np.ndarray:
+    """Atoms of each element: (configurations, elements) float64."""
+    elements = list(elements)
+    owner = np.repeat(np.arange(len(dataset)), dataset.sizes)  # (atoms,)
+    counts = np.zeros((len(dataset), len(elements)))
+    for column, element in enumerate(elements):
+        own = owner[dataset.species == element]
+        counts[:, column] = np.bincount(own, minlength=len(dataset))
+    return counts
+
+
 def columns_of(label: str) -> tuple[int, ...]:
     """The axes of a label's flat array beside its rows."""
     return tuple(axis for axis in LABELS[label][0] if isinstance(axis, int))

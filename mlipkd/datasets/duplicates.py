@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from vesin import NeighborList
 
-from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.dataset import Dataset, composition
 
 CUTOFF = 6.0  # Å, r_c
 CENTRES = np.linspace(0.9, 5.5, 12)  # Å, r_k
@@ -68,8 +68,6 @@ def fingerprints(dataset: Dataset) -> np.ndarray:
 def _sums(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """The fingerprints, and extremes of pair sums over atoms: (configurations, 2 functions)."""
     elements, element = np.unique(dataset.species, return_inverse=True)  # (elements,), (atoms,)
-    composition = np.zeros((len(dataset), len(elements)))
-    np.add.at(composition, (np.repeat(np.arange(len(dataset)), dataset.sizes), element), 1)
     weights = _pair_weights(elements)  # (elements, elements, functions)
     sums = np.empty((len(dataset), len(CENTRES)))
     extremes = np.empty((len(dataset), 2, len(CENTRES)))
@@ -85,7 +83,7 @@ def _sums(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
         np.add.at(of_atoms, first, terms)
         np.add.at(of_atoms, second, terms)
         extremes[m] = of_atoms.min(0), of_atoms.max(0)
-    return np.hstack([composition, sums]), extremes.reshape(len(dataset), -1)
+    return np.hstack([composition(dataset, elements), sums]), extremes.reshape(len(dataset), -1)
 
 
 def _radial(distance: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ of atoms pressed together on purpose; or a calculation that did not converge.
 
 import numpy as np
 
-from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.dataset import Dataset, composition
 
 FAR, USUAL = 5.0, 0.95
 
@@ -29,9 +29,7 @@ def outliers(dataset: Dataset) -> list[str]:
 
 def _energies(dataset: Dataset) -> np.ndarray:
     """How far each configuration's energy per atom is from the usual, eV: (configurations,)."""
-    elements, element = np.unique(dataset.species, return_inverse=True)  # (elements,), (atoms,)
-    counts = np.zeros((len(dataset), len(elements)))
-    np.add.at(counts, (np.repeat(np.arange(len(dataset)), dataset.sizes), element), 1)
+    counts = composition(dataset, np.unique(dataset.species))  # (configurations, elements)
     energy = dataset.labels["reference"]["energy"]
     counted = np.isfinite(energy) & (dataset.sizes > 1)  # (configurations,)
     left = np.zeros(len(dataset))

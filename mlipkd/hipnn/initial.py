@@ -7,12 +7,12 @@ energy starts as that of the elements alone.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 
-from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.dataset import Dataset, composition
 from mlipkd.hipnn.interaction import Interaction
 from mlipkd.hipnn.network import HIPNN
 
@@ -67,18 +67,10 @@ def fit_element_energies(model: HIPNN, parts: Iterable[Dataset]) -> None:
         parts: of a dataset; one at a time is held.
     """
     rows = [
-        (_composition(part, model.species), part.labels["reference"]["energy"]) for part in parts
+        (composition(part, model.species), part.labels["reference"]["energy"]) for part in parts
     ]
     counts = np.concatenate([count for count, _ in rows])  # (configurations, elements)
     energies = np.concatenate([energy for _, energy in rows])  # (configurations,)
     known = np.isfinite(energies)  # (configurations,)
     fitted, *_ = np.linalg.lstsq(counts[known], energies[known])
     model.E0.copy_(torch.from_numpy(fitted)[None])
-
-
-def _composition(dataset: Dataset, species: Sequence[int]) -> np.ndarray:
-    """Atoms of each element: (configurations, elements) float64."""
-    owner = np.repeat(np.arange(len(dataset)), dataset.sizes)  # (atoms,)
-    return np.stack(
-        [np.bincount(owner[dataset.species == z], minlength=len(dataset)) for z in species], axis=1
-    ).astype(np.float64)

@@ -140,6 +140,9 @@ MANIFESTS = [
     )
 ]
 
+#: The same as options of verbs that read them.
+MANIFEST_OPTIONS = [word for path in MANIFESTS for word in ("--manifest", path)]
+
 #: The rows that each table is made of.
 ROWS = {
     "errors": [f"results/{d}/{f}/{m}/errors.csv" for d, f, m in MODELS],

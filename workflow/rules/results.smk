@@ -64,7 +64,7 @@ rule summary:
     conda:
         "../../envs/mlipkd.yaml"
     params:
-        manifests=[word for path in MANIFESTS for word in ("--manifest", path)],
+        manifests=MANIFEST_OPTIONS,
     resources:
         mem_mb=rising(1000),
         runtime=rising(10),
@@ -126,7 +126,7 @@ rule report:
         "../../envs/mlipkd.yaml"
     params:
         captions=CAPTIONS,
-        manifests=[word for path in MANIFESTS for word in ("--manifest", path)],
+        manifests=MANIFEST_OPTIONS,
     resources:
         mem_mb=rising(1000),
         runtime=rising(10),
