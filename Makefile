@@ -31,7 +31,7 @@ demo: install
 	@cat results/summary.md
 
 reproduced: install
-	@test -f 'campaigns/reduced/$(CAMPAIGN).yaml' || { echo 'wanted CAMPAIGN=..., one of:'; ls campaigns/reduced; exit 2; }
+	@test -f 'campaigns/reduced/$(CAMPAIGN).yaml' || { echo 'expected CAMPAIGN=..., one of:'; ls campaigns/reduced; exit 2; }
 	snakemake --profile workflow/profiles/local --configfile 'campaigns/reduced/$(CAMPAIGN).yaml' \
 		--directory 'runs/$(CAMPAIGN)'
 	mkdir -p 'docs/reproduced/$(CAMPAIGN)'
@@ -84,7 +84,7 @@ $(VENV)/benchmarks-installed: $(VENV)/installed
 	touch $@
 
 docs: install
-	python -m mlipkd.config.reference > docs/config.md
+	python -m mlipkd.campaign.reference > docs/config.md
 
 # Leaves results/ alone.
 clean:

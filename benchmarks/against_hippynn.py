@@ -25,14 +25,14 @@ import torch
 import typer
 
 from benchmarks.hippynn_twin import arrays, filled_up, hippynn_network
-from mlipkd import provenance
+from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.load import parse_section
-from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
 from mlipkd.datasets.file import DatasetFile, write
-from mlipkd.device import choose_device
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.prediction import predict
+from mlipkd.jobs import provenance
+from mlipkd.jobs.device import choose_device
 from mlipkd.training.loop import Job, train
 
 BATCH, EPOCHS, HALVE_AFTER, STOP_AFTER = 8, 40, 30, 50

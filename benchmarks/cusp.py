@@ -14,8 +14,7 @@ import numpy as np
 import torch
 import typer
 
-from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.kinds import kinds_of
+from mlipkd.datasets.file import DatasetFile, kinds_of
 from mlipkd.evaluation.ensembles import Ensemble, load_ensembles
 from mlipkd.evaluation.errors import error_sums, whole_test_split
 from mlipkd.hipnn import analytic, reference

@@ -20,14 +20,14 @@ from mlipkd.config.model import Architecture
 from mlipkd.config.recipe import Batch, LossTerm, Probes, Recipe
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.file import DatasetFile, write
-from mlipkd.device import choose_device
 from mlipkd.evaluation.memory import forget_peak, peak
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.jobs.device import choose_device
 from mlipkd.testing import dataset_of
 from mlipkd.training.data import Part, TrainingData
 from mlipkd.training.members import Members
-from mlipkd.training.parts import derive
+from mlipkd.training.microbatches import derive
 from mlipkd.training.probes import draw
 
 SHAPE = Architecture(

@@ -16,7 +16,7 @@ import torch
 import typer
 
 from benchmarks.hessian_epoch import BATCH, KINDS, SHAPE
-from mlipkd import provenance
+from mlipkd.jobs import provenance
 
 #: Chains measured, and how many of the longest tell how time grows.
 CARBONS = (1, 3, 6, 13, 19, 26)

@@ -17,7 +17,7 @@ from benchmarks import hippynn_steps
 from benchmarks.cases import CASES
 from benchmarks.sides import Side, step
 from benchmarks.timing import TURN, Times, call_time
-from mlipkd.device import choose_device
+from mlipkd.jobs.device import choose_device
 
 
 class _Process:

@@ -24,8 +24,8 @@ import torch
 from benchmarks.cases import CASES, Case
 from benchmarks.sides import Side, step
 from benchmarks.timing import call_time, give_back
-from mlipkd.device import choose_device
 from mlipkd.evaluation.memory import forget_peak, peak
+from mlipkd.jobs.device import choose_device
 
 #: The part of the free memory that a process may take.
 SHARE = 0.85

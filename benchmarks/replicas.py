@@ -15,8 +15,8 @@ from ase import Atoms
 from benchmarks.timing import Times, prepare, take_turns
 from mlipkd.config.model import Architecture
 from mlipkd.deploy.torch_sim import MLIPKD
+from mlipkd.dynamics.nvt import with_velocities
 from mlipkd.dynamics.nvt_batch import run_nvt_batch
-from mlipkd.dynamics.velocities import with_velocities
 from mlipkd.hipnn.file import Potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN

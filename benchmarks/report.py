@@ -14,7 +14,7 @@ from benchmarks.cases import CASES
 from benchmarks.compare import Row
 from benchmarks.findings import AT_MOST, Findings
 from benchmarks.timing import Times
-from mlipkd import provenance
+from mlipkd.jobs import provenance
 
 matplotlib.use("Agg")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mlipkd.device import choose_device
+from mlipkd.jobs.device import choose_device
 
 #: Codes of glibc's mallopt.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -135,7 +135,7 @@ def agree(
         difference = float((one.detach() - other.detach()).abs().max() / scale)
         if not difference < tolerance:
             raise RuntimeError(
-                f"wanted the same energies and forces from both to {tolerance:g}, got a relative "
+                f"expected the same energies and forces from both to {tolerance:g}, got a relative "
                 f"difference of {difference:.1e}: what follows would compare different things"
             )
 

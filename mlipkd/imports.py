@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlipkd.errors import InputError
-from mlipkd.extras import remedy
+from mlipkd.errors import InputError, remedy
 
 
 def find(where: str, path: str) -> object:
@@ -37,7 +36,7 @@ def find_function(where: str, path: str) -> Callable:
     found = find(where, path)
     if not callable(found):
         raise InputError(
-            f"{where}: wanted a function, got {path}, which is a {type(found).__name__}; name one"
+            f"{where}: expected a function, got {path}, which is a {type(found).__name__}; name one"
         )
     return found
 
@@ -77,20 +76,20 @@ def blamed(path: str, wanted: str) -> Iterator[None]:
             if frame.filename == file:
                 place = f"{file}:{frame.lineno}"
         raise InputError(
-            f"{place}: wanted {wanted} from {path}, got {type(error).__name__} "
-            f"({in_words(error)}); mend the function, or what it is given"
+            f"{place}: expected {wanted} from {path}, got {type(error).__name__} "
+            f"({in_words(error)}); fix the function, or what it is given"
         ) from error
 
 
 def in_words(error: Exception) -> str:
     """An error of somebody else's on one line, and what installs the package that it misses."""
     said = " ".join(str(error).split()) or type(error).__name__
-    mend = remedy(error.name or "") if isinstance(error, ImportError) else None
-    return f"{said}; {mend}" if mend else said
+    fix = remedy(error.name or "") if isinstance(error, ImportError) else None
+    return f"{said}; {fix}" if fix else said
 
 
 def _not_found(where: str, path: str, reason: str) -> InputError:
     return InputError(
-        f"{where}: wanted what can be imported, got {path} ({reason}); install its package, put "
+        f"{where}: expected what can be imported, got {path} ({reason}); install its package, put "
         "its folder on PYTHONPATH, or correct the path"
     )

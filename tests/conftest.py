@@ -11,12 +11,12 @@ import pytest
 import torch
 import yaml
 
-from mlipkd import artefacts, provenance
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.distillation import predictions
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.jobs import artefacts, provenance
 from mlipkd.testing import small_shape
 from tests.counting import inject, pytest_addoption  # noqa: F401
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import pytest
 
-from mlipkd import provenance
+from mlipkd.jobs import provenance
 
 Outcome = Literal["recovered", "refused"]
 

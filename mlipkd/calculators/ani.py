@@ -48,8 +48,8 @@ class ANI(Calculator):
         energies = Path(folder, "sae_linfit.dat")
         if len(constants) != 1 or not members or not energies.is_file():
             raise InputError(
-                f"{folder}: wanted a folder of ANI networks, with one *.params, sae_linfit.dat and "
-                "train0/networks, train1/networks, …, found something else; check the path"
+                f"{folder}: expected a folder of ANI networks, with one *.params, sae_linfit.dat "
+                "and train0/networks, train1/networks, …, found something else; check the path"
             )
         info = NeurochemInfo(energies, constants[0], Path(folder, "train"), len(members))
         before = torch.get_default_dtype()

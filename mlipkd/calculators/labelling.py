@@ -1,6 +1,11 @@
 """Labelling: a calculator asked for all configurations of a dataset, one after the other.
 
 A configuration that the calculator cannot compute gets NaN for every label, and its reason is kept.
+
+Hessians of calculators: their own, or central differences of their forces.
+
+A calculator that knows its Hessian has a method ``get_hessian(atoms)``, as those of MACE, AIMNet2
+and others do. Its matrix is (3 atoms, 3 atoms), or MACE's (3 atoms, atoms, 3), in eV/Å².
 """
 
 from collections import Counter
@@ -11,14 +16,13 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator, all_changes
 from ase.stress import voigt_6_to_full_3x3_stress
 
-from mlipkd.calculators.hessian import hessian
-from mlipkd.calculators.packages import accommodated
+from mlipkd.calculators.load import accommodated
 from mlipkd.datasets.atoms import PROPERTIES, atoms_of
 from mlipkd.datasets.dataset import LABELS, Dataset, columns_of, row_offsets
 from mlipkd.datasets.normal_modes import blocks
 from mlipkd.errors import InputError
 from mlipkd.imports import in_words
-from mlipkd.progress import progress
+from mlipkd.jobs.progress import progress
 
 
 def quantities_of(calculator: BaseCalculator) -> list[str]:
@@ -101,12 +105,53 @@ def refuse_most(where: str, reasons: Collection[str], asked: int) -> None:
     """
     if 2 * len(reasons) > asked:
         raise InputError(
-            f"{where}: wanted labels of most of {asked} configurations, but the calculator failed "
-            f"on {len(reasons)} of them, on the first for this reason: {next(iter(reasons))}; see "
-            "whether calculator.options and the elements are what it is made for"
+            f"{where}: expected labels of most of {asked} configurations, but the calculator "
+            f"failed on {len(reasons)} of them, on the first for this reason: "
+            f"{next(iter(reasons))}; see whether calculator.options and the elements are what it "
+            "is made for"
         )
 
 
 def counted(reasons: Collection[str]) -> str:
     """Reasons in words, the most frequent first."""
     return "; ".join(f"{n} × {reason}" for reason, n in Counter(reasons).most_common())
+
+
+#: Displacement of the central differences, Å.
+DIFFERENCE = 0.002
+
+
+def hessian(atoms: Atoms) -> np.ndarray:
+    """Second derivatives of the energy of atoms that have a calculator: (3 atoms, 3 atoms), eV/Å².
+
+    Raises:
+        ValueError: the calculator's own are of another shape.
+    """
+    if not hasattr(atoms.calc, "get_hessian"):
+        return differences(atoms)
+    try:
+        own = np.asarray(atoms.calc.get_hessian(atoms), float)
+    except NotImplementedError:  # its model, or its class, has none
+        return differences(atoms)
+    size = 3 * len(atoms)
+    if own.shape not in [(size, size), (size, len(atoms), 3)]:
+        raise ValueError(f"a Hessian of shape {own.shape} instead of {(size, size)}")
+    return own.reshape(size, size)
+
+
+def differences(atoms: Atoms) -> np.ndarray:
+    """Central differences of the forces of atoms that have a calculator: (3 atoms, 3 atoms), eV/Å².
+
+    The matrix is symmetrised, which takes out half of the noise of the forces.
+    """
+    rest = atoms.get_positions()  # (atoms, 3)
+    rows = []
+    for step in DIFFERENCE * np.eye(rest.size).reshape(-1, *rest.shape):
+        ends = []
+        for sign in (1, -1):
+            atoms.set_positions(rest + sign * step)
+            ends.append(atoms.get_forces().ravel())
+        rows.append((ends[1] - ends[0]) / (2 * DIFFERENCE))
+    atoms.set_positions(rest)
+    found = np.array(rows)
+    return (found + found.T) / 2

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mlipkd import artefacts, provenance
 from mlipkd.calculators.labelling import labels_of, quantities_of
-from mlipkd.calculators.load import load_calculator
-from mlipkd.calculators.packages import versions
-from mlipkd.config.calculator import CALCULATOR, SEED
-from mlipkd.config.settings import CalculatorSettings
+from mlipkd.calculators.load import load_calculator, versions
+from mlipkd.campaign.settings import CalculatorSettings
+from mlipkd.config.functions import CALCULATOR, SEED
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.jobs import artefacts, provenance
 
 
 def is_calculator(path: Path) -> bool:

@@ -20,13 +20,13 @@ def evaluate_comp6(
     Example: mlipkd evaluate-comp6 --settings comp6.yaml --output comp6.csv
     teachers/seed*/model.safetensors
     """
-    from mlipkd import artefacts
+    from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import Comp6Evaluation
-    from mlipkd.config.settings import read_evaluation
-    from mlipkd.device import choose_device
     from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
     from mlipkd.evaluation.ensembles import load_ensembles, notes_of
     from mlipkd.evaluation.rows import Source, write_rows
+    from mlipkd.jobs import artefacts
+    from mlipkd.jobs.device import choose_device
 
     section = read_evaluation(settings, Comp6Evaluation)
     subsets = {name: read_subset(name, suite) for name, suite in section.suites.items()}

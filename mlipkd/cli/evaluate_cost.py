@@ -22,15 +22,15 @@ def evaluate_cost(
     Example: mlipkd evaluate-cost --settings cost.yaml --dataset dataset.h5 --output cost.csv
     teachers/seed0/model.safetensors students/seed0/model.safetensors
     """
+    from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import CostEvaluation
-    from mlipkd.config.settings import read_evaluation
     from mlipkd.datasets.file import DatasetFile
-    from mlipkd.device import choose_device
     from mlipkd.evaluation.cost import evaluate_cost
     from mlipkd.evaluation.ensembles import source_of
     from mlipkd.evaluation.rows import Source, made_by, write_rows
     from mlipkd.evaluation.systems import example_of
     from mlipkd.hipnn.file import load_potential
+    from mlipkd.jobs.device import choose_device
 
     section = read_evaluation(settings, CostEvaluation)
     with DatasetFile(dataset) as file:

@@ -21,13 +21,13 @@ def evaluate_curvature(
     Example: mlipkd evaluate-curvature --settings curvature.yaml --dataset hessians.h5
     --output curvature.csv molecules/seed*/model.safetensors
     """
+    from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import CurvatureEvaluation
-    from mlipkd.config.settings import read_evaluation
     from mlipkd.datasets.file import DatasetFile
-    from mlipkd.device import choose_device
     from mlipkd.evaluation.curvature import evaluate_curvature
     from mlipkd.evaluation.ensembles import load_ensembles, notes_of
     from mlipkd.evaluation.rows import Source, made_by, write_rows
+    from mlipkd.jobs.device import choose_device
 
     section = read_evaluation(settings, CurvatureEvaluation)
     ensembles, sources = load_ensembles(models, choose_device(device, threads))

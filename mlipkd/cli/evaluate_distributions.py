@@ -18,8 +18,8 @@ def evaluate_distributions(
     Example: mlipkd evaluate-distributions --settings distributions.yaml --output reference.csv
     dataset.h5
     """
-    from mlipkd.config.distributions import DistributionsEvaluation
-    from mlipkd.config.settings import read_evaluation
+    from mlipkd.campaign.settings import read_evaluation
+    from mlipkd.config.evaluation import DistributionsEvaluation
     from mlipkd.evaluation.curves import write_curves
     from mlipkd.evaluation.distributions import evaluate_distributions
 

@@ -21,10 +21,10 @@ def evaluate_errors(
     teachers/seed*/model.safetensors
     """
     from mlipkd.datasets.file import DatasetFile
-    from mlipkd.device import choose_device
     from mlipkd.evaluation.ensembles import load_ensembles, notes_of
     from mlipkd.evaluation.errors import evaluate_errors
     from mlipkd.evaluation.rows import Source, made_by, write_rows
+    from mlipkd.jobs.device import choose_device
 
     ensembles, sources = load_ensembles(models, choose_device(device, threads))
     with DatasetFile(dataset) as file:

@@ -25,17 +25,16 @@ def evaluate_liquid(
     Example: mlipkd evaluate-liquid --settings liquid.yaml --trajectory teachers/seed0/liquid.h5
     --output liquid.csv teachers/seed0/model.safetensors
     """
+    from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import LiquidEvaluation
-    from mlipkd.config.settings import read_evaluation
     from mlipkd.datasets.file import write
-    from mlipkd.device import choose_device
-    from mlipkd.dynamics.engines import choose_engine
+    from mlipkd.dynamics.nvt import choose_engine
     from mlipkd.evaluation.ensembles import source_of
     from mlipkd.evaluation.liquid import evaluate_liquid
     from mlipkd.evaluation.rows import write_rows
     from mlipkd.hipnn.file import load_potential
-    from mlipkd.interruption import listen
-    from mlipkd.resumable import Resumable
+    from mlipkd.jobs.device import choose_device
+    from mlipkd.jobs.resumable import Resumable, listen
 
     section = read_evaluation(settings, LiquidEvaluation)
     engine = choose_engine(section.engine, "lammps", "liquid")

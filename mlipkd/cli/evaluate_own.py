@@ -21,14 +21,14 @@ def evaluate_own(
     Example: mlipkd evaluate-own --settings own.yaml --dataset dataset.h5 --output own.csv
     teachers/seed*/model.safetensors
     """
-    from mlipkd import artefacts
-    from mlipkd.config.settings import OwnSettings
+    from mlipkd.campaign.settings import OwnSettings
     from mlipkd.datasets.file import DatasetFile
-    from mlipkd.device import choose_device
     from mlipkd.evaluation.ensembles import load_ensembles
     from mlipkd.evaluation.own import evaluate_own
     from mlipkd.evaluation.rows import Source, made_by, write_rows
     from mlipkd.imports import module_file
+    from mlipkd.jobs import artefacts
+    from mlipkd.jobs.device import choose_device
 
     own = OwnSettings.read(settings)
     ensembles, sources = load_ensembles(models, choose_device(device, threads))

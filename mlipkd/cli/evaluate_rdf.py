@@ -15,8 +15,8 @@ def evaluate_rdf(
 
     Example: mlipkd evaluate-rdf --settings rdf.yaml --output rdf.csv teachers/seed*/liquid.h5
     """
+    from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import RdfEvaluation
-    from mlipkd.config.settings import read_evaluation
     from mlipkd.datasets.file import DatasetFile
     from mlipkd.evaluation.rdf import evaluate_rdf
     from mlipkd.evaluation.rows import write_rows

@@ -26,16 +26,15 @@ def evaluate_replicas(
     Example: mlipkd evaluate-replicas --settings replicas.yaml --dataset dataset.h5 --trajectory
     replicas.h5 --output replicas.csv teachers/seed0/model.safetensors
     """
+    from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import ReplicasEvaluation
-    from mlipkd.config.settings import read_evaluation
     from mlipkd.datasets.file import DatasetFile, write
-    from mlipkd.device import choose_device
     from mlipkd.evaluation.ensembles import source_of
     from mlipkd.evaluation.replicas import evaluate_replicas
     from mlipkd.evaluation.rows import Source, made_by, write_rows
     from mlipkd.hipnn.file import load_members
-    from mlipkd.interruption import listen
-    from mlipkd.resumable import Resumable
+    from mlipkd.jobs.device import choose_device
+    from mlipkd.jobs.resumable import Resumable, listen
 
     section, where = read_evaluation(settings, ReplicasEvaluation), choose_device(device, threads)
     members = load_members(models, where)

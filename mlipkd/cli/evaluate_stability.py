@@ -24,16 +24,15 @@ def evaluate_stability(
     Example: mlipkd evaluate-stability --settings stability.yaml --output stability.csv
     teachers/seed*/model.safetensors
     """
+    from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import StabilityEvaluation
-    from mlipkd.config.settings import read_evaluation
-    from mlipkd.device import choose_device
-    from mlipkd.dynamics.engines import choose_engine
-    from mlipkd.dynamics.liquid import liquid
+    from mlipkd.dynamics.nvt import choose_engine
+    from mlipkd.dynamics.packing import liquid
     from mlipkd.evaluation.ensembles import load_ensembles
     from mlipkd.evaluation.rows import write_rows
     from mlipkd.evaluation.stability import evaluate_stability
-    from mlipkd.interruption import listen
-    from mlipkd.resumable import Resumable
+    from mlipkd.jobs.device import choose_device
+    from mlipkd.jobs.resumable import Resumable, listen
 
     section = read_evaluation(settings, StabilityEvaluation)
     engine = choose_engine(section.engine, "torch-sim", "stability")

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import typer
 
-from mlipkd import provenance
-from mlipkd.cli.check import check
-from mlipkd.cli.collect import collect
-from mlipkd.cli.dataset import dataset
+from mlipkd.cli.cluster import fit_sizing, slurm_check, status, whereabouts
+from mlipkd.cli.data import check, dataset, fetch, init, simulate
 from mlipkd.cli.evaluate_comp6 import evaluate_comp6
 from mlipkd.cli.evaluate_cost import evaluate_cost
 from mlipkd.cli.evaluate_curvature import evaluate_curvature
@@ -25,24 +23,11 @@ from mlipkd.cli.evaluate_rdf import evaluate_rdf
 from mlipkd.cli.evaluate_replicas import evaluate_replicas
 from mlipkd.cli.evaluate_stability import evaluate_stability
 from mlipkd.cli.evaluate_structure import evaluate_structure
-from mlipkd.cli.fetch import fetch
-from mlipkd.cli.figure import figure
-from mlipkd.cli.fit_sizing import fit_sizing
-from mlipkd.cli.init import init
-from mlipkd.cli.merge import merge
-from mlipkd.cli.predict import predict
-from mlipkd.cli.recommend import recommend
-from mlipkd.cli.report import report
-from mlipkd.cli.simulate import simulate
-from mlipkd.cli.slurm_check import slurm_check
-from mlipkd.cli.status import status
-from mlipkd.cli.summary import summary
-from mlipkd.cli.train import train
-from mlipkd.cli.transfer import transfer
-from mlipkd.cli.whereabouts import whereabouts
-from mlipkd.errors import InputError, TryAgainError
-from mlipkd.extras import remedy
-from mlipkd.lock import sole_maker
+from mlipkd.cli.results import collect, figure, recommend, report, summary
+from mlipkd.cli.training import merge, predict, train, transfer
+from mlipkd.errors import InputError, TryAgainError, remedy
+from mlipkd.jobs import provenance
+from mlipkd.jobs.lock import sole_maker
 
 # Read once, when the first library with OpenMP is loaded: none of them takes threads by itself.
 # Verbs with --threads give that many to PyTorch and to our kernels.
@@ -106,7 +91,7 @@ for verb in VERBS:
 
 
 def main() -> None:
-    """Run a verb; what the user can mend is printed as one line a fault, with exit status 2."""
+    """Run a verb; what the user can fix is printed as one line a fault, with exit status 2."""
     try:
         provenance.refuse_other_code()
         app()
@@ -115,9 +100,9 @@ def main() -> None:
             print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
-        if (mend := remedy(error.name or "")) is None:
+        if (fix := remedy(error.name or "")) is None:
             raise
-        print(f"error: wanted {error.name}, which is not installed; {mend}", file=sys.stderr)
+        print(f"error: expected {error.name}, which is not installed; {fix}", file=sys.stderr)
         sys.exit(2)
     except TryAgainError as error:
         print(f"not done yet: {error}", file=sys.stderr)

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from mlipkd.cluster.asked import Asked
 from mlipkd.cluster.offers import Offers, Partition
+from mlipkd.cluster.requests import Asked
 
 #: Seconds: Snakemake first looks after jobs when so many have passed, and at last so seldom.
 FIRST_LOOK, LAST_LOOK = 40, 180
@@ -22,7 +22,7 @@ class Advice(NamedTuple):
 
     reason: str
     change: dict
-    """The lines of the profile as they should be, None for one to take out. Empty: no line mends
+    """The lines of the profile as they should be, None for one to take out. Empty: no line fixes
     it, but the user should know."""
 
 

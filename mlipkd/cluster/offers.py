@@ -1,15 +1,48 @@
-"""What a cluster offers: partitions, their nodes, the rules of the house and the user's accounts.
+"""Questions to SLURM, by its own commands.
+
+What a cluster offers: partitions, their nodes, the rules of the house and the user's accounts.
 
 Asked in formats that SLURM has had for long; its JSON is younger than many clusters.
 """
 
 import getpass
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mlipkd.cluster.commands import ask
+from mlipkd.errors import InputError
+
+#: Seconds; a controller that is busy answers within its MessageTimeout, or not at all.
+PATIENCE = 120
+
+
+def ask(*words: str) -> str:
+    """What a command of SLURM prints.
+
+    Raises:
+        InputError: there is no such command here, or it failed.
+    """
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+    except FileNotFoundError:
+        raise InputError(
+            f"expected {words[0]} on the PATH, found none; run on a login node of a cluster with "
+            "SLURM"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            f"{words[0]}: expected an answer within {PATIENCE} s, got none; try again later"
+        ) from None
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
+        raise InputError(
+            f"{' '.join(words)}: expected an answer, got status {done.returncode} ({said}); run on "
+            "a login node of a cluster with SLURM"
+        )
+    return done.stdout
+
 
 PARTITIONS = ("scontrol", "show", "partition", "--oneliner")
 #: One line for each kind of node of a partition, in each state that such nodes are in.

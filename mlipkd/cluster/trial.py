@@ -1,6 +1,10 @@
-"""One small job all the way: Snakemake, the profile, SLURM, a node, and back."""
+"""One small job all the way: Snakemake, the profile, SLURM, a node, and back.
+
+Where a process runs and what it finds there.
+"""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -9,9 +13,9 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from mlipkd import provenance
-from mlipkd.cluster.commands import ask
+from mlipkd.cluster.offers import ask
 from mlipkd.errors import InputError
+from mlipkd.jobs import provenance
 
 SNAKEFILE = Path("workflow/check/Snakefile")
 FOLDER = Path("logs/slurm-check")
@@ -33,7 +37,7 @@ def run_trial(profile: Path, wait: float, tell: Callable[[str], None] = print) -
         InputError: the job failed, or did not end in time and was cancelled.
     """
     if not SNAKEFILE.is_file():
-        raise InputError(f"{SNAKEFILE}: wanted a file, found none; run it in the checkout")
+        raise InputError(f"{SNAKEFILE}: expected a file, found none; run it in the checkout")
     TARGET.unlink(missing_ok=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     name = f"slurm-check-{uuid.uuid4().hex[:8]}"
@@ -60,12 +64,12 @@ def run_trial(profile: Path, wait: float, tell: Callable[[str], None] = print) -
             snakemake.wait()  # it cancels what it has submitted
     if state is not None:
         raise InputError(
-            f"wanted the job to end within {wait:g} minutes, got {state}; it was cancelled. Give "
+            f"expected the job to end within {wait:g} minutes, got {state}; it was cancelled. Give "
             f"--wait more minutes, or another partition; {SAID} is what Snakemake said"
         )
     if snakemake.returncode:
         raise InputError(
-            f"{SAID.read_text()}\nwanted a job that comes back, got the above; mend what it names"
+            f"{SAID.read_text()}\nwanted a job that comes back, got the above; fix what it names"
         )
     return TARGET.read_text()
 
@@ -102,3 +106,32 @@ def _state(name: str) -> str:
             because = {"None": f" on {nodes}"}.get(reason, f" ({reason})")
             return f"job {number} {state.lower()}{because}"
     return "no job in SLURM"
+
+
+#: What stands for nothing.
+NONE = "none"
+SEEN = "GPUs that PyTorch sees"
+
+
+def whereabouts() -> str:
+    """Host, SLURM job, GPUs, Python, and which mlipkd: one a line."""
+    import torch  # seconds, which asking about the answer does not need
+
+    own = provenance.record()
+    seen = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    facts = {
+        "host": platform.node(),
+        "folder": os.getcwd(),
+        "SLURM job": os.environ.get("SLURM_JOB_ID", NONE),
+        "GPUs given": os.environ.get("CUDA_VISIBLE_DEVICES") or NONE,
+        SEEN: ", ".join(seen) or NONE,
+        "PyTorch": torch.__version__,
+        "Python": f"{own['python']}, {sys.executable}",
+        "mlipkd": f"{own['mlipkd']}, commit {own['commit']}",
+    }
+    return "".join(f"{name}: {fact}\n" for name, fact in facts.items())
+
+
+def sees_gpus(said: str) -> bool:
+    """Whether PyTorch saw a GPU where this was said."""
+    return f"{SEEN}: {NONE}\n" not in said

@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
-from mlipkd.datasets.beads import Bead
+from mlipkd.datasets.dataset import Bead
 from mlipkd.errors import InputError
 
 #: Beads of one species may differ by this part of their mass.
@@ -88,23 +88,23 @@ def mapping(
     for number, (name, atoms) in enumerate(selected.items()):
         if len(atoms) == 0:
             raise InputError(
-                f"{place}: wanted atoms of the bead {name!r}, its selection takes none of the "
-                f"residues {_counted(residues, names)}; mend the selection"
+                f"{place}: expected atoms of the bead {name!r}, its selection takes none of the "
+                f"residues {_counted(residues, names)}; fix the selection"
             )
         twice = atoms[kind[atoms] >= 0]  # (atoms of two beads,)
         if len(twice):
             others = {list(selected)[other] for other in kind[twice]}
             raise InputError(
-                f"{place}: wanted every atom in one bead, {len(twice)} of "
+                f"{place}: expected every atom in one bead, {len(twice)} of "
                 f"{_counted(residues[twice], names[twice])} are in {name!r} and in "
-                f"{', '.join(map(repr, sorted(others)))}; mend the selections"
+                f"{', '.join(map(repr, sorted(others)))}; fix the selections"
             )
         kind[atoms] = number
     left = np.flatnonzero(kind < 0)
     if len(left):
         raise InputError(
-            f"{place}: wanted every atom in one bead, {len(left)} of "
-            f"{_counted(residues[left], names[left])} are in none; mend the selections, or give "
+            f"{place}: expected every atom in one bead, {len(left)} of "
+            f"{_counted(residues[left], names[left])} are in none; fix the selections, or give "
             "them a bead: forces of beads are not consistent without them"
         )
     found, owner = np.unique(np.stack([residues, kind]), axis=1, return_inverse=True)
@@ -122,7 +122,7 @@ def _mass_of(place: str, name: str, masses: np.ndarray) -> float:
     lightest, heaviest = masses.min(), masses.max()
     if not 0 < lightest <= heaviest <= lightest * (1 + SAME_MASS):
         raise InputError(
-            f"{place}: wanted beads {name!r} of one mass above 0, got {lightest:.6g} to "
+            f"{place}: expected beads {name!r} of one mass above 0, got {lightest:.6g} to "
             f"{heaviest:.6g} u; give beads that differ a name of their own"
         )
     return float(masses.mean())

@@ -1,6 +1,1 @@
-"""The configuration: one pydantic model for each section of ``config.yaml``."""
-
-from mlipkd.config.campaign import Campaign
-from mlipkd.config.load import ConfigError, load_campaign
-
-__all__ = ["Campaign", "ConfigError", "load_campaign"]
+"""The sections that a configuration is made of, and reading them: each says what one thing is."""

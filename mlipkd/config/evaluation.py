@@ -1,14 +1,78 @@
-"""Evaluations: the questions put to members and ensembles."""
+"""Distributions: which are taken of liquids, and how finely.
+
+Evaluations: the questions put to members and ensembles.
+"""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from mlipkd.config.ase_file import AseFile
-from mlipkd.config.dataset import Comp6
-from mlipkd.config.distributions import DistributionsEvaluation
-from mlipkd.config.own import OwnFunction
+from mlipkd.config.functions import OwnFunction
 from mlipkd.config.section import Ascending, Name, Section
+from mlipkd.config.sources import AseFile, Comp6
+
+Width = Annotated[float, Field(ge=0.01)]
+
+
+def _whole(length: float, width: float) -> bool:
+    """Whether a length is a whole number of widths, as far as decimal fractions can tell."""
+    bins = length / width
+    return round(bins) > 0 and abs(bins - round(bins)) < 1e-6
+
+
+class RadialDistributions(Section):
+    """RDF: g(r) of every pair of species."""
+
+    cutoff: PositiveFloat = 15.0
+    """How far it reaches, Å; at most half of the box, and a whole number of bins."""
+    bin: Width = 0.1
+    """Width of the bins, Å."""
+
+    @model_validator(mode="after")
+    def _bins_fit(self) -> Self:
+        if not _whole(self.cutoff, self.bin):
+            raise ValueError(
+                f"expected a cutoff that is a whole number of bins, got {self.cutoff:g} Å with "
+                f"bins of {self.bin:g} Å; change one of them"
+            )
+        return self
+
+
+class AngularDistributions(Section):
+    """ADF: the angles at which two neighbours are seen, of every triplet of species."""
+
+    cutoffs: Annotated[tuple[PositiveFloat, ...], Field(min_length=1), Ascending]
+    """How far neighbours are at most, Å, ascending; there is an ADF for each cut-off."""
+    bin: Annotated[float, Field(ge=0.1)] = 1.0
+    """Width of the bins, degrees; 180° are a whole number of them."""
+
+    @model_validator(mode="after")
+    def _bins_fit(self) -> Self:
+        if not _whole(180, self.bin):
+            raise ValueError(
+                f"expected bins of which 180° are a whole number, got {self.bin:g}°; change bin"
+            )
+        return self
+
+
+class ClusterDistributions(Section):
+    """CDF: the distances at which clusters of each species merge, by single linkage."""
+
+    bin: Width = 0.1
+    """Width of the bins, Å."""
+    windows: PositiveInt = 5
+    """Into how many parts the trajectory is cut, each with a CDF of its own beside the whole's."""
+
+
+class DistributionsEvaluation(Section):
+    """Distributions of a liquid, beside those of the reference; for `evaluate-distributions`."""
+
+    rdf: RadialDistributions = RadialDistributions()
+    """g(r) of every pair of species."""
+    adf: AngularDistributions
+    """Angles of every triplet of species."""
+    cdf: ClusterDistributions = ClusterDistributions()
+    """Merge distances of every species."""
 
 
 def _by_path(suite: object) -> object:
@@ -19,8 +83,8 @@ def _by_path(suite: object) -> object:
     for path in paths:
         if isinstance(path, str) and not path.endswith((".h5", ".hdf5")):
             raise ValueError(
-                f"wanted HDF5 files (.h5, .hdf5) of COMP6, got {path!r}; for another format give a "
-                "section with reader: ase, files, keys and units"
+                f"expected HDF5 files (.h5, .hdf5) of COMP6, got {path!r}; for another format give "
+                "a section with reader: ase, files, keys and units"
             )
     return {"reader": "comp6", "files": paths}
 
@@ -45,7 +109,7 @@ class Comp6Evaluation(Section):
     def _labels_of_files(self) -> Self:
         if computed := [name for name, suite in self.suites.items() if _computes(suite)]:
             raise ValueError(
-                f"wanted suites with labels in their files, got a calculator of "
+                f"expected suites with labels in their files, got a calculator of "
                 f"{', '.join(computed)}, which every model's evaluation would ask anew; write its "
                 "labels into the files"
             )
@@ -104,11 +168,11 @@ class StabilityEvaluation(Section):
     def _timesteps_differ_and_fit(self) -> Self:
         if len(set(self.timesteps)) < len(self.timesteps):
             raise ValueError(
-                f"wanted timesteps that differ, got {list(self.timesteps)}; keep one of each"
+                f"expected timesteps that differ, got {list(self.timesteps)}; keep one of each"
             )
         if max(self.timesteps) > self.duration * 1e3:
             raise ValueError(
-                f"wanted timesteps up to the duration of {self.duration * 1e3:g} fs, got "
+                f"expected timesteps up to the duration of {self.duration * 1e3:g} fs, got "
                 f"{max(self.timesteps):g}; make runs longer"
             )
         return self
@@ -157,7 +221,7 @@ class LiquidEvaluation(Section):
     def _frames_fit(self) -> Self:
         if self.frames > self.steps(self.duration):
             raise ValueError(
-                f"wanted at least a step from frame to frame, got {self.frames} frames in "
+                f"expected at least a step from frame to frame, got {self.frames} frames in "
                 f"{self.steps(self.duration)} steps; take fewer frames or a longer duration"
             )
         return self
@@ -208,7 +272,7 @@ class ReplicasEvaluation(Section):
     def _frames_fit(self) -> Self:
         if self.every < 1:
             raise ValueError(
-                f"wanted at least a step from frame to frame, got {self.frames} frames in "
+                f"expected at least a step from frame to frame, got {self.frames} frames in "
                 f"{self.duration} ps; take fewer frames or a longer duration"
             )
         return self

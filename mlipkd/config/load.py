@@ -7,8 +7,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from mlipkd.config.campaign import Campaign
-from mlipkd.config.faults import Faults
+from mlipkd.config.section import Faults
 from mlipkd.errors import InputError
 
 S = TypeVar("S", bound=BaseModel)
@@ -46,15 +45,6 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def load_campaign(path: Path | str) -> Campaign:
-    """Read and check a campaign.
-
-    Raises:
-        ConfigError: with every fault found, each with its YAML path.
-    """
-    return load_section(Campaign, path)
-
-
 def load_section(section: type[S], path: Path | str) -> S:
     """Read a YAML file into a section.
 
@@ -65,20 +55,22 @@ def load_section(section: type[S], path: Path | str) -> S:
         content = _Loader(Path(path).read_text()).get_single_data()
     except OSError as error:
         raise InputError(
-            f"{path}: wanted a YAML file ({error.strerror}); check the path"
+            f"{path}: expected a YAML file ({error.strerror}); check the path"
         ) from error
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f"line {place.line + 1}" if place else "somewhere"
         problem = getattr(error, "problem", None) or "not YAML"
-        raise ConfigError(path, [(line, f"{problem}; mend the YAML there")]) from error
+        raise ConfigError(path, [(line, f"{problem}; fix the YAML there")]) from error
     return parse_section(section, content, path)
 
 
 def parse_section(section: type[S], content: object, path: Path | str) -> S:
     """Check already read YAML against a section; ``path`` only names it in messages."""
     if not isinstance(content, dict):
-        raise ConfigError(path, [("top level", f"wanted a mapping, got {type(content).__name__}")])
+        raise ConfigError(
+            path, [("top level", f"expected a mapping, got {type(content).__name__}")]
+        )
     try:
         return section.model_validate(content)
     except ValidationError as error:
@@ -108,23 +100,23 @@ def _sentence(detail, cause: object, section: type[BaseModel]) -> str:
         hint = f"did you mean {close[0]!r}?" if close else "remove it"
         return f"unknown key; {hint}"
     if detail["type"] == "missing":
-        return "wanted a value, got none; add the key"
+        return "expected a value, got none; add the key"
     if detail["type"] == "string_pattern_mismatch":
         return (
-            "wanted a name of at most 64 letters, digits, '.', '_' or '-', got "
+            "expected a name of at most 64 letters, digits, '.', '_' or '-', got "
             f"{detail['input']!r}; rename it"
         )
     if cause is not None:
         return str(cause)
     if detail["type"] == "too_short":
-        return "wanted at least one entry, got none; add one"
+        return "expected at least one entry, got none; add one"
     if detail["type"] == "union_tag_not_found":
         key = detail["ctx"]["discriminator"]
-        return f"wanted the key {key}, got none; add it, docs/config.md lists its values"
+        return f"expected the key {key}, got none; add it, docs/config.md lists its values"
     if detail["type"] == "union_tag_invalid":
         known, came = detail["ctx"]["expected_tags"], detail["ctx"]["tag"]
-        return f"wanted {detail['ctx']['discriminator']} to be one of {known}, got {came!r}"
-    wanted = detail["msg"].replace("Input should", "wanted it to")
+        return f"expected {detail['ctx']['discriminator']} to be one of {known}, got {came!r}"
+    wanted = detail["msg"].replace("Input should", "expected it to")
     return f"{wanted[0].lower()}{wanted[1:]}, got {detail['input']!r}; docs/config.md tells more"
 
 

@@ -48,7 +48,7 @@ class Architecture(Section):
     def _distances_ascend(self) -> Self:
         if not self.soft_min < self.soft_max <= self.hard_max:
             raise ValueError(
-                f"wanted soft_min < soft_max <= hard_max, got {self.soft_min}, {self.soft_max}, "
+                f"expected soft_min < soft_max <= hard_max, got {self.soft_min}, {self.soft_max}, "
                 f"{self.hard_max}; put them in ascending order"
             )
         return self

@@ -54,10 +54,10 @@ class LossTerm(Section):
     @model_validator(mode="after")
     def _trusts_teachers(self) -> Self:
         if self.trust and self.labels != "teacher":
-            raise ValueError("wanted trust with labels: teacher alone; reference has no spread")
+            raise ValueError("expected trust with labels: teacher alone; reference has no spread")
         if self.trust and self.of_curvature:
             raise ValueError(
-                f"wanted trust with quantities of each atom or configuration, got "
+                f"expected trust with quantities of each atom or configuration, got "
                 f"{self.quantity}; remove it"
             )
         return self
@@ -65,15 +65,15 @@ class LossTerm(Section):
     @model_validator(mode="after")
     def _products_have_probes(self) -> Self:
         if self.quantity == "hvp" and self.probes is None:
-            raise ValueError("wanted vectors to multiply by; add probes: {kind: rademacher}")
+            raise ValueError("expected vectors to multiply by; add probes: {kind: rademacher}")
         if self.quantity != "hvp" and self.probes is not None:
-            raise ValueError(f"wanted probes with hvp alone, got {self.quantity}; remove them")
+            raise ValueError(f"expected probes with hvp alone, got {self.quantity}; remove them")
         return self
 
     @model_validator(mode="after")
     def _starts_at_one(self) -> Self:
         if isinstance(self.weight, dict) and 1 not in self.weight:
-            raise ValueError("wanted a schedule that starts at epoch 1; add the key 1")
+            raise ValueError("expected a schedule that starts at epoch 1; add the key 1")
         return self
 
     @property
@@ -129,7 +129,7 @@ class Batch(Section):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if (self.configurations is None) == (self.pairs is None):
-            raise ValueError("wanted either configurations or pairs; give exactly one of them")
+            raise ValueError("expected either configurations or pairs; give exactly one of them")
         return self
 
 
@@ -160,7 +160,7 @@ class Recipe(Section):
     def _something_counts_in_the_end(self) -> Self:
         if not any(term.final_weight for term in self.loss):
             raise ValueError(
-                "wanted a loss whose final weights are not all 0, as models are selected by it; "
+                "expected a loss whose final weights are not all 0, as models are selected by it; "
                 "let a term keep some weight"
             )
         return self

@@ -72,16 +72,16 @@ class Simulation(Section):
     @model_validator(mode="after")
     def _box_or_density(self) -> Self:
         if (self.box is None) == (self.density is None):
-            raise ValueError("wanted either box or density; give exactly one of them")
+            raise ValueError("expected either box or density; give exactly one of them")
         return self
 
     @model_validator(mode="after")
     def _frames_fit(self) -> Self:
         if not self.timestep * 1e-3 <= self.frame_every <= self.sampling:
             raise ValueError(
-                f"wanted frame_every between the timestep of {self.timestep:g} fs and the sampling "
-                f"of {self.sampling:g} ps, got {self.frame_every:g} ps; sample longer, or take "
-                "frames more often"
+                f"expected frame_every between the timestep of {self.timestep:g} fs and the "
+                f"sampling of {self.sampling:g} ps, got {self.frame_every:g} ps; sample longer, or "
+                "take frames more often"
             )
         return self
 

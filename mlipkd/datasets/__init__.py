@@ -1,1 +1,1 @@
-"""Datasets: formats read and written, checks, splits, built-in reference methods."""
+"""Datasets: configurations and their labels, in memory and in the canonical file."""

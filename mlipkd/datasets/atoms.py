@@ -5,8 +5,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from mlipkd.datasets.beads import species_masses
-from mlipkd.datasets.dataset import Dataset, row_offsets
+from mlipkd.datasets.dataset import Dataset, row_offsets, species_masses
 
 #: What ASE calls the labels; it has no name for a Hessian.
 PROPERTIES = {

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlipkd.datasets.beads import Bead
 from mlipkd.datasets.dataset import (
     HEAVIEST,
     LABELS,
     UNUSED,
+    Bead,
     Dataset,
     columns_of,
     offsets_from,
@@ -57,7 +57,7 @@ def assemble(
     """
     kept = [block for block in blocks if len(block)]
     if not kept:
-        raise InputError(f"{name}: wanted configurations, found none; check the source's files")
+        raise InputError(f"{name}: expected configurations, found none; check the source's files")
     for block in kept:
         _check(block, kept[0])
 
@@ -87,15 +87,15 @@ def _check(block: Block, first: Block) -> None:
     """Refuse a block that is wrong in itself, or does not go with the first."""
     configurations, atoms = len(block), len(block.species)
     if atoms == 0:
-        raise InputError(f"{block.place}: wanted atoms, got an empty molecule; remove it")
+        raise InputError(f"{block.place}: expected atoms, got an empty molecule; remove it")
     if unknown := [int(number) for number in block.species if not 1 <= number <= HEAVIEST]:
         raise InputError(
-            f"{block.place}: wanted atomic numbers from 1 to {HEAVIEST}, got {unknown[0]}; "
-            "mend or remove it in the source"
+            f"{block.place}: expected atomic numbers from 1 to {HEAVIEST}, got {unknown[0]}; "
+            "fix or remove it in the source"
         )
     if set(block.labels) != set(first.labels):
         raise InputError(
-            f"{block.place}: wanted the labels {', '.join(first.labels) or 'none'} as in "
+            f"{block.place}: expected the labels {', '.join(first.labels) or 'none'} as in "
             f"{first.place}, got {', '.join(block.labels) or 'none'}; read them from separate files"
         )
     for what, values, wanted in [
@@ -108,8 +108,9 @@ def _check(block: Block, first: Block) -> None:
     ]:
         if values.shape != wanted:
             raise InputError(
-                f"{block.place}: wanted {what} of shape {wanted} ({configurations} configurations "
-                f"of {atoms} atoms), got {values.shape}; mend or remove it in the source"
+                f"{block.place}: expected {what} of shape {wanted} ({configurations} "
+                f"configurations of {atoms} atoms), got {values.shape}; fix or remove it in the "
+                "source"
             )
 
 

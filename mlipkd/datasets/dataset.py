@@ -1,11 +1,68 @@
-"""The dataset: configurations and their labels, as flat arrays over all atoms cut by offsets."""
+"""Beads: the species of a coarse-grained dataset.
 
+A bead stands where an atom stands otherwise: its species number is its place in the dataset's beads
+plus one, in the order in which the configuration names them.
+
+Slabs: consecutive configurations, as many as fit into memory together.
+
+The dataset: configurations and their labels, as flat arrays over all atoms cut by offsets.
+"""
+
+import itertools
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from ase.data import atomic_masses, chemical_symbols
 
-from mlipkd.datasets.beads import Bead
+
+@dataclass(frozen=True)
+class Bead:
+    """One species of bead."""
+
+    name: str
+    mass: float
+    """u."""
+
+
+def species_name(species: int, beads: tuple[Bead, ...]) -> str:
+    """The name of a species: its bead's, or the chemical symbol where there are no beads."""
+    return beads[species - 1].name if beads else chemical_symbols[species]
+
+
+def species_masses(species: np.ndarray, beads: tuple[Bead, ...]) -> np.ndarray:
+    """Masses in u, in the shape of ``species``: of beads, or of elements if there are no beads."""
+    masses = np.array([np.nan, *(bead.mass for bead in beads)]) if beads else atomic_masses
+    return masses[species]
+
+
+def to_json(beads: tuple[Bead, ...]) -> str:
+    """Beads as the text that the canonical file holds."""
+    return json.dumps([asdict(bead) for bead in beads])
+
+
+def from_json(text: bytes) -> tuple[Bead, ...]:
+    """The beads of a text by ``to_json``."""
+    return tuple(Bead(**bead) for bead in json.loads(text))
+
+
+#: Atoms in a slab: some 100 MB of labels of eight members, or of neighbours in a dense crystal.
+ATOMS = 2**16
+
+
+def slabs(sizes: np.ndarray, atoms: int = ATOMS) -> list[slice]:
+    """Cut configurations with the given numbers of atoms into slices of at most ``atoms`` atoms.
+
+    A configuration larger than that is a slab by itself.
+    """
+    ends = np.cumsum(sizes)  # (configurations,)
+    cuts = [0]
+    while cuts[-1] < len(sizes):
+        done = ends[cuts[-1] - 1] if cuts[-1] else 0
+        cuts.append(max(cuts[-1] + 1, int(np.searchsorted(ends, done + atoms, side="right"))))
+    return [slice(start, stop) for start, stop in itertools.pairwise(cuts)]
+
 
 TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, 3
 

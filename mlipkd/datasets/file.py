@@ -2,6 +2,8 @@
 
 Every array is chunked and carries Fletcher-32 checksums; the whole file has its SHA-256 beside it.
 Configurations can be read singly, so a set larger than memory is trained on by reading its batches.
+
+Kinds: what configurations are, where their source tells them apart (``ts``, ``near``, …).
 """
 
 import json
@@ -12,19 +14,20 @@ from typing import Self
 import h5py
 import numpy as np
 
-from mlipkd.artefacts import verify
-from mlipkd.datasets.beads import Bead, from_json, to_json
 from mlipkd.datasets.dataset import (
     HEAVIEST,
     LABELS,
+    Bead,
     Dataset,
     columns_of,
+    from_json,
     offsets_from,
     row_offsets,
+    to_json,
 )
-from mlipkd.datasets.hostile import refuse_hostile
-from mlipkd.datasets.output import writing_hdf5
+from mlipkd.datasets.hdf5 import refuse_hostile, writing_hdf5
 from mlipkd.errors import InputError
+from mlipkd.jobs.artefacts import verify
 
 FORMAT = "mlipkd dataset 1"
 #: Rows of one chunk, which is read whole whatever is wanted of it.
@@ -96,7 +99,7 @@ class DatasetFile:
         file = self._file
         if file.attrs.get("format") != FORMAT:
             raise InputError(
-                f"{self.path}: wanted format {FORMAT!r}, got {file.attrs.get('format')!r}; "
+                f"{self.path}: expected format {FORMAT!r}, got {file.attrs.get('format')!r}; "
                 "convert it with mlipkd dataset"
             )
         self.name = str(file.attrs["name"])
@@ -121,7 +124,7 @@ class DatasetFile:
         kind, last = ("species of beads", len(self.beads)) if self.beads else _ELEMENTS
         if not 1 <= min(self.species_present) <= max(self.species_present) <= last:
             raise InputError(
-                f"{self.path}: wanted {kind} from 1 to {last}, got {self.species_present}; "
+                f"{self.path}: expected {kind} from 1 to {last}, got {self.species_present}; "
                 "make the file again"
             )
 
@@ -136,7 +139,7 @@ class DatasetFile:
         for key, shape in wanted.items():
             if self._file[key].shape != shape:
                 raise InputError(
-                    f"{self.path}: wanted {key} of shape {shape} for {configurations} "
+                    f"{self.path}: expected {key} of shape {shape} for {configurations} "
                     f"configurations of {atoms} atoms in all, got {self._file[key].shape}; "
                     "make the file again"
                 )
@@ -236,7 +239,7 @@ def open_hdf5(path: Path | str) -> h5py.File:
         InputError: the file is missing, no HDF5, cut short, or hostile.
     """
     if not Path(path).is_file():
-        raise InputError(f"{path}: wanted an HDF5 file, found none; check the path")
+        raise InputError(f"{path}: expected an HDF5 file, found none; check the path")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -253,7 +256,7 @@ def damaged(path: Path | str, error: Exception) -> InputError:
     """What to tell about a file that HDF5 cannot read."""
     reason = " ".join(str(error).split())
     return InputError(
-        f"{path}: wanted a whole HDF5 file, got one cut short or damaged ({reason}); get it anew"
+        f"{path}: expected a whole HDF5 file, got one cut short or damaged ({reason}); get it anew"
     )
 
 
@@ -286,3 +289,26 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
             for key in (*PER_ATOM, *PER_CONFIGURATION)
         },
     )
+
+
+def kinds_of(dataset: Dataset | DatasetFile) -> np.ndarray:
+    """The kind of each configuration of a whole dataset, "" if none is told: (configurations,)."""
+    runs = dataset.provenance.get("kinds") or [(0, "")]
+    starts = [first for first, _ in runs]
+    return np.repeat([kind for _, kind in runs], np.diff([*starts, len(dataset)]))
+
+
+def of_kinds(dataset: Dataset | DatasetFile, wanted: Collection[str]) -> np.ndarray:
+    """Whether each configuration of a whole dataset is of one of some kinds: (configurations,).
+
+    Raises:
+        InputError: the dataset has none of a kind.
+    """
+    kinds = kinds_of(dataset)
+    known = sorted(set(kinds.tolist()) - {""})
+    if unknown := sorted(set(wanted) - set(known)):
+        raise InputError(
+            f"{dataset.name}: expected configurations of the kind {unknown[0]!r} to hold out, but "
+            f"its kinds are {', '.join(known) or 'not told apart'}; change split.held_out"
+        )
+    return np.isin(kinds, list(wanted))

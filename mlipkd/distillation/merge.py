@@ -14,20 +14,22 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mlipkd import artefacts, provenance
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.output import writing_hdf5
-from mlipkd.distillation.ensemble import RULE, mean, spread
-from mlipkd.distillation.members import (
+from mlipkd.datasets.hdf5 import writing_hdf5
+from mlipkd.distillation.ensemble import (
     COMPARED,
+    RULE,
     Member,
     find_outliers,
+    mean,
     refuse_strangers,
     slabs_of,
+    spread,
     stacked,
 )
 from mlipkd.distillation.predictions import PredictionsFile, create, rows_of
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts, provenance
 
 
 def merge(dataset: Path, predictions: list[Path], output: Path, manifest: Path) -> list[Member]:
@@ -41,7 +43,7 @@ def merge(dataset: Path, predictions: list[Path], output: Path, manifest: Path) 
         labelled = stack.enter_context(DatasetFile(dataset))
         if "teacher" in labelled.labels:
             raise InputError(
-                f"{dataset}: wanted a dataset without a teacher's labels, got one with them; "
+                f"{dataset}: expected a dataset without a teacher's labels, got one with them; "
                 "give the dataset.h5 that it was made from"
             )
         members = [Member(stack.enter_context(PredictionsFile(path))) for path in predictions]

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mlipkd import artefacts, provenance
 from mlipkd.calculators.labelling import counted, refuse_most
 from mlipkd.calculators.member import CalculatorMember, is_calculator
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.output import writing_hdf5
-from mlipkd.distillation.members import slabs_of
+from mlipkd.datasets.hdf5 import writing_hdf5
+from mlipkd.distillation.ensemble import slabs_of
 from mlipkd.distillation.predictions import FORMAT, create, rows_of, write_failures
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.prediction import QUANTITIES, predict
+from mlipkd.jobs import artefacts, provenance
 from mlipkd.training.data import refuse_periodic
 
 
@@ -91,7 +91,7 @@ def label(
 def _refuse_without_hessians(model: Path, dataset: DatasetFile, quantities: list[str]) -> None:
     if "forces" not in quantities:
         raise InputError(
-            f"{model}: wanted a calculator with forces for Hessians, got one that gives "
+            f"{model}: expected a calculator with forces for Hessians, got one that gives "
             f"{', '.join(quantities)}; choose another"
         )
     refuse_periodic(dataset, np.arange(len(dataset)))

@@ -12,10 +12,10 @@ from typing import Self
 import h5py
 import numpy as np
 
-from mlipkd import artefacts
 from mlipkd.datasets.dataset import LABELS, columns_of, row_offsets
 from mlipkd.datasets.file import damaged, open_hdf5
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts
 
 FORMAT = "mlipkd predictions 1"
 #: Rows of one chunk, which has a checksum of its own.
@@ -89,7 +89,7 @@ class PredictionsFile:
                 self.failed = {int(number): str(reason) for number, reason in failures.items()}
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise InputError(
-                f"{self.path}: wanted a member's predictions in the format {FORMAT!r}, got "
+                f"{self.path}: expected a member's predictions in the format {FORMAT!r}, got "
                 f"something else ({error}); make them with mlipkd predict"
             ) from error
 

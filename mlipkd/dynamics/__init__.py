@@ -1,1 +1,1 @@
-"""Dynamics: what trajectories need beside a model."""
+"""Molecular dynamics with any model, and the distributions in its trajectories."""

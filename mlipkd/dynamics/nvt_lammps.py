@@ -9,8 +9,8 @@ from ase import Atoms
 from ase.units import bar
 
 from mlipkd.deploy.lammps import attach, lammps
+from mlipkd.dynamics.nve import Watch
 from mlipkd.dynamics.nvt import DAMPING, Advance, Frame, RunawayError
-from mlipkd.dynamics.trajectory import Watch
 from mlipkd.hipnn.file import Potential
 from mlipkd.units import FEMTOSECOND
 

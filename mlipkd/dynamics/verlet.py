@@ -198,9 +198,9 @@ def _refuse_not_finite(atoms: Atoms) -> None:
         atom = np.flatnonzero(~finite.all(1))[0]
         x, y, z = atoms.positions[atom]
         raise InputError(
-            f"{atoms.get_chemical_formula()}: wanted finite coordinates, got ({x:g}, {y:g}, {z:g}) "
-            f"Å for atom {atom}; go back to a sound structure, and take a shorter time step if "
-            "it comes from dynamics"
+            f"{atoms.get_chemical_formula()}: expected finite coordinates, got ({x:g}, {y:g}, "
+            f"{z:g}) Å for atom {atom}; go back to a sound structure, and take a shorter time step "
+            "if it comes from dynamics"
         )
 
 

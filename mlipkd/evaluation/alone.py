@@ -21,9 +21,9 @@ from ase.md.verlet import VelocityVerlet
 from ase.units import fs
 
 from mlipkd.deploy.ase import MLIPKD
-from mlipkd.device import choose_device
 from mlipkd.errors import InputError
 from mlipkd.evaluation.memory import available, forget_peak, peak
+from mlipkd.jobs.device import choose_device
 
 #: Atoms of the evaluation that goes before.
 SMALL = 8
@@ -64,7 +64,7 @@ def measure(
     if done.returncode:
         last = (done.stderr.splitlines() or [f"it ended with status {done.returncode}"])[-1]
         raise InputError(
-            f"{model}: wanted the cost of {len(system)} atoms, measured in a process of its own, "
+            f"{model}: expected the cost of {len(system)} atoms, measured in a process of its own, "
             f"which failed: {last}; ask for fewer atoms in cost, or give it more memory"
         )
     return Measured(*(float(number) for number in done.stdout.split()))

@@ -10,16 +10,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlipkd.config.ase_file import AseFile
-from mlipkd.config.dataset import Comp6
-from mlipkd.datasets.checks import check
+from mlipkd.checks.check import check
+from mlipkd.config.sources import AseFile, Comp6
 from mlipkd.datasets.dataset import Dataset
-from mlipkd.datasets.sources import read_source
 from mlipkd.errors import InputError
 from mlipkd.evaluation.conformers import below_ceiling, conformer_errors, molecules
 from mlipkd.evaluation.ensembles import Ensemble
 from mlipkd.evaluation.error_sum import ErrorSum
 from mlipkd.evaluation.rows import Row
+from mlipkd.readers.source import read_source
 from mlipkd.units import KCAL_MOL
 
 #: The name of all subsets together.
@@ -56,7 +55,7 @@ def evaluate_comp6(
     """
     if ALL in subsets:
         raise InputError(
-            f"comp6.suites: wanted names other than {ALL!r}, which stands for all subsets "
+            f"comp6.suites: expected names other than {ALL!r}, which stands for all subsets "
             "together; rename it"
         )
     sums: dict[tuple[int, int | str], dict[str, ErrorSum]] = defaultdict(
@@ -88,7 +87,7 @@ def _refuse_unknown_elements(dataset: Dataset, ensemble: Ensemble) -> None:
     if len(unknown):
         place = dataset.place(int(np.searchsorted(dataset.offsets, unknown[0], "right")) - 1)
         raise InputError(
-            f"{place}: wanted the elements {ensemble.species} (atomic numbers) that "
+            f"{place}: expected the elements {ensemble.species} (atomic numbers) that "
             f"{ensemble.family}/{ensemble.model} was trained on, got "
             f"{dataset.species[unknown[0]]}; leave {dataset.name} out of comp6.suites"
         )

@@ -46,7 +46,7 @@ def molecules(dataset: Dataset) -> list[np.ndarray]:
         for conformer, formula in zip(conformers, formulas, strict=True):
             if not np.array_equal(formula, formulas[0]):
                 raise InputError(
-                    f"{dataset.place(conformer)}: wanted conformers of one "
+                    f"{dataset.place(conformer)}: expected conformers of one "
                     f"molecule, got the atomic numbers {formula.tolist()} beside "
                     f"{formulas[0].tolist()}; give each molecule a group of its own"
                 )

@@ -20,7 +20,7 @@ from mlipkd.evaluation.growth import measure_growth
 from mlipkd.evaluation.rows import UNITS, Row
 from mlipkd.evaluation.systems import system_of
 from mlipkd.hipnn.file import Potential
-from mlipkd.progress import progress
+from mlipkd.jobs.progress import progress
 
 #: How often every model takes its turn.
 TURNS = 5

@@ -11,18 +11,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mlipkd.datasets.beads import species_masses
-from mlipkd.datasets.dataset import TEST, Dataset, row_offsets
-from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.kinds import kinds_of
+from mlipkd.datasets.dataset import TEST, Dataset, row_offsets, slabs, species_masses
+from mlipkd.datasets.file import DatasetFile, kinds_of
 from mlipkd.datasets.normal_modes import normal_modes, square, wavenumbers
-from mlipkd.datasets.slabs import slabs
 from mlipkd.errors import InputError
 from mlipkd.evaluation.ensembles import Ensemble
 from mlipkd.evaluation.error_sum import ErrorSum
 from mlipkd.evaluation.errors import error_sums, whole_test_split
 from mlipkd.evaluation.rows import UNITS, Row
-from mlipkd.progress import progress
+from mlipkd.jobs.progress import progress
 
 #: Imaginary frequencies below this are noise of soft modes, 1/cm.
 SOFTEST = 50.0
@@ -49,8 +46,8 @@ def evaluate_curvature(
     test = whole_test_split(dataset, ensembles)
     if not {"hessian", "forces"} <= set(dataset.labels["reference"]):
         raise InputError(
-            f"{dataset.path}: wanted reference Hessians and forces to evaluate curvature with, got "
-            f"{', '.join(dataset.labels['reference'])}; leave curvature out of its evaluations"
+            f"{dataset.path}: expected reference Hessians and forces to evaluate curvature with, "
+            f"got {', '.join(dataset.labels['reference'])}; leave curvature out of its evaluations"
         )
     kinds = kinds_of(dataset)[test]  # (test configurations,)
     rows = [
@@ -114,7 +111,7 @@ def _stationary_points(dataset: DatasetFile, stationary: float) -> np.ndarray:
         found += (slab.start + np.flatnonzero(points & (configurations.sizes > 1))).tolist()
     if not found:
         raise InputError(
-            f"{dataset.path}: wanted stationary points, where no force exceeds {stationary:g} "
+            f"{dataset.path}: expected stationary points, where no force exceeds {stationary:g} "
             "eV/Å, found none; raise curvature.stationary or leave curvature out"
         )
     return np.array(found)

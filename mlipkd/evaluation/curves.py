@@ -64,9 +64,9 @@ def stacked(curves: Sequence[Curve]) -> np.ndarray:
         if curve.bin != first.bin or not same_end:
             raise InputError(
                 f"{curve.distribution} of {curve.dataset}/{curve.family}/{curve.model} seed "
-                f"{curve.seed}: wanted {len(first.values)} bins of {first.bin:g} {first.bin_unit} "
-                f"as of {first.family}/{first.model}, got {len(curve.values)} of {curve.bin:g}; "
-                "evaluate both with the same settings"
+                f"{curve.seed}: expected {len(first.values)} bins of {first.bin:g} "
+                f"{first.bin_unit} as of {first.family}/{first.model}, got {len(curve.values)} of "
+                f"{curve.bin:g}; evaluate both with the same settings"
             )
     return np.array([np.pad(c.values, (0, longest - len(c.values))) for c in curves])
 
@@ -94,7 +94,7 @@ def _curve(path: Path, number: int, fields: list[str]) -> Curve:
     try:
         numbers = np.array(values.split(), float)
         if not np.isfinite(numbers).all():
-            raise ValueError("wanted finite values")
+            raise ValueError("expected finite values")
         return Curve(
             dataset, family, model, seed if seed == ENSEMBLE else int(seed), int(replica),
             distribution,

@@ -52,7 +52,7 @@ def evaluate_deviations(curves: Sequence[Curve], reference: Sequence[Curve]) -> 
         if distribution not in references:
             known = ", ".join(sorted({curve.kind for curve in reference})) or "nothing"
             raise InputError(
-                f"wanted {distribution} of the reference, got others ({known}); evaluate both "
+                f"expected {distribution} of the reference, got others ({known}); evaluate both "
                 "with the same settings and species"
             )
         true = references[distribution]

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mlipkd.config.distributions import DistributionsEvaluation
-from mlipkd.datasets.beads import species_name
+from mlipkd.config.evaluation import DistributionsEvaluation
+from mlipkd.datasets.dataset import species_name
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.distributions.angular import angular_distributions
-from mlipkd.distributions.clusters import cluster_distributions
-from mlipkd.distributions.frames import frames_of
-from mlipkd.distributions.radial import radial_distributions
+from mlipkd.dynamics.distributions import (
+    angular_distributions,
+    cluster_distributions,
+    frames_of,
+    radial_distributions,
+)
 from mlipkd.errors import InputError
 from mlipkd.evaluation.curves import UNITS, WINDOW, Curve
 from mlipkd.evaluation.rows import Source, made_by
@@ -77,7 +79,7 @@ def _distributions(
     rdf, adf, cdf = settings.rdf, settings.adf, settings.cdf
     if len(frames) < cdf.windows:
         raise InputError(
-            f"{trajectory.path}: wanted at least a frame for each of {cdf.windows} windows, got "
+            f"{trajectory.path}: expected at least a frame for each of {cdf.windows} windows, got "
             f"{len(frames)} frames in a trajectory; lower cdf.windows, or take more frames"
         )
     names = {

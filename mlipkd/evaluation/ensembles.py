@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from ase.calculators.calculator import BaseCalculator
 
-from mlipkd import artefacts
 from mlipkd.calculators.labelling import counted, refuse_most
+from mlipkd.calculators.load import accommodated
 from mlipkd.calculators.member import CalculatorMember, is_calculator
-from mlipkd.calculators.packages import accommodated
-from mlipkd.config.calculator import SEED
+from mlipkd.config.functions import SEED
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
@@ -21,6 +20,7 @@ from mlipkd.evaluation.rows import ENSEMBLE, UNITS, Row, Source, made_by
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict_members
+from mlipkd.jobs import artefacts
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Ensemble:
         for number, seed in enumerate(self.members):
             if not all(np.isfinite(predicted[quantity][number]).all() for quantity in quantities):
                 raise InputError(
-                    f"{self.family}/{self.model} seed {seed}: wanted finite predictions of "
+                    f"{self.family}/{self.model} seed {seed}: expected finite predictions of "
                     f"{dataset.name}, got NaN or infinity; train that member again or remove it"
                 )
         for number, seed in enumerate(self.members):
@@ -149,7 +149,7 @@ def load_ensembles(
         key = own["dataset"], own["family"], own["model"]
         if (key, own["seed"]) in seen:
             raise InputError(
-                f"{path}: wanted each member once, got seed {own['seed']} of {own['family']}/"
+                f"{path}: expected each member once, got seed {own['seed']} of {own['family']}/"
                 f"{own['model']} twice; leave one of the two out"
             )
         seen.add((key, own["seed"]))

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mlipkd.datasets.dataset import TEST, Dataset
+from mlipkd.datasets.dataset import TEST, Dataset, slabs
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.slabs import slabs
 from mlipkd.errors import InputError
 from mlipkd.evaluation.ensembles import Ensemble
 from mlipkd.evaluation.error_sum import ErrorSum
 from mlipkd.evaluation.rows import Row
-from mlipkd.progress import progress
+from mlipkd.jobs.progress import progress
 
 #: What is compared, where the dataset has it.
 QUANTITIES = ("energy", "forces", "hessian")
@@ -44,15 +43,15 @@ def whole_test_split(dataset: DatasetFile, ensembles: Sequence[Ensemble]) -> np.
     test = np.flatnonzero(dataset.splits == TEST)  # (test configurations,)
     if len(test) == 0:
         raise InputError(
-            f"{dataset.path}: wanted configurations in the test split, got none; raise split.test "
-            "and make the dataset again"
+            f"{dataset.path}: expected configurations in the test split, got none; raise "
+            "split.test and make the dataset again"
         )
     for ensemble in ensembles:
         if ensemble.dataset != dataset.name:
             raise InputError(
-                f"{dataset.path}: wanted members of dataset {dataset.name}, who have not seen its "
-                f"test split, got {ensemble.family}/{ensemble.model} of {ensemble.dataset}; give "
-                "that dataset"
+                f"{dataset.path}: expected members of dataset {dataset.name}, who have not seen "
+                f"its test split, got {ensemble.family}/{ensemble.model} of {ensemble.dataset}; "
+                "give that dataset"
             )
     return test
 

@@ -14,7 +14,7 @@ from mlipkd.datasets.dataset import Dataset
 from mlipkd.evaluation.alone import measure
 from mlipkd.evaluation.memory import available
 from mlipkd.evaluation.systems import system_of
-from mlipkd.progress import progress
+from mlipkd.jobs.progress import progress
 
 #: The part of the memory there is that a run may be expected to take: it is an estimate, and
 #: libraries want some, too.

@@ -55,7 +55,7 @@ def _history(path: Path, potential: Potential) -> tuple[list[dict], Source]:
     best = [line["validation_loss"] for line in lines if line["epoch"] == training["best_epoch"]]
     if best != [training["best_loss"]]:
         raise InputError(
-            f"{beside}: wanted the history of {path}, got one without its validation loss of "
+            f"{beside}: expected the history of {path}, got one without its validation loss of "
             f"{training['best_loss']:.6g} in epoch {training['best_epoch']}; train that member "
             "again"
         )

@@ -22,19 +22,18 @@ from ase.build import bulk
 from ase.data import atomic_masses, chemical_symbols
 from ase.units import GPa
 
-from mlipkd import provenance
 from mlipkd.config.evaluation import LiquidEvaluation
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.dynamics.frames import came_to_rest, dataset_of, moved
 from mlipkd.dynamics.nve import run_nve
-from mlipkd.dynamics.nvt import Advance, Frame, RunawayError, ase_nvt
-from mlipkd.dynamics.velocities import with_velocities
+from mlipkd.dynamics.nvt import Advance, Frame, RunawayError, ase_nvt, with_velocities
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import UNITS, Row
 from mlipkd.hipnn.file import Potential
-from mlipkd.progress import progress
-from mlipkd.resumable import Resumable
+from mlipkd.jobs import provenance
+from mlipkd.jobs.progress import progress
+from mlipkd.jobs.resumable import Resumable
 from mlipkd.units import GRAM_PER_CM3
 
 #: Two atoms that are closer have collided, Å.
@@ -125,8 +124,8 @@ def crystal(species: list[int], settings: LiquidEvaluation) -> Atoms:
     """
     if len(species) != 1:
         raise InputError(
-            f"liquid: wanted models of one element, got the atomic numbers {species}; leave liquid "
-            "out"
+            f"liquid: expected models of one element, got the atomic numbers {species}; leave "
+            "liquid out"
         )
     mass = atomic_masses[species[0]]
     side = (4 * mass / (settings.density * GRAM_PER_CM3)) ** (1 / 3)  # Å

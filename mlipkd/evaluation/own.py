@@ -4,16 +4,16 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+from mlipkd.campaign.settings import OwnSettings
 from mlipkd.config.section import NAME_PATTERN
-from mlipkd.config.settings import OwnSettings
 from mlipkd.datasets.atoms import labelled_atoms
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.device import subnormal_numbers
 from mlipkd.errors import InputError
 from mlipkd.evaluation.ensembles import Ensemble
 from mlipkd.evaluation.errors import whole_test_split
 from mlipkd.evaluation.rows import Row
 from mlipkd.imports import blamed, find_function
+from mlipkd.jobs.device import subnormal_numbers
 
 
 def evaluate_own(
@@ -49,7 +49,7 @@ def evaluate_own(
 
 def _answers(where: str, found: object) -> Iterator[tuple[str, float, str]]:
     """Metric, value and unit of each answer."""
-    wanted = "wanted {metric: (value, unit)}, where values are finite and metrics are names"
+    wanted = "expected {metric: (value, unit)}, where values are finite and metrics are names"
     if not isinstance(found, dict) or not found:
         raise InputError(f"{where}: {wanted}, got {found!r}; return at least one")
     for metric, answer in found.items():
@@ -60,5 +60,5 @@ def _answers(where: str, found: object) -> Iterator[tuple[str, float, str]]:
             number, unit = math.nan, None
         named = isinstance(metric, str) and re.fullmatch(NAME_PATTERN, metric)
         if not (named and isinstance(unit, str) and math.isfinite(number)):
-            raise InputError(f"{where}: {wanted}, got {metric!r}: {answer!r}; mend the function")
+            raise InputError(f"{where}: {wanted}, got {metric!r}: {answer!r}; fix the function")
         yield metric, number, unit

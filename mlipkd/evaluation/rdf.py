@@ -4,8 +4,7 @@ import numpy as np
 
 from mlipkd.config.evaluation import RdfEvaluation
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.distributions.frames import frames_of
-from mlipkd.distributions.radial import radial_distributions
+from mlipkd.dynamics.distributions import frames_of, radial_distributions
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import UNITS, Row, Source, made_by
 
@@ -40,7 +39,7 @@ def evaluate_rdf(
     told = trajectory.provenance
     if "sampled_by" not in told:
         raise InputError(
-            f"{trajectory.path}: wanted frames of a liquid, got another dataset; give a liquid.h5"
+            f"{trajectory.path}: expected frames of a liquid, got another dataset; give a liquid.h5"
         )
     by = told["sampled_by"]
     source = Source(str(trajectory.path), trajectory.sha256, sorted({made_by(told), made_by(by)}))

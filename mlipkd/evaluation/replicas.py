@@ -17,18 +17,17 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from mlipkd import provenance
 from mlipkd.config.evaluation import ReplicasEvaluation
-from mlipkd.datasets.beads import species_masses
-from mlipkd.datasets.dataset import TEST, Dataset
+from mlipkd.datasets.dataset import TEST, Dataset, species_masses
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.dynamics.frames import came_to_rest, dataset_of, moved
+from mlipkd.dynamics.nvt import with_velocities
 from mlipkd.dynamics.nvt_batch import Replica, run_nvt_batch
-from mlipkd.dynamics.velocities import with_velocities
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import ENSEMBLE, UNITS, Row
 from mlipkd.hipnn.file import Potential
-from mlipkd.resumable import Resumable
+from mlipkd.jobs import provenance
+from mlipkd.jobs.resumable import Resumable
 
 if TYPE_CHECKING:
     from torch_sim.models.interface import ModelInterface
@@ -180,14 +179,14 @@ def _starts(dataset: DatasetFile, settings: ReplicasEvaluation) -> list[Atoms]:
     test = np.flatnonzero(dataset.splits == TEST)
     if len(test) < settings.replicas:
         raise InputError(
-            f"{dataset.path}: wanted {settings.replicas} configurations of the test split to begin "
-            f"with, got {len(test)}; ask for fewer replicas, or give the split more"
+            f"{dataset.path}: expected {settings.replicas} configurations of the test split to "
+            f"begin with, got {len(test)}; ask for fewer replicas, or give the split more"
         )
     chosen = test[np.linspace(0, len(test) - 1, settings.replicas).astype(int)]
     one = dataset.read(chosen)
     if not one.periodic.all():
         raise InputError(
-            f"{dataset.path}: wanted periodic configurations to make replicas of, got free ones; "
+            f"{dataset.path}: expected periodic configurations to make replicas of, got free ones; "
             "leave replicas out"
         )
     starts = []

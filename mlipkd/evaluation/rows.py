@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mlipkd import artefacts, provenance
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts, provenance
 
 #: Of what ``Ensemble.rows`` states of labels.
 ERRORS = {
@@ -187,13 +187,13 @@ def read_table(path: Path, columns: Sequence[str]) -> tuple[list[list[str]], Sou
         header, *lines = list(csv.reader(file)) or [[]]
     if header != list(columns):
         raise InputError(
-            f"{path}: wanted the columns {','.join(columns)}, got {','.join(header)}; "
+            f"{path}: expected the columns {','.join(columns)}, got {','.join(header)}; "
             "give a file written by one of the evaluate verbs"
         )
     for number, fields in enumerate(lines, start=2):
         if len(fields) != len(columns):
             raise InputError(
-                f"{path}: line {number}: wanted {len(columns)} fields, got {len(fields)}; "
+                f"{path}: line {number}: expected {len(columns)} fields, got {len(fields)}; "
                 "evaluate again"
             )
     return lines, Source(str(path), digest, history["made_by"])
@@ -228,6 +228,6 @@ def _row(path: Path, number: int, fields: list[str]) -> Row:
 def _refuse_not_finite(path: Path, row: Row) -> None:
     if not math.isfinite(row.value):
         raise InputError(
-            f"{path}: wanted finite values, got {row.value} as {row.metric} of {row.dataset}/"
+            f"{path}: expected finite values, got {row.value} as {row.metric} of {row.dataset}/"
             f"{row.family}/{row.model} seed {row.seed}; train that member again or remove it"
         )

@@ -21,14 +21,13 @@ from scipy.stats import binomtest
 
 from mlipkd.config.evaluation import StabilityEvaluation
 from mlipkd.deploy.ase import MLIPKD
-from mlipkd.dynamics.nve import run_nve
-from mlipkd.dynamics.trajectory import Trajectory
-from mlipkd.dynamics.velocities import with_velocities
+from mlipkd.dynamics.nve import Trajectory, run_nve
+from mlipkd.dynamics.nvt import with_velocities
 from mlipkd.errors import InputError
 from mlipkd.evaluation.ensembles import Ensemble
 from mlipkd.evaluation.rows import POOLED, UNITS, Row
 from mlipkd.hipnn.file import Potential
-from mlipkd.resumable import Resumable
+from mlipkd.jobs.resumable import Resumable
 
 #: Of the interval for the fraction that fails.
 CONFIDENCE = 0.95
@@ -104,7 +103,7 @@ def _run(
         return run_nve(MLIPKD(potential, potential.device), *options)
     # Optional, so it is looked for only here.
     from mlipkd.deploy import torch_sim
-    from mlipkd.dynamics.nve_batch import run_nve_batch
+    from mlipkd.dynamics.nve import run_nve_batch
 
     return run_nve_batch(torch_sim.MLIPKD(potential, potential.device), *options)
 
@@ -130,13 +129,13 @@ def _metrics(timestep: float, runs: np.ndarray) -> Iterator[tuple[str, float, st
 def _refuse_unknown_elements(box: Atoms, ensemble: Ensemble) -> None:
     if ensemble.species is None:
         raise InputError(
-            f"stability: wanted members that were trained here, got {ensemble.family}, a "
+            f"stability: expected members that were trained here, got {ensemble.family}, a "
             "calculator; leave it out"
         )
     unknown = sorted(set(box.symbols[~np.isin(box.numbers, ensemble.species)]))
     if unknown:
         raise InputError(
-            f"stability.molecule: wanted the elements {ensemble.species} (atomic numbers) that "
+            f"stability.molecule: expected the elements {ensemble.species} (atomic numbers) that "
             f"{ensemble.family}/{ensemble.model} was trained on, got {', '.join(unknown)}, too; "
             "choose another molecule, or leave stability out"
         )

@@ -39,7 +39,7 @@ def evaluate_structure(rows: Sequence[Row], reference: Sequence[Row]) -> list[Ro
         for name, (other, _) in references.items():
             if not np.array_equal(r, other):
                 raise InputError(
-                    f"{_bins(name, other)}, but {_bins(who, r)}: wanted the same bins of both; "
+                    f"{_bins(name, other)}, but {_bins(who, r)}: expected the same bins of both; "
                     "evaluate both g(r) with the same settings"
                 )
         # The same member may have been run again, by another engine say: that is no comparison

@@ -26,7 +26,7 @@ def example_of(dataset: DatasetFile) -> Dataset:
     test = np.flatnonzero(dataset.splits == TEST)  # (test configurations,)
     if len(test) == 0:
         raise InputError(
-            f"{dataset.path}: wanted a configuration in the test split to measure costs on, got "
+            f"{dataset.path}: expected a configuration in the test split to measure costs on, got "
             "none; raise split.test and make the dataset again"
         )
     several = test[dataset.sizes[test] > 1]

@@ -129,9 +129,9 @@ def elements_of(dataset: Dataset, species: Sequence[int]) -> np.ndarray:
     strange = dataset.species != known[elements]  # (atoms,)
     if strange.any():
         raise InputError(
-            f"{dataset.name}: wanted atoms of the elements {known.tolist()} (atomic numbers) that "
-            f"the model was trained on, got {np.unique(dataset.species[strange]).tolist()}; train "
-            "on data that holds them"
+            f"{dataset.name}: expected atoms of the elements {known.tolist()} (atomic numbers) "
+            f"that the model was trained on, got {np.unique(dataset.species[strange]).tolist()}; "
+            "train on data that holds them"
         )
     return elements.astype(np.int64)
 

@@ -67,7 +67,8 @@ def choose_engine(device: torch.device | str) -> str:
     wanted = os.environ.get("MLIPKD_ENGINE", available[-1])
     if wanted not in available:
         raise InputError(
-            f"MLIPKD_ENGINE: wanted one of {', '.join(available)} on this machine, got {wanted!r}; "
-            "unset it, or install mlipkd where there is a C++ compiler (cpu) or Triton (triton)"
+            f"MLIPKD_ENGINE: expected one of {', '.join(available)} on this machine, got "
+            f"{wanted!r}; unset it, or install mlipkd where there is a C++ compiler (cpu) or "
+            "Triton (triton)"
         )
     return wanted

@@ -16,10 +16,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from mlipkd import artefacts
 from mlipkd.config.model import Architecture
 from mlipkd.errors import InputError
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.jobs import artefacts
 
 #: Newest version of the file's layout; a file is of the oldest that holds all there is of it, so
 #: that an older mlipkd reads what it can and refuses what it would misread.
@@ -75,18 +75,18 @@ def load_potential(path: Path | str, device: torch.device | str = "cpu") -> Pote
         file_format = int(record["format"])
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(
-            f"{path}: wanted a model file of mlipkd, got something else ({error}); "
+            f"{path}: expected a model file of mlipkd, got something else ({error}); "
             "give a model.safetensors that `mlipkd train` wrote"
         ) from error
     if file_format > FORMAT:
         raise InputError(
-            f"{path}: wanted a model file of format {FORMAT} or older, got {file_format}, "
+            f"{path}: expected a model file of format {FORMAT} or older, got {file_format}, "
             f"written by mlipkd {record.get('mlipkd')}; read it with that version or a later one"
         )
     if header.get("sha256") != _digest(header["mlipkd"], weights):
         raise InputError(
-            f"{path}: wanted the weights and the record that the file's own hash was made of, got "
-            "others: it was damaged after it was written; copy or train it again"
+            f"{path}: expected the weights and the record that the file's own hash was made of, "
+            "got others: it was damaged after it was written; copy or train it again"
         )
     model = HIPNN(Architecture(**record["architecture"]), record["species"])
     model.to(weights["w"].dtype)
@@ -106,7 +106,7 @@ def load_members(
     members = [sources] if isinstance(sources, str | Path | Potential) else sources
     if not members:
         raise InputError(
-            "wanted one model file or more, got none; check the pattern of their names"
+            "expected one model file or more, got none; check the pattern of their names"
         )
     return [one if isinstance(one, Potential) else load_potential(one, device) for one in members]
 

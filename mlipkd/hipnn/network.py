@@ -135,7 +135,7 @@ class HIPNN(torch.nn.Module):
             kinds = [(one.architecture, one.species, one.dtype) for one in (first, other)]
             if kinds[0] != kinds[1]:
                 raise InputError(
-                    "ensemble: wanted members of one architecture, with the same elements and "
+                    "ensemble: expected members of one architecture, with the same elements and "
                     f"precision, got {first.architecture.name} for {list(first.species)} beside "
                     f"{other.architecture.name} for {list(other.species)}; give those of one model"
                 )

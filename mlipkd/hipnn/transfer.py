@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mlipkd.datasets.beads import species_name
+from mlipkd.datasets.dataset import species_name
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential
@@ -19,8 +19,8 @@ def transferred(potential: Potential, dataset: DatasetFile, family: str) -> Pote
     if strangers := [number for number in dataset.species_present if number not in known]:
         names = ", ".join(species_name(number, dataset.beads) for number in strangers)
         raise InputError(
-            f"{dataset.path}: wanted species that {own['dataset']}/{own['family']} was trained on, "
-            f"got {names} besides; train it on data that has them"
+            f"{dataset.path}: expected species that {own['dataset']}/{own['family']} was trained "
+            f"on, got {names} besides; train it on data that has them"
         )
     origin = {key: own[key] for key in ("dataset", "family")}
     new = {"dataset": dataset.name, "family": family, "transferred_from": origin}

@@ -54,7 +54,7 @@ def fit_repulsion(model: HIPNN, dataset: Dataset) -> None:
     fitted = {kind: fit_wall(counts[kind], kT) for kind in kinds if shown[kind] >= ENOUGH}
     if not fitted:
         raise InputError(
-            f"{dataset.name}: wanted at least {ENOUGH} distances within {shape.hard_max:g} Å "
+            f"{dataset.name}: expected at least {ENOUGH} distances within {shape.hard_max:g} Å "
             "between atoms of two elements in the training configurations, to fit the model's "
             f"repulsion to, got {max(shown.values())}; give more, or remove model.repulsion"
         )

@@ -28,7 +28,7 @@ def collect(paths: Sequence[Path], output: Path) -> list[str]:
             key = row._replace(value=0.0)
             if key in seen:
                 raise InputError(
-                    f"{path}: wanted each metric once, got {row.metric} of {row.dataset}/"
+                    f"{path}: expected each metric once, got {row.metric} of {row.dataset}/"
                     f"{row.family}/{row.model} seed {row.seed} as in {seen[key]}; leave "
                     "one of the two out"
                 )

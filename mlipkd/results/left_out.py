@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mlipkd import artefacts
+from mlipkd.jobs import artefacts
 
 
 def notes_of(manifests: Iterable[Path]) -> Iterator[str]:

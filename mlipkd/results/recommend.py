@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlipkd import artefacts
 from mlipkd.config.evaluation import Recommendation
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import UNITS, Row
 from mlipkd.hipnn.file import Potential
+from mlipkd.jobs import artefacts
 
 #: What is recommended for which cost.
 LEAST = {"smallest": "weights", "fastest": "time", "leanest": "memory"}
@@ -66,7 +66,7 @@ def recommend(
         _clear(output)
         best = min(errors[model] for model in candidates) / errors[teacher]
         note = (
-            f"no student is recommended: wanted a validation error of {settings.by} of at most "
+            f"no student is recommended: expected a validation error of {settings.by} of at most "
             f"{1 + settings.within:g} times the teacher's {errors[teacher]:.4g}, got {best:.2f} "
             "times at best; train larger students, or raise evaluations.recommended.within"
         )
@@ -79,7 +79,7 @@ def recommend(
         for metric in LEAST.values():
             if (model, metric) not in cost:
                 raise InputError(
-                    f"{output}: wanted the {metric} of {'/'.join(model)}, found none among the "
+                    f"{output}: expected the {metric} of {'/'.join(model)}, found none among the "
                     "rows of cost; evaluate the cost of all models"
                 )
     chosen = {"teacher": teacher}
@@ -119,7 +119,7 @@ def _dataset_of(models: Mapping[Path, Potential]) -> str:
     for other, potential in models.items():
         if (own := potential.metadata["dataset"]) != dataset:
             raise InputError(
-                f"{other}: wanted models of one dataset, got one of {own} and, in {path}, one of "
+                f"{other}: expected models of one dataset, got one of {own} and, in {path}, one of "
                 f"{dataset}; recommend of each dataset's by itself"
             )
     return dataset
@@ -139,7 +139,7 @@ def _error(path: Path, potential: Potential, label: str) -> float:
     validation = potential.metadata["training"].get("validation", {})
     if f"reference {label}" not in validation:
         raise InputError(
-            f"{path}: wanted a model with a validation error of reference {label}, got errors of "
+            f"{path}: expected a model with a validation error of reference {label}, got errors of "
             f"{', '.join(validation) or 'nothing'}; set evaluations.recommended.by to a label that "
             "all recipes have a term of"
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mlipkd.errors import InputError, TryAgainError
-from mlipkd.interruption import Stop
+from mlipkd.jobs.resumable import Stop
 
 #: Minutes between the states that mdrun keeps to go on from.
 KEEP_EVERY = 5
@@ -60,7 +60,7 @@ def grompp(folder: Path, stage: str, start: str, state: str | None = None) -> Pa
     _say(done.stderr)
     if done.returncode != 0:
         raise InputError(
-            f"{stage}: wanted a system that gmx grompp takes, got: {_reason(done)}; mend the "
+            f"{stage}: expected a system that gmx grompp takes, got: {_reason(done)}; fix the "
             "topology, or the molecules that go with it"
         )
     os.replace(folder / "new.tpr", folder / f"{stage}.tpr")
@@ -102,7 +102,7 @@ def mdrun(folder: Path, stage: str, threads: int, stop: Stop) -> None:
     if process.returncode != 0:
         done = subprocess.CompletedProcess(command, process.returncode, "", text)
         raise InputError(
-            f"{stage}: wanted gmx mdrun to come to its end, got: {_reason(done)}; a system that "
+            f"{stage}: expected gmx mdrun to come to its end, got: {_reason(done)}; a system that "
             "blows up needs a shorter timestep, a milder annealing or a lower density"
         )
     os.replace(folder / "last.gro", folder / f"{stage}.gro")
@@ -114,8 +114,8 @@ def mean_temperature(folder: Path, stage: str) -> float:
     done = _gmx(folder, command, "Temperature\n\n")
     if done.returncode != 0:
         raise InputError(
-            f"{folder}: wanted the temperature of {stage}, got: {_reason(done)}; delete the folder "
-            "and run it again"
+            f"{folder}: expected the temperature of {stage}, got: {_reason(done)}; delete the "
+            "folder and run it again"
         )
     return float(np.loadtxt(folder / "temperature.xvg", ndmin=2)[:, 1].mean())
 
@@ -124,7 +124,7 @@ def _program() -> str:
     program = shutil.which("gmx")
     if program is None:
         raise InputError(
-            "wanted the program gmx of GROMACS, which is not installed; install it (Debian: "
+            "expected the program gmx of GROMACS, which is not installed; install it (Debian: "
             "apt-get install gromacs; conda: envs/gromacs.yaml), or load its module"
         )
     return program

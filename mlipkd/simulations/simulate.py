@@ -2,21 +2,32 @@
 
 Everything lies in a folder beside the trajectory until that is there: ``<stage>.gro`` for each
 stage that is done, and GROMACS's checkpoint of the one that is not.
+
+Run parameters (.mdp) of the stages of a simulation.
+
+Those of A. Olowookere et al., arXiv 2510.26650: steepest descent, then dynamics at constant volume
+and temperature. GROMACS counts in nm, ps, K and kJ/mol.
 """
 
 import shutil
 import sys
 from pathlib import Path
 
-from mlipkd import artefacts, provenance
-from mlipkd.config.simulation import Simulation
+from mlipkd.config.simulation import CUTOFF, Simulation
 from mlipkd.errors import InputError
-from mlipkd.interruption import Stop, never
+from mlipkd.jobs import artefacts, provenance
+from mlipkd.jobs.resumable import Stop, never
 from mlipkd.simulations import gromacs
-from mlipkd.simulations.box import mass, packed, piled, read_structure, write_box
-from mlipkd.simulations.parameters import mdp, stages
-from mlipkd.simulations.topology import FORCE_FIELD, system_topology
-from mlipkd.units import GRAM_PER_CM3
+from mlipkd.simulations.system import (
+    FORCE_FIELD,
+    mass,
+    packed,
+    piled,
+    read_structure,
+    system_topology,
+    write_box,
+)
+from mlipkd.units import GRAM_PER_CM3, NANOMETRE
 
 #: The box in which masses are asked for, Å.
 WIDE = 100.0
@@ -84,7 +95,9 @@ def _identity(simulation: Simulation) -> str:
     """All that frames depend on."""
     for path in simulation.files:
         if not Path(path).is_file():
-            raise InputError(f"{path}: wanted a file of the simulation, found none; check the path")
+            raise InputError(
+                f"{path}: expected a file of the simulation, found none; check the path"
+            )
     hashes = [artefacts.sha256(Path(path)) for path in simulation.files]
     known = [simulation.model_dump_json(), *hashes, gromacs.version(), provenance.code()]
     return "\n".join(known)
@@ -118,9 +131,87 @@ def _pack(folder: Path, simulation: Simulation) -> None:
 def _check(simulation: Simulation, temperature: float) -> None:
     """Say the mean temperature in K, and refuse one that is far off."""
     wanted = simulation.temperature
-    print(f"mean temperature {temperature:.1f} K, wanted {wanted:g} K", file=sys.stderr)
+    print(f"mean temperature {temperature:.1f} K, expected {wanted:g} K", file=sys.stderr)
     if abs(temperature - wanted) > OFF * wanted:
         raise InputError(
-            f"wanted dynamics at {wanted:g} K, got {temperature:.1f} K on average; equilibrate "
+            f"expected dynamics at {wanted:g} K, got {temperature:.1f} K on average; equilibrate "
             "longer"
         )
+
+
+#: The thermostats' time, ps.
+RELAXATION = 0.5
+#: The force on any atom that minimisation ends at, kJ/mol/nm: 0.1 eV/Å.
+STEEP = 1000
+
+Parameters = dict[str, str | int | float]
+
+
+def stages(simulation: Simulation) -> dict[str, Parameters]:
+    """The parameters of each stage by its name, in their order; the last one takes the frames."""
+    hot, seed = simulation.annealing, simulation.seed + 1  # 0 is a random one to GROMACS
+    found = {
+        "minimisation": _interactions()
+        # Atoms that are packed too close pull so hard at constraints that LINCS warns of them.
+        | {"integrator": "steep", "nsteps": 5000, "emtol": STEEP, "constraints": "none"}
+    }
+    if hot:
+        found["annealing"] = (
+            _dynamics(simulation, hot.duration, hot.temperature)
+            | _velocities(hot.temperature, seed)
+            # Keeps its temperature where the packed box has energy to give away, as G. Bussi et
+            # al., J. Chem. Phys. 126, 014101 (2007) does; Nosé–Hoover would swing.
+            | {"tcoupl": "v-rescale", "ld-seed": seed}
+        )
+    temperature = simulation.temperature
+    found["equilibration"] = _dynamics(
+        simulation, simulation.equilibration, temperature
+    ) | _velocities(temperature, seed)
+    every = simulation.steps(simulation.frame_every)
+    frames = round(simulation.sampling / simulation.frame_every)
+    found["sampling"] = _dynamics(simulation, simulation.sampling, temperature) | {
+        "nsteps": every * frames,
+        "nstxout": every,
+        "nstfout": every,
+        "continuation": "yes",
+    }
+    return found
+
+
+def mdp(parameters: Parameters) -> str:
+    """Parameters as the text of a file."""
+    return "".join(f"{name} = {value}\n" for name, value in parameters.items())
+
+
+def _interactions() -> Parameters:
+    return {
+        "include": f"-I{FORCE_FIELD}",
+        "cutoff-scheme": "Verlet",
+        "coulombtype": "PME",
+        "fourierspacing": 0.12,
+        "rcoulomb": CUTOFF / NANOMETRE,
+        "rvdw": CUTOFF / NANOMETRE,
+        "DispCorr": "EnerPres",
+        "constraints": "h-bonds",
+        "constraint-algorithm": "lincs",
+    }
+
+
+def _dynamics(simulation: Simulation, duration: float, temperature: float) -> Parameters:
+    """So many ps at a temperature in K; no frames."""
+    return _interactions() | {
+        "integrator": "md",
+        "dt": simulation.timestep * 1e-3,
+        "nsteps": simulation.steps(duration),
+        "nstenergy": 100,
+        "tcoupl": "nose-hoover",
+        "nh-chain-length": 1,
+        "tc-grps": "System",
+        "tau-t": RELAXATION,
+        "ref-t": temperature,
+    }
+
+
+def _velocities(temperature: float, seed: int) -> Parameters:
+    """New velocities, at a temperature in K."""
+    return {"gen-vel": "yes", "gen-temp": temperature, "gen-seed": seed}

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mlipkd.config.dataset import has_hessians, paths_of
+from mlipkd.campaign.faults import TAKEN
+from mlipkd.campaign.settings import DatasetSettings, TrainSettings, read_evaluation
 from mlipkd.config.evaluation import (
     Comp6Evaluation,
     CostEvaluation,
@@ -18,9 +19,8 @@ from mlipkd.config.evaluation import (
     RdfEvaluation,
     StabilityEvaluation,
 )
-from mlipkd.config.faults import TAKEN
 from mlipkd.config.section import Section
-from mlipkd.config.settings import DatasetSettings, TrainSettings, read_evaluation
+from mlipkd.config.sources import has_hessians, paths_of
 from mlipkd.distillation.predictions import PredictionsFile
 from mlipkd.errors import InputError
 from mlipkd.sizing import dynamics, work
@@ -67,7 +67,7 @@ def read_benchmarks(folder: Path) -> list[Benchmark]:
     found = list(_benchmarks(folder))
     if not found:
         raise InputError(
-            f"{folder}: wanted benchmarks of a campaign that ran here, found none below "
+            f"{folder}: expected benchmarks of a campaign that ran here, found none below "
             f"{folder / 'logs'}; give the folder that holds its logs/ and results/"
         )
     return found
@@ -87,8 +87,8 @@ def _benchmarks(folder: Path) -> Iterator[Benchmark]:
             had_to_do = RULES[rule](job)
         except FileNotFoundError as error:
             raise InputError(
-                f"{file}: wanted {error.filename}, which says what the job had to do, found none; "
-                "run the campaign to its end, or remove the logs that are not its own"
+                f"{file}: expected {error.filename}, which says what the job had to do, found "
+                "none; run the campaign to its end, or remove the logs that are not its own"
             ) from error
         yield Benchmark(folder.name, had_to_do, _cpu_seconds(row), float(row["max_pss"]))
 

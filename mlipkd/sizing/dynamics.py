@@ -32,7 +32,7 @@ def stability(size: Size, settings: StabilityEvaluation, shape: Architecture, me
 
     if settings.molecule not in g2.names:
         raise InputError(
-            f"stability.molecule: wanted a molecule of ASE's G2 collection, got "
+            f"stability.molecule: expected a molecule of ASE's G2 collection, got "
             f"{settings.molecule!r}; choose from {', '.join(sorted(g2.names))}"
         )
     molecule = g2[settings.molecule]

@@ -67,7 +67,7 @@ def _fit(kind: str, found: list[tuple[dict[str, float], float]], least: dict[str
     scales = units.max(axis=0)  # (units,)
     if missing := [name for name, scale in zip(names, scales, strict=True) if scale == 0]:
         raise InputError(
-            f"{kind}: wanted benchmarks that show what {', '.join(missing)} takes, found none; "
+            f"{kind}: expected benchmarks that show what {', '.join(missing)} takes, found none; "
             "run campaigns/sizing.yaml and give its folder, too"
         )
     known = np.array([least[name] for name in names])  # (units,)

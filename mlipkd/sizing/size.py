@@ -8,9 +8,8 @@ from typing import Self
 
 import numpy as np
 
-from mlipkd import artefacts
-from mlipkd.datasets.beads import species_masses
-from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.dataset import Dataset, species_masses
+from mlipkd.jobs import artefacts
 
 #: Configurations whose neighbours are counted, evenly spread over the dataset.
 SAMPLE = 64

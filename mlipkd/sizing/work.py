@@ -10,10 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mlipkd.config.dataset import AnySource, Split
+from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.model import Architecture
-from mlipkd.config.settings import TrainSettings
-from mlipkd.datasets.slabs import ATOMS as SLAB
+from mlipkd.config.sources import AnySource, Split
+from mlipkd.datasets.dataset import ATOMS as SLAB
 from mlipkd.sizing.counts import held, multiplications
 from mlipkd.sizing.size import Size
 

@@ -20,8 +20,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from mlipkd import artefacts
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts
 from mlipkd.training.loss import Errors
 
 

@@ -17,7 +17,7 @@ from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch, Batcher, ranges
 from mlipkd.hipnn.neighbours import neighbours_of
-from mlipkd.training.trust import TrustIn
+from mlipkd.training.label_weights import TrustIn
 
 #: Bytes that the neighbours and Hessians of one block may take.
 BLOCK_BYTES = 4 * 2**30
@@ -96,14 +96,14 @@ class TrainingData:
         """
         if len(configurations) == 0:
             raise InputError(
-                f"{file.path}: wanted configurations to train on and to validate with, got none in "
-                "one of the splits; give more configurations or smaller fractions"
+                f"{file.path}: expected configurations to train on and to validate with, got none "
+                "in one of the splits; give more configurations or smaller fractions"
             )
         for term in terms:
             present = file.labels.get(term.labels, [])
             if stored(term.quantity) not in present:
                 raise InputError(
-                    f"{file.path}: wanted {term.labels} labels of {stored(term.quantity)} for "
+                    f"{file.path}: expected {term.labels} labels of {stored(term.quantity)} for "
                     f"the recipe, got {', '.join(present) or 'none'}; change the recipe's terms, "
                     "or add the labels to the dataset"
                 )
@@ -177,8 +177,9 @@ def refuse_periodic(file: DatasetFile, configurations: np.ndarray) -> None:
     periodic = configurations[file.periodic[configurations].any(axis=1)]
     if len(periodic):
         raise InputError(
-            f"{file.path}: wanted free molecules for Hessians, got {len(periodic)} configurations "
-            f"with a cell, the first of them {periodic[0]}; leave hessian and hvp out of the recipe"
+            f"{file.path}: expected free molecules for Hessians, got {len(periodic)} "
+            f"configurations with a cell, the first of them {periodic[0]}; leave hessian and hvp "
+            "out of the recipe"
         )
 
 

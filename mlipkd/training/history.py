@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mlipkd import artefacts
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts
 
 
 class History:

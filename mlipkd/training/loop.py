@@ -27,12 +27,10 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from mlipkd import provenance
+from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.recipe import LossTerm
-from mlipkd.config.settings import TrainSettings
-from mlipkd.datasets.dataset import TRAIN, VALIDATION
+from mlipkd.datasets.dataset import TRAIN, VALIDATION, slabs
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.slabs import slabs
 from mlipkd.datasets.splits import apart, per_seed
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.hipnn.batch import Batch
@@ -40,14 +38,15 @@ from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import fit_element_energies, initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.walls import fit_repulsion
-from mlipkd.interruption import Stop, never
-from mlipkd.progress import progress
+from mlipkd.jobs import provenance
+from mlipkd.jobs.progress import progress
+from mlipkd.jobs.resumable import Stop, never
 from mlipkd.training.checkpoint import Checkpoint, Progress, State, Underway
 from mlipkd.training.data import Labels, MiniBatch, Part, TrainingData, stored
 from mlipkd.training.history import History
 from mlipkd.training.loss import Errors, err
 from mlipkd.training.members import Members
-from mlipkd.training.parts import compare, derive
+from mlipkd.training.microbatches import compare, derive
 from mlipkd.training.probes import draw
 
 Result = TypeVar("Result")
@@ -92,7 +91,7 @@ def train(
     for other in others:
         if other.model_copy(update={"seed": first.seed}) != first:
             raise InputError(
-                f"{jobs[0].output}: wanted members that differ by the seed alone to train "
+                f"{jobs[0].output}: expected members that differ by the seed alone to train "
                 f"together, got {first.family} and {other.family} with other settings; train them "
                 "one by one"
             )
@@ -357,9 +356,9 @@ class _Training:
         for term, total in zip(terms, sums, strict=True):
             if not torch.as_tensor(total.count).all():
                 raise InputError(
-                    f"{self.file.path}: wanted {term.labels} labels of {stored(term.quantity)} in "
-                    f"the {split} split, got none but missing ones; label more configurations, or "
-                    "remove the term"
+                    f"{self.file.path}: expected {term.labels} labels of {stored(term.quantity)} "
+                    f"in the {split} split, got none but missing ones; label more configurations, "
+                    "or remove the term"
                 )
         return {_name(term): total.result() for term, total in zip(terms, sums, strict=True)}
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mlipkd import provenance
 from mlipkd.datasets import file as dataset_file
 from mlipkd.distillation.predict import label
+from mlipkd.jobs import provenance
 from tests.faults.children import verb
 from tests.unit.training.conftest import settings, tiny_dataset  # noqa: F401
 

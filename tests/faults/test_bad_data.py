@@ -10,8 +10,8 @@ import yaml
 from ase import Atoms
 from ase.units import Bohr, Hartree
 
-from mlipkd import artefacts
 from mlipkd.cli.main import main
+from mlipkd.jobs import artefacts
 
 SPECIES = np.array([8, 1, 1], np.uint8)
 REST = np.array([[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]])  # Å
@@ -163,20 +163,20 @@ def text_for_numbers(arrays):
 @pytest.mark.parametrize(
     ("spoil", "parts"),
     [
-        (nan_energy, ["/H2O1: configuration 7: wanted finite reference energy"]),
-        (infinite_force, ["/H2O1: configuration 7: wanted finite reference forces"]),
+        (nan_energy, ["/H2O1: configuration 7: expected finite reference energy"]),
+        (infinite_force, ["/H2O1: configuration 7: expected finite reference forces"]),
         (energy_in_ev, ["in eV, but read as Ha"]),
         (forces_per_bohr, ["between bohr and Å"]),
         (positions_in_bohr, ["in bohr, but read as Å"]),
-        (gradients, ["wanted forces F = -dE/dR, got the gradient"]),
-        (too_few_energies, ["/H2O1: wanted a row of 'coordinates' for each energy"]),
-        (forces_of_other_atoms, ["/H2O1: wanted forces of shape (30, 3, 3)", "(30, 2, 3)"]),
-        (flat_positions, ["/H2O1: wanted positions of shape (30, 3, 3)", "(30, 9)"]),
-        (unknown_element, ["/H2O1: wanted atomic numbers from 1 to 118, got 130"]),
-        (empty_molecule, ["/H2O1: wanted atoms, got an empty molecule"]),
-        (overlapping_atoms, ["/H2O1: configuration 7: wanted atoms at least 0.4 Å apart"]),
-        (position_nowhere, ["/H2O1: configuration 7: wanted positions", "NaN".lower()]),
-        (text_for_numbers, ["/H2O1: wanted numbers in 'dft.energy'"]),
+        (gradients, ["expected forces F = -dE/dR, got the gradient"]),
+        (too_few_energies, ["/H2O1: expected a row of 'coordinates' for each energy"]),
+        (forces_of_other_atoms, ["/H2O1: expected forces of shape (30, 3, 3)", "(30, 2, 3)"]),
+        (flat_positions, ["/H2O1: expected positions of shape (30, 3, 3)", "(30, 9)"]),
+        (unknown_element, ["/H2O1: expected atomic numbers from 1 to 118, got 130"]),
+        (empty_molecule, ["/H2O1: expected atoms, got an empty molecule"]),
+        (overlapping_atoms, ["/H2O1: configuration 7: expected atoms at least 0.4 Å apart"]),
+        (position_nowhere, ["/H2O1: configuration 7: expected positions", "NaN".lower()]),
+        (text_for_numbers, ["/H2O1: expected numbers in 'dft.energy'"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -208,7 +208,7 @@ def test_a_nan_where_no_mask_is_declared_is_refused(mlipkd, tmp_path, arrays) ->
     ):
         status, _, error = mlipkd(*words)
         assert status == 2
-        assert f"{path}: configuration 7: wanted finite reference energy" in error
+        assert f"{path}: configuration 7: expected finite reference energy" in error
     assert not output.exists()
 
 
@@ -299,7 +299,7 @@ def test_a_flipped_bit_of_a_dataset_is_seen(mlipkd, tmp_path, arrays, inject, by
     output.write_bytes(bytes(content))
     status, _, error = mlipkd("check", output)
     assert status == 2
-    assert error.startswith(f"error: {output}: wanted SHA-256")
+    assert error.startswith(f"error: {output}: expected SHA-256")
 
 
 def test_an_older_dataset_survives_bad_data(mlipkd, tmp_path, arrays) -> None:
@@ -317,11 +317,11 @@ def test_an_older_dataset_survives_bad_data(mlipkd, tmp_path, arrays) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("missing.h5", None, "wanted a file, found none"),
+        ("missing.h5", None, "expected a file, found none"),
         ("short.extxyz", "3\nProperties=species:S:1:pos:R:3\nO 0 0 0\n", "that ASE reads"),
         ("element.xyz", "1\n\nXx 0 0 0\n", "that ASE reads"),
         ("nothing.extxyz", "", "that ASE reads"),
-        ("unlabelled.xyz", "1\n\nO 0 0 0\n", "wanted 'energy'"),
+        ("unlabelled.xyz", "1\n\nO 0 0 0\n", "expected 'energy'"),
     ],
 )
 def test_other_files_are_refused(mlipkd, tmp_path, name, content, message) -> None:

@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 import pytest
 
-from mlipkd import artefacts
 from mlipkd.datasets import file as dataset_file
 from mlipkd.distillation.merge import merge
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts
 from mlipkd.testing import dataset_of, random_molecule
 
 CONFIGURATIONS, ATOMS = 50, 200
@@ -69,10 +69,10 @@ def lose_the_file(path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut_short, "wanted SHA-256"),
-        (flip_a_bit, "wanted SHA-256"),
-        (lose_the_hash, "wanted its hash"),
-        (lose_the_file, "wanted a file, found none"),
+        (cut_short, "expected SHA-256"),
+        (flip_a_bit, "expected SHA-256"),
+        (lose_the_hash, "expected its hash"),
+        (lose_the_file, "expected a file, found none"),
     ],
 )
 def test_damage_is_seen(dataset, predictions, tmp_path, inject, damage, message) -> None:
@@ -117,11 +117,11 @@ def other_shape(file):
     [
         (external_link, "external link"),
         (declare_a_lot, "declares 8 TB"),
-        (no_forces, "wanted a member's predictions"),
-        (no_record, "wanted a member's predictions"),
-        (no_json, "wanted a member's predictions"),
-        (other_format, "wanted a member's predictions .* got something else .*predictions 9"),
-        (other_shape, r"wanted forces of shape \(200, 3\), got \(200, 2\)"),
+        (no_forces, "expected a member's predictions"),
+        (no_record, "expected a member's predictions"),
+        (no_json, "expected a member's predictions"),
+        (other_format, "expected a member's predictions .* got something else .*predictions 9"),
+        (other_shape, r"expected forces of shape \(200, 3\), got \(200, 2\)"),
     ],
 )
 def test_wrong_content_is_refused(dataset, predictions, tmp_path, inject, change, message) -> None:
@@ -135,7 +135,7 @@ def test_wrong_content_is_refused(dataset, predictions, tmp_path, inject, change
 
 def test_no_hdf5_is_refused(dataset, predictions, tmp_path) -> None:
     artefacts.write_text(predictions[1], "energy: 3\n")
-    refused(dataset, predictions, tmp_path, "wanted a whole HDF5 file")
+    refused(dataset, predictions, tmp_path, "expected a whole HDF5 file")
 
 
 def refused(dataset, predictions, folder, message) -> None:

@@ -5,11 +5,11 @@ from functools import partial
 
 import pytest
 
-from mlipkd import artefacts
 from mlipkd.datasets import file as dataset_file
 from mlipkd.distillation.predictions import PredictionsFile
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import load_potential
+from mlipkd.jobs import artefacts
 from tests.faults.children import die_at_call, verb
 
 PLACES = 100

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from mlipkd import artefacts
+from mlipkd.jobs import artefacts
 from tests.faults.children import limit_files, verb
 
 KINDS = {"predict": "predictions", "merge": "augmented dataset", "evaluate-errors": "table"}

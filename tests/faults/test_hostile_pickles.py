@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from mlipkd import artefacts
+from mlipkd.jobs import artefacts
 from tests.faults.children import die_at_call, verb
 
 

@@ -66,5 +66,5 @@ def test_stopped_and_gone_on_with(train, tmp_path, inject):
 def test_other_code_than_was_submitted_is_refused(train, tmp_path, inject):
     inject("other code on a node than was submitted", "refused")
     status, said = end(train("other", MLIPKD_CODE="0" * 64))
-    assert status == 2 and "wanted the code that the campaign was started with (000000" in said
+    assert status == 2 and "expected the code that the campaign was started with (000000" in said
     assert not (tmp_path / "other").exists()

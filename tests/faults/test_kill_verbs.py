@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from mlipkd import artefacts
+from mlipkd.jobs import artefacts
 from tests.faults.children import die_at_call, verb
 
 VERBS = ["predict", "merge", "evaluate-errors"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from mlipkd.config import Campaign, ConfigError
+from mlipkd.campaign import Campaign, ConfigError
 from mlipkd.config.load import parse_section
 from tests.workflow.conftest import workspace  # noqa: F401
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import yaml
 
-from mlipkd.artefacts import verify
+from mlipkd.checks.check import check
 from mlipkd.config.simulation import Simulation
-from mlipkd.datasets.checks import check
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.file import read
 from mlipkd.errors import InputError
+from mlipkd.jobs.artefacts import verify
 from mlipkd.simulations.simulate import simulate
 
 ROOT = Path(__file__).parents[2]
@@ -127,7 +127,7 @@ def test_a_campaign_simulates_and_maps_what_it_learns_from(folder, dataset) -> N
     assert not list(results.glob("*.checkpoint"))
     log = (folder / "logs/simulations/liquid/simulation.log").read_text()
     assert "WARNING" not in log
-    (mean,) = re.findall(r"mean temperature ([\d.]+) K, wanted 300 K", log)
+    (mean,) = re.findall(r"mean temperature ([\d.]+) K, expected 300 K", log)
     assert float(mean) == pytest.approx(300, abs=20)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mlipkd.campaign import load_campaign
+from mlipkd.campaign.settings import dataset_settings, train_settings
 from mlipkd.cli.main import app
-from mlipkd.config import load_campaign
-from mlipkd.config.settings import dataset_settings, train_settings
 from mlipkd.datasets.file import DatasetFile
 
 pytestmark = pytest.mark.slow

@@ -196,5 +196,5 @@ def test_forces_and_stress_of_members(ensemble, batch) -> None:
 
 def test_members_of_different_shapes_are_refused() -> None:
     models = [HIPNN(shape, ELEMENTS) for shape in SHAPES[:2]]
-    with pytest.raises(InputError, match="wanted members of one architecture"):
+    with pytest.raises(InputError, match="expected members of one architecture"):
         HIPNN.ensemble(models)

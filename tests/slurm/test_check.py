@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlipkd.cluster.commands import ask
+from mlipkd.cluster.offers import ask
 from mlipkd.cluster.trial import run_trial
 from mlipkd.errors import InputError
 
@@ -54,7 +54,7 @@ def test_advice_followed_brings_a_job_back(folder):
     assert said["GPUs given"] != "none"
     assert said["folder"] == str(folder)
     if said["GPUs that PyTorch sees"] == "none":
-        assert "wanted a GPU for the job" in second.stderr
+        assert "expected a GPU for the job" in second.stderr
     else:
         assert second.returncode == 0
 

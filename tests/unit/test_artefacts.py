@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from mlipkd.artefacts import writing
 from mlipkd.errors import InputError
+from mlipkd.jobs.artefacts import writing
 
 
 def test_an_error_of_another_file_is_not_of_the_artefact(tmp_path) -> None:

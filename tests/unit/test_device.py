@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlipkd.device import SUBNORMAL, subnormal_numbers
+from mlipkd.jobs.device import SUBNORMAL, subnormal_numbers
 
 
 @pytest.fixture(params=[True, False])

@@ -6,7 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from mlipkd.extras import EXTRAS
+from mlipkd.errors import EXTRAS
 
 ROOT = Path(__file__).parents[2]
 #: Those that the packages which every installation has bring with them.
@@ -34,7 +34,7 @@ def test_what_lacks_is_named_with_its_extra() -> None:
     )
     done = without(["pooch"], code.format("https://a/b", "0" * 64, "c") + ".split(); main()")
     remedy = "run pip install -e '.[workflow]' in mlipkd's checkout"
-    wanted = f"error: wanted pooch, which is not installed; {remedy}\n"
+    wanted = f"error: expected pooch, which is not installed; {remedy}\n"
     assert (done.returncode, done.stderr) == (2, wanted)
 
 

@@ -33,7 +33,7 @@ def test_a_function_and_its_file(module) -> None:
     [
         ("nowhere:fail", r"No module named 'nowhere'\); .*PYTHONPATH"),
         ("fails_in_line_three:succeed", "has no attribute 'succeed'"),
-        ("fails_in_line_three:number", "wanted a function, .* which is a int"),
+        ("fails_in_line_three:number", "expected a function, .* which is a int"),
     ],
 )
 def test_what_is_no_function_is_refused(module, path, message) -> None:
@@ -58,7 +58,7 @@ def test_a_module_that_misses_a_package_of_an_extra_is_told_which(
 
 @pytest.mark.parametrize("path", ["nowhere:f", "nowhere.at.all:f", "sys:exit"])
 def test_a_module_without_a_file_is_refused(path) -> None:
-    with pytest.raises(InputError, match=r"^here: wanted what can be imported, got "):
+    with pytest.raises(InputError, match=r"^here: expected what can be imported, got "):
         module_file("here", path)
 
 
@@ -68,13 +68,13 @@ def test_what_a_function_raises_names_its_line(module) -> None:
     with pytest.raises(InputError) as found, blamed(path, "a number of x"):
         function("two\nlines")
     assert str(found.value) == (
-        f"{module}:3: wanted a number of x from {path}, got KeyError ('two\\nlines'); mend the "
+        f"{module}:3: expected a number of x from {path}, got KeyError ('two\\nlines'); fix the "
         "function, or what it is given"
     )
 
 
 def test_a_call_that_does_not_fit_names_the_file(module) -> None:
     path = f"{module.stem}:fail"
-    message = rf"^{module}: wanted x .*TypeError .*argument 'txt'"
+    message = rf"^{module}: expected x .*TypeError .*argument 'txt'"
     with pytest.raises(InputError, match=message), blamed(path, "x"):
         find_function("here", path)(txt="")

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from mlipkd.errors import InputError, TryAgainError
-from mlipkd.lock import sole_maker
+from mlipkd.jobs.lock import sole_maker
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from mlipkd.lock import sole_maker
+from mlipkd.jobs.lock import sole_maker
 with sole_maker([Path(path) for path in sys.argv[1:]]):
     print("held", flush=True)
     time.sleep(60)
@@ -153,7 +153,7 @@ def test_many_makers_one_after_the_other(tmp_path):
     script = """
 import sys
 from pathlib import Path
-from mlipkd.lock import sole_maker
+from mlipkd.jobs.lock import sole_maker
 output, inside = Path(sys.argv[1]), Path(sys.argv[2])
 for _ in range(5):
     with sole_maker([output]):

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from mlipkd import progress as module
-from mlipkd.progress import progress
+from mlipkd.jobs import progress as module
+from mlipkd.jobs.progress import progress
 
 
 @pytest.fixture

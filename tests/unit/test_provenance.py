@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlipkd import provenance
+from mlipkd.jobs import provenance
 
 
 @pytest.mark.parametrize("name", ["loop.py", "pairs.h", "messages.cpp"])

@@ -16,11 +16,11 @@ from ase.io import write
 from ase.units import GPa
 from scipy.optimize import brentq
 
-from mlipkd.config.ase_file import AseFile
-from mlipkd.config.load import load_campaign
-from mlipkd.datasets.aluminium_emt import LATTICE_CONSTANT
-from mlipkd.datasets.sources import read_source
+from mlipkd.campaign import load_campaign
+from mlipkd.config.sources import AseFile
 from mlipkd.imports import find
+from mlipkd.readers.aluminium_emt import LATTICE_CONSTANT
+from mlipkd.readers.source import read_source
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

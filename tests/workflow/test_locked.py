@@ -29,7 +29,7 @@ def test_another_campaign_is_refused(locked, inject, words):
     done = locked.snakemake("--cores", "1", *words)
     assert done.returncode == 2
     (line,) = (done.stdout + done.stderr).splitlines()
-    assert line.startswith("results/") and "settings.yaml: wanted the settings that" in line
+    assert line.startswith("results/") and "settings.yaml: expected the settings that" in line
     assert "Traceback" not in line and line.endswith("snakemake --unlock")
     assert (locked.folder / SETTINGS).read_text() == before
 

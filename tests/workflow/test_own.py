@@ -69,4 +69,6 @@ def test_a_module_that_is_not_there_is_told_before_anything_runs(own) -> None:
     done = own.snakemake("--dry-run")
     assert done.returncode == 2
     (line,) = (done.stdout + done.stderr).splitlines()
-    assert line.startswith("config.yaml: datasets.water.evaluations.own.bulk.function: wanted what")
+    assert line.startswith(
+        "config.yaml: datasets.water.evaluations.own.bulk.function: expected what"
+    )

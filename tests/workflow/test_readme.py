@@ -13,11 +13,11 @@ import h5py
 import numpy as np
 import pytest
 
-from mlipkd import provenance
 from mlipkd.config.model import Architecture
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.jobs import provenance
 from mlipkd.testing import small_shape
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +128,7 @@ def test_a_command_runs(folder, command) -> None:
         case "make":
             assert "python" in run(folder, "make", "--dry-run", *words)
         case _:
-            pytest.fail(f"{command}: wanted mlipkd, snakemake or make; or a reason in NOT_RUN")
+            pytest.fail(f"{command}: expected mlipkd, snakemake or make; or a reason in NOT_RUN")
 
 
 @pytest.mark.parametrize("script", [s for s in SCRIPTS if "ethanol.h5" not in s])

@@ -25,7 +25,7 @@ def test_name_that_a_shell_or_a_path_could_read(workspace, inject, place, name):
     section[name] = section.pop(last)
     workspace.config = config
     (line,) = refused(workspace)
-    assert f"{place}.{name}: wanted a name" in line
+    assert f"{place}.{name}: expected a name" in line
     assert line.endswith("rename it")
 
 
@@ -71,7 +71,7 @@ def test_all_faults_at_once(workspace):
 def test_campaign_is_missing(workspace):
     (workspace.folder / "config.yaml").unlink()
     (line,) = refused(workspace)
-    assert line.startswith("config.yaml: wanted a YAML file")
+    assert line.startswith("config.yaml: expected a YAML file")
 
 
 def test_campaign_is_no_yaml(workspace):

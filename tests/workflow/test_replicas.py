@@ -50,4 +50,4 @@ def test_distributions_want_replicas(workspace):
     workspace.config = campaign
     done = workspace.snakemake("--dry-run")
     assert done.returncode != 0
-    assert "wanted replicas to take them of; add evaluations.replicas" in done.stderr
+    assert "expected replicas to take them of; add evaluations.replicas" in done.stderr

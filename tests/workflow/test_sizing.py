@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlipkd.config import load_campaign
-from mlipkd.config.settings import train_settings
+from mlipkd.campaign import load_campaign
+from mlipkd.campaign.settings import train_settings
 from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.estimate import Sizing
 from tests.workflow.workspace import SIZE, Workspace

@@ -8,9 +8,9 @@ import sys
 import pytest
 import yaml
 
-from mlipkd import provenance
 from mlipkd.cluster.trial import run_trial
 from mlipkd.errors import InputError
+from mlipkd.jobs import provenance
 from tests.unit.cluster.clusters import SMALL
 from tests.workflow.workspace import ROOT, Workspace
 
@@ -94,7 +94,7 @@ def test_a_campaign_that_cannot_be_planned(checkout):
     done = check()
     assert done.returncode == 2
     assert "water.xyz" in done.stderr
-    assert "wanted jobs that Snakemake can plan" in done.stderr
+    assert "expected jobs that Snakemake can plan" in done.stderr
 
 
 def test_a_job_that_is_refused(checkout):
@@ -104,7 +104,7 @@ def test_a_job_that_is_refused(checkout):
     assert done.returncode == 2
     assert "slurm/config.yaml fits this cluster." in done.stdout
     assert "Invalid qos specification" in done.stderr
-    assert "wanted a job that comes back" in done.stderr
+    assert "expected a job that comes back" in done.stderr
 
 
 def test_the_job_is_told_the_code_that_it_was_submitted_with(checkout):

@@ -55,23 +55,27 @@ def test_the_pool_is_made_of_its_datasets(states) -> None:
 @pytest.mark.parametrize(
     ("where", "what", "fault"),
     [
-        (("both", "source", "datasets"), ["cold", "warm"], "wanted some of the datasets cold, hot"),
-        (("both", "source", "datasets"), ["cold", "cold"], "wanted each dataset once"),
+        (
+            ("both", "source", "datasets"),
+            ["cold", "warm"],
+            "expected some of the datasets cold, hot",
+        ),
+        (("both", "source", "datasets"), ["cold", "cold"], "expected each dataset once"),
         (("both", "split"), {"test": 0.3}, "pooled configurations stay in their splits"),
         (
             ("cold", "families", "of_both", "transferred_from"),
             {"dataset": "both", "family": "teachers"},
-            "wanted one of the families trained there, pooled, got 'teachers'",
+            "expected one of the families trained there, pooled, got 'teachers'",
         ),
         (
             ("cold", "families", "of_both", "transferred_from"),
             {"dataset": "cold", "family": "own"},
-            "wanted another of the datasets (hot, both), got 'cold'",
+            "expected another of the datasets (hot, both), got 'cold'",
         ),
         (
             ("cold", "families", "of_both", "seeds"),
             3,
-            "wanted nothing beside transferred_from, which is not trained here, got seeds",
+            "expected nothing beside transferred_from, which is not trained here, got seeds",
         ),
     ],
 )

@@ -5,11 +5,11 @@ import re
 import sys
 from pathlib import Path
 
-from mlipkd import provenance
-from mlipkd.config import load_campaign
-from mlipkd.config.dataset import paths_of
+from mlipkd.jobs import provenance
+from mlipkd.campaign import load_campaign
+from mlipkd.config.sources import paths_of
 from mlipkd.config.section import NAME_PATTERN
-from mlipkd.config.settings import (
+from mlipkd.campaign.settings import (
     calculator_settings,
     dataset_settings,
     evaluation_settings,
@@ -290,7 +290,7 @@ def write_settings():
             # Snakemake looks at its own locks later, and in a dry run not at all.
             if any(Path(".snakemake/locks").glob("*")):
                 raise InputError(
-                    f"{path}: wanted the settings that Snakemake runs with in this folder, or ran "
+                    f"{path}: expected the settings that Snakemake runs with in this folder, or ran "
                     f"with when it was killed, got others in {CAMPAIGN}; wait for it to end, give "
                     "this campaign another --directory or, if nothing runs there, snakemake --unlock"
                 )

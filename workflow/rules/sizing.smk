@@ -2,7 +2,7 @@
 # (workflow/sizing.yaml, which mlipkd fit-sizing writes). A dataset's size is known once it is made;
 # until then Snakemake shows <TBD>.
 
-from mlipkd.config.dataset import has_hessians
+from mlipkd.config.sources import has_hessians
 from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.estimate import Sizing
 from mlipkd.sizing.size import Size

@@ -43,7 +43,7 @@ def _refuse_other_sources(build: ctypes.CDLL, path: Path) -> None:
         came = build.sources().decode()
     if wanted not in (None, came):
         raise InputError(
-            f"{path}: wanted a build of the sources beside it, got one of others; install again "
+            f"{path}: expected a build of the sources beside it, got one of others; install again "
             "(make install, or pip install .) where there is a C++ compiler, or delete "
             f"{path.parent}/cpu_*.so to go without"
         )

@@ -68,7 +68,9 @@ def draw(
     own = [row for row in rows if row.dataset == dataset]
     if not own:
         known = ", ".join(dict.fromkeys(row.dataset for row in rows)) or "nothing"
-        raise InputError(f"wanted rows of the dataset {dataset!r}, got {known}; name one of these")
+        raise InputError(
+            f"expected rows of the dataset {dataset!r}, got {known}; name one of these"
+        )
     drawn = dict.fromkeys(row.family for row in own)
     colours = colours_of([*families, *drawn])
     shown = {family: colours[family] for family in colours if family in drawn}

@@ -50,7 +50,7 @@ def distributions_of(curves: Sequence[Curve], kind: str) -> list[str]:
     found = list(dict.fromkeys(curve.distribution for curve in curves if curve.kind == kind))
     if not found:
         raise InputError(
-            f"wanted curves of {kind}, got none: all runs failed; look into the notes of "
+            f"expected curves of {kind}, got none: all runs failed; look into the notes of "
             "evaluate-distributions, and train longer"
         )
     return found

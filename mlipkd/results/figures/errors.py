@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mlipkd.config.calculator import CALCULATOR
+from mlipkd.config.functions import CALCULATOR
 from mlipkd.evaluation.rows import ENSEMBLE, Row
 from mlipkd.results.figures.axes import Colours, name_of, panels_of
 from mlipkd.results.figures.selection import differences, has, models_of, values_of

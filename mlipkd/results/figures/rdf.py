@@ -35,7 +35,7 @@ def rdf(rows: Sequence[Row], colours: Colours, teacher: str) -> Figure:
     functions = _functions(rows)
     if not functions:
         raise InputError(
-            "wanted radial distribution functions, got none: all runs failed; look into "
+            "expected radial distribution functions, got none: all runs failed; look into "
             "results/tables/liquid.csv, and train longer or melt at a lower temperature"
         )
     teachers = [who for who in functions if who[0] == teacher]

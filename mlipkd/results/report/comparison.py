@@ -5,7 +5,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 
-from mlipkd.config.campaign import DatasetSection
+from mlipkd.campaign.campaign import DatasetSection
 from mlipkd.evaluation.rows import Row
 from mlipkd.results.grid import Grid, measured
 

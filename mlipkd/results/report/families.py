@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mlipkd.config.campaign import Campaign, Family
+from mlipkd.campaign.campaign import Campaign, Family
 from mlipkd.config.recipe import LossTerm, Probes, Recipe
 from mlipkd.results.grid import Grid
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mlipkd import artefacts, provenance
-from mlipkd.config.campaign import Campaign
-from mlipkd.config.load import load_campaign
+from mlipkd.campaign import load_campaign
+from mlipkd.campaign.campaign import Campaign
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import Row, Source, beside, read_notes, read_rows
+from mlipkd.jobs import artefacts, provenance
 from mlipkd.results.grid import Grid, grid_of
 from mlipkd.results.left_out import notes_of
 from mlipkd.results.report.comparison import comparison
@@ -80,7 +80,8 @@ def report(
         if path.parent.name not in pictures:
             known = ", ".join(pictures)
             raise InputError(
-                f"{path}: wanted a figure of one of the datasets {known}; give those of {campaign}"
+                f"{path}: expected a figure of one of the datasets {known}; give those of "
+                f"{campaign}"
             )
         pictures[path.parent.name][path.stem] = _picture(path, captions)
     versions = sorted({version for table in read.values() for version in table.source.made_by})
@@ -145,7 +146,7 @@ def _picture(path: Path, captions: Path) -> Picture:
     digest = artefacts.verify(path)
     caption = captions / f"{path.stem}.rst"
     if not caption.is_file():
-        raise InputError(f"{caption}: wanted a caption of {path}, found none; write one")
+        raise InputError(f"{caption}: expected a caption of {path}, found none; write one")
     content = base64.b64encode(path.read_bytes()).decode()
     title = TITLES.get(path.stem, path.stem)
     text = " ".join(caption.read_text().split())

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from ase.build import molecule
 
-from mlipkd.calculators.hessian import hessian
+from mlipkd.calculators.labelling import hessian
 from mlipkd.calculators.member import CalculatorMember
-from mlipkd.config.dataset import Ani1x, Comp6
+from mlipkd.config.sources import Ani1x, Comp6
 from mlipkd.datasets.normal_modes import square
-from mlipkd.datasets.sources import read_source
 from mlipkd.errors import InputError
 from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
 from mlipkd.evaluation.ensembles import CalculatorEnsemble
+from mlipkd.readers.source import read_source
 from mlipkd.testing import dataset_of
 
 pytest.importorskip("torchani", reason="needs the extra torchani")
@@ -89,5 +89,5 @@ def test_an_unknown_element_is_a_failure(member) -> None:
 
 
 def test_another_folder_is_refused(write_calculator, tmp_path) -> None:
-    with pytest.raises(InputError, match="wanted a folder of ANI networks"):
+    with pytest.raises(InputError, match="expected a folder of ANI networks"):
         CalculatorMember(write_calculator(ANI, {"folder": str(tmp_path)}))

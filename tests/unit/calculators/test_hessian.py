@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
-from mlipkd.calculators.hessian import hessian
+from mlipkd.calculators.labelling import hessian
 
 K, LENGTH, DISTANCE = 30.0, 0.7, 0.8
 

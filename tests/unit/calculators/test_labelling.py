@@ -10,14 +10,11 @@ import pytest
 import torch
 from ase.build import molecule
 
-from mlipkd import artefacts
-from mlipkd.config.ase_file import AseFile
-from mlipkd.config.calculator import Calculator
-from mlipkd.config.dataset import MoleculesXTB
+from mlipkd.checks.positions_and_labels import bad_labels
+from mlipkd.config.functions import Calculator
+from mlipkd.config.sources import AseFile, MoleculesXTB
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TEST
-from mlipkd.datasets.soundness import bad_labels
-from mlipkd.datasets.sources import read_source
 from mlipkd.distillation.merge import merge
 from mlipkd.distillation.predict import label
 from mlipkd.distillation.predictions import PredictionsFile
@@ -25,6 +22,8 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.ensembles import load_ensembles, notes_of
 from mlipkd.evaluation.errors import evaluate_errors
 from mlipkd.evaluation.rows import beside, write_rows
+from mlipkd.jobs import artefacts
+from mlipkd.readers.source import read_source
 
 XTB = {"method": "GFN2-xTB", "verbosity": 0}
 CPU = torch.device("cpu")

@@ -4,7 +4,7 @@ import pytest
 from ase.calculators.emt import EMT
 
 from mlipkd.calculators.load import load_calculator
-from mlipkd.config.calculator import Calculator
+from mlipkd.config.functions import Calculator
 from mlipkd.errors import InputError
 
 
@@ -22,8 +22,12 @@ def test_a_class_is_made_with_its_options() -> None:
     [
         ("nowhere.at.all:EMT", {}, "calculator.type: .*No module named 'nowhere'.*install"),
         ("ase.calculators.emt:EMTT", {}, "calculator.type: .* has no attribute 'EMTT'"),
-        ("os:system", {"command": "touch P"}, "calculator.type: wanted a class of ASE calculators"),
-        ("subprocess:Popen", {"args": "P"}, "calculator.type: wanted a class of ASE calculators"),
+        (
+            "os:system",
+            {"command": "touch P"},
+            "calculator.type: expected a class of ASE calculators",
+        ),
+        ("subprocess:Popen", {"args": "P"}, "calculator.type: expected a class of ASE calculators"),
         (
             "ase.calculators.harmonic:SpringCalculator",
             {"k": 1},

@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.calculators.emt import EMT
 
 from mlipkd.calculators.member import CalculatorMember
-from mlipkd.config import ConfigError
+from mlipkd.campaign import ConfigError
 from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
 OF_CRYSTALS = ["energy", "forces", "atomic_energies", "stress"]
@@ -77,7 +77,7 @@ def test_who_it_is(write_calculator) -> None:
 
 def test_settings_of_another_job_are_refused(tmp_path) -> None:
     (tmp_path / "settings.yaml").write_text("dataset: test\nfamily: students\nseed: 0\n")
-    with pytest.raises(ConfigError, match="calculator: wanted a value"):
+    with pytest.raises(ConfigError, match="calculator: expected a value"):
         CalculatorMember(tmp_path / "settings.yaml")
 
 

@@ -3,8 +3,8 @@
 import torch
 from ase.calculators.emt import EMT
 
-from mlipkd.calculators.packages import accommodated
-from mlipkd.device import SUBNORMAL
+from mlipkd.calculators.load import accommodated
+from mlipkd.jobs.device import SUBNORMAL
 
 
 def test_a_calculator_has_subnormal_numbers() -> None:

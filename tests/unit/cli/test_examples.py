@@ -22,20 +22,20 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import Hartree
 
-from mlipkd import provenance
-from mlipkd.cli.main import app
-from mlipkd.config.campaign import Campaign
-from mlipkd.config.load import parse_section
-from mlipkd.config.settings import (
+from mlipkd.campaign.campaign import Campaign
+from mlipkd.campaign.settings import (
     OwnSettings,
     Settings,
     dataset_settings,
     evaluation_settings,
     train_settings,
 )
+from mlipkd.cli.main import app
+from mlipkd.config.load import parse_section
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TEST
 from mlipkd.hipnn.file import Potential, save_potential
+from mlipkd.jobs import provenance
 from mlipkd.testing import dataset_of, random_model, small_shape
 
 ROOT = Path(__file__).parents[3]

@@ -10,8 +10,8 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import Hartree
 
-from mlipkd.cli.init import init
-from mlipkd.config import load_campaign
+from mlipkd.campaign import load_campaign
+from mlipkd.cli.data import init
 from mlipkd.datasets.file import write
 from mlipkd.errors import InputError
 from mlipkd.testing import dataset_of
@@ -104,7 +104,7 @@ def test_what_is_stated_is_not_asked(data, terminal) -> None:
 @pytest.mark.parametrize("data", KINDS[:1], indirect=True)
 def test_a_file_that_is_there_stays_as_it_is(data, terminal, tmp_path) -> None:
     (tmp_path / "config.yaml").write_text("mine")
-    with pytest.raises(InputError, match=r"config.yaml: wanted no file, found one, .* --output"):
+    with pytest.raises(InputError, match=r"config.yaml: expected no file, found one, .* --output"):
         init(data)
     assert (tmp_path / "config.yaml").read_text() == "mine"
 
@@ -114,7 +114,7 @@ def test_faults_are_told_and_nothing_is_written(data, terminal, tmp_path) -> Non
     frames = ase.io.read(data, ":")
     frames[3].positions[1] = frames[3].positions[0] + 0.1
     ase.io.write(data, frames, format="extxyz")
-    with pytest.raises(InputError, match=r"my water.xyz: configuration 3: wanted atoms at least"):
+    with pytest.raises(InputError, match=r"my water.xyz: configuration 3: expected atoms at least"):
         init(data)
     assert not (tmp_path / "config.yaml").exists()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mlipkd.cluster.advice import advise
-from mlipkd.cluster.asked import Asked
+from mlipkd.cluster.requests import Asked
 from tests.unit.cluster.clusters import LARGE, PLAIN, SMALL, Said, offers, partition
 
 SQUEUE = {"slurm-status-command": "squeue"}

@@ -1,6 +1,6 @@
 import pytest
 
-from mlipkd.cluster.asked import Asked, parse_asked, read_profile
+from mlipkd.cluster.requests import Asked, parse_asked, read_profile
 from mlipkd.errors import InputError
 
 #: What Snakemake 9.27 says, jobs of a group being further in.
@@ -51,10 +51,10 @@ def test_another_gres():
 
 
 def test_profile(tmp_path):
-    with pytest.raises(InputError, match=r"config.yaml: wanted a Snakemake profile .*--profile"):
+    with pytest.raises(InputError, match=r"config.yaml: expected a Snakemake profile .*--profile"):
         read_profile(tmp_path)
     (tmp_path / "config.yaml").write_text("- jobs")
-    with pytest.raises(InputError, match="wanted settings, got list"):
+    with pytest.raises(InputError, match="expected settings, got list"):
         read_profile(tmp_path)
     (tmp_path / "config.yaml").write_text("jobs: 1")
     assert read_profile(tmp_path) == {"jobs": 1}

@@ -2,8 +2,7 @@ from math import inf
 
 import pytest
 
-from mlipkd.cluster.commands import ask
-from mlipkd.cluster.offers import Nodes, gpus, minutes, parse_partitions, read_offers
+from mlipkd.cluster.offers import Nodes, ask, gpus, minutes, parse_partitions, read_offers
 from mlipkd.errors import InputError
 from tests.unit.cluster.clusters import LARGE, PLAIN, SMALL, offers, partition
 
@@ -90,7 +89,7 @@ def test_questions_that_the_cluster_is_asked(tmp_path, monkeypatch):
 
 def test_no_slurm(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match=r"wanted scontrol on the PATH.*login node"):
+    with pytest.raises(InputError, match=r"expected scontrol on the PATH.*login node"):
         read_offers()
 
 

@@ -3,8 +3,9 @@ import platform
 
 import torch
 
-from mlipkd import __version__, provenance
-from mlipkd.cluster.whereabouts import sees_gpus, whereabouts
+from mlipkd import __version__
+from mlipkd.cluster.trial import sees_gpus, whereabouts
+from mlipkd.jobs import provenance
 
 
 def test_whereabouts(monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlipkd.coarse_graining.mapping import mapping
-from mlipkd.datasets.beads import Bead
+from mlipkd.datasets.dataset import Bead
 from mlipkd.errors import InputError
 
 #: Two dimers of two kinds of atoms, and an ion after them.
@@ -66,5 +66,5 @@ def test_several_beads_share_a_residue() -> None:
 )
 def test_a_mapping_that_does_not_have_each_atom_once_is_refused(selected, message) -> None:
     selected = {name: np.array(atoms, int) for name, atoms in selected.items()}
-    with pytest.raises(InputError, match=f"here: wanted .*{message}"):
+    with pytest.raises(InputError, match=f"here: expected .*{message}"):
         mapping("here", selected, RESIDUES, NAMES, MASSES)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mlipkd.config.campaign import Campaign
+from mlipkd.campaign.campaign import Campaign
 from mlipkd.config.load import ConfigError, parse_section
 
 
@@ -82,7 +82,7 @@ def test_options_of_a_calculator_are_plain_values(content, families):
 @pytest.mark.parametrize(
     ("family", "place", "words"),
     [
-        ({"recipe": "distill"}, ".recipe", "wanted one of the recipes energies, distil"),
+        ({"recipe": "distill"}, ".recipe", "expected one of the recipes energies, distil"),
         ({"recipe": "distil"}, "", "add learns_from"),
         ({"recipe": "energies", "learns_from": "teachers"}, ".learns_from", "remove learns_from"),
         ({"recipe": "distil", "learns_from": "nobody"}, ".learns_from", "got 'nobody'"),
@@ -93,12 +93,12 @@ def test_options_of_a_calculator_are_plain_values(content, families):
             "none is n1-l0-a2-w16-s4",
         ),
         ({"recipe": "energies", "model": {"soft_max": 5}}, ".model", "ascending order"),
-        ({"recipe": "energies", "seeds": [1, 1]}, "", "wanted seeds that differ"),
-        ({}, "", "wanted a recipe, a calculator or transferred_from"),
+        ({"recipe": "energies", "seeds": [1, 1]}, "", "expected seeds that differ"),
+        ({}, "", "expected a recipe, a calculator or transferred_from"),
         (
             {"recipe": "energies", "calculator": EMT},
             "",
-            "wanted a recipe, a calculator or transferred_from",
+            "expected a recipe, a calculator or transferred_from",
         ),
         ({"calculator": EMT, "learns_from": "teachers"}, "", "got learns_from; remove it"),
         ({"calculator": EMT, "seeds": 2, "together": True}, "", "got seeds, together; remove it"),
@@ -106,7 +106,7 @@ def test_options_of_a_calculator_are_plain_values(content, families):
         (
             {"calculator": {"type": "EMT"}},
             ".calculator.type",
-            "wanted an import path as package.module:",
+            "expected an import path as package.module:",
         ),
         ({"calculator": {"type": "a.b:c()"}}, ".calculator.type", "got 'a.b:c()'; e.g."),
         ({"calculator": {"type": "../a:b"}}, ".calculator.type", "got '../a:b'; e.g."),
@@ -124,7 +124,7 @@ def test_model_that_is_nowhere_complete(content):
     del content["datasets"]["metal"]["families"]["students"]
     where, what = fault(content)
     assert where == "datasets.metal.families.teachers.model"
-    assert what.startswith("wanted values for soft_min")
+    assert what.startswith("expected values for soft_min")
 
 
 def test_dataset_named_like_the_folder_of_tables(content):
@@ -141,9 +141,9 @@ def test_each_seed_may_have_a_teacher_of_its_own(content, families):
     ("changes", "what"),
     [
         ({"together": True}, "remove together"),
-        ({"seeds": [0, 9]}, r"wanted seeds of 'teachers', .* got \[9\] besides"),
+        ({"seeds": [0, 9]}, r"expected seeds of 'teachers', .* got \[9\] besides"),
         ({"recipe": "trusting"}, "has trust, and a single teacher has no spread"),
-        ({"recipe": "energies", "learns_from": None}, "wanted learns_from beside single"),
+        ({"recipe": "energies", "learns_from": None}, "expected learns_from beside single"),
     ],
 )
 def test_what_single_teachers_cannot_do(content, families, changes, what):
@@ -199,17 +199,17 @@ def test_a_recommendation_needs_a_teacher_candidates_and_costs(content, families
     assert metal(content).candidates() == ["students"]
     place = "datasets.metal.evaluations.recommended"
     del evaluations["cost"]
-    assert fault(content) == (place, "wanted costs to compare; add evaluations.cost")
+    assert fault(content) == (place, "expected costs to compare; add evaluations.cost")
     evaluations["cost"] = {}
     evaluations["recommended"]["teacher"] = "professors"
     where, what = fault(content)
     assert where == f"{place}.teacher"
-    assert what == "wanted one of the trained families teachers, students, got 'professors'"
+    assert what == "expected one of the trained families teachers, students, got 'professors'"
     evaluations["recommended"]["teacher"] = "teachers"
     del families["students"]
     assert fault(content) == (
         place,
-        "wanted a family that learns from another, found none; add students",
+        "expected a family that learns from another, found none; add students",
     )
 
 
@@ -232,7 +232,7 @@ def test_liquids_of_pooled_states_are_asked_for_where_they_are_one(content):
         parse_section(Campaign, content, "config.yaml")
     for (where, what), evaluation in zip(caught.value.faults, liquid, strict=True):
         assert where == f"datasets.both.evaluations.{evaluation}"
-        assert what.startswith("wanted a dataset of one state, got metal, hot pooled")
+        assert what.startswith("expected a dataset of one state, got metal, hot pooled")
 
 
 def test_radial_distributions_need_a_liquid_and_a_teacher_of_one_model(content, families):
@@ -247,10 +247,10 @@ def test_radial_distributions_need_a_liquid_and_a_teacher_of_one_model(content, 
     evaluations["rdf"]["teacher"] = "students"
     where, what = fault(content)
     assert where == f"{place}.teacher"
-    assert "wanted a family of one model, got 'students' of 2" in what
+    assert "expected a family of one model, got 'students' of 2" in what
     evaluations["rdf"]["teacher"] = "teachers"
     del evaluations["liquid"]
     assert fault(content) == (
         place,
-        "wanted a liquid to take it from; add evaluations.liquid",
+        "expected a liquid to take it from; add evaluations.liquid",
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlipkd.config.load import load_campaign
+from mlipkd.campaign import load_campaign
 
 ROOT = Path(__file__).parents[3]
 CAMPAIGNS = [

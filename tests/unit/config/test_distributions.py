@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.config.distributions import (
+from mlipkd.config.evaluation import (
     AngularDistributions,
     ClusterDistributions,
     DistributionsEvaluation,
@@ -24,12 +24,16 @@ def test_cutoffs_of_neighbours_are_the_campaigns() -> None:
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
-        (RadialDistributions, {"cutoff": 10, "bin": 0.3}, "wanted a cutoff that is a whole number"),
+        (
+            RadialDistributions,
+            {"cutoff": 10, "bin": 0.3},
+            "expected a cutoff that is a whole number",
+        ),
         (RadialDistributions, {"cutoff": 0.05, "bin": 0.1}, "a whole number of bins, got 0.05 Å"),
         (RadialDistributions, {"bin": 0.001}, "greater than or equal to 0.01"),
         (AngularDistributions, {"cutoffs": []}, "at least 1 item"),
-        (AngularDistributions, {"cutoffs": [6, 5]}, "wanted numbers that ascend"),
-        (AngularDistributions, {"cutoffs": [6, 6.0]}, "wanted numbers that ascend"),
+        (AngularDistributions, {"cutoffs": [6, 5]}, "expected numbers that ascend"),
+        (AngularDistributions, {"cutoffs": [6, 6.0]}, "expected numbers that ascend"),
         (AngularDistributions, {"cutoffs": [6], "bin": 7}, "of which 180° are a whole number"),
         (AngularDistributions, {"cutoffs": [6], "bin": 0.01}, "greater than or equal to 0.1"),
         (ClusterDistributions, {"windows": 0}, "greater than 0"),

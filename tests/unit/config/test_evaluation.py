@@ -3,14 +3,13 @@
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.config.ase_file import AseFile
-from mlipkd.config.dataset import Comp6
 from mlipkd.config.evaluation import (
     Comp6Evaluation,
     CostEvaluation,
     LiquidEvaluation,
     StabilityEvaluation,
 )
+from mlipkd.config.sources import AseFile, Comp6
 
 
 def test_a_path_a_list_of_paths_or_a_source() -> None:
@@ -45,7 +44,7 @@ def test_a_suite_is_not_computed() -> None:
 
 @pytest.mark.parametrize("growth", [[2000, 1000], [1000, 1000]])
 def test_growth_ascends(growth) -> None:
-    with pytest.raises(ValidationError, match=r"growth\n.*wanted numbers that ascend, got"):
+    with pytest.raises(ValidationError, match=r"growth\n.*expected numbers that ascend, got"):
         CostEvaluation(growth=growth)
 
 
@@ -53,8 +52,8 @@ def test_growth_ascends(growth) -> None:
     ("values", "message"),
     [
         ({"timesteps": []}, "at least 1 item"),
-        ({"timesteps": [1, 1.0]}, "wanted timesteps that differ"),
-        ({"timesteps": [1.0, 60], "duration": 0.05}, "wanted timesteps up to the duration of 50"),
+        ({"timesteps": [1, 1.0]}, "expected timesteps that differ"),
+        ({"timesteps": [1.0, 60], "duration": 0.05}, "expected timesteps up to the duration of 50"),
         ({"closest": 0}, "greater than 0"),
         ({"engine": "lammps"}, "'auto', 'ase' or 'torch-sim'"),
         ({"seed": -1}, "greater than or equal to 0"),

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from mlipkd.config import ConfigError, load_campaign
+from mlipkd.campaign import ConfigError, load_campaign
 from mlipkd.errors import InputError
 
 
@@ -77,7 +77,7 @@ def test_faults_of_families_in_several_datasets(content, lines):
 @pytest.mark.parametrize("content", ["", "- a\n", "text\n"])
 def test_not_a_mapping(lines, content):
     (line,) = lines(content)
-    assert line.startswith("config.yaml: top level: wanted a mapping")
+    assert line.startswith("config.yaml: top level: expected a mapping")
 
 
 def test_not_yaml(lines):
@@ -87,7 +87,7 @@ def test_not_yaml(lines):
 
 def test_a_key_that_stands_twice(lines):
     (line,) = lines("recipes:\n  a: {}\n  b: {}\n  a: {}\n")
-    assert line == "config.yaml: line 4: 'a' stands in line 2 already; mend the YAML there"
+    assert line == "config.yaml: line 4: 'a' stands in line 2 already; fix the YAML there"
 
 
 def test_merged_keys_may_be_overridden(content, tmp_path):
@@ -114,5 +114,5 @@ def test_python_objects_are_not_made(lines, tmp_path):
 
 
 def test_no_file():
-    with pytest.raises(InputError, match=r"^nowhere\.yaml: wanted a YAML file"):
+    with pytest.raises(InputError, match=r"^nowhere\.yaml: expected a YAML file"):
         load_campaign("nowhere.yaml")

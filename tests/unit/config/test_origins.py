@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from mlipkd.config.campaign import Campaign
+from mlipkd.campaign.campaign import Campaign
 from mlipkd.config.load import ConfigError, parse_section
 
 
@@ -48,7 +48,7 @@ def test_families_of_two_datasets_that_stand_on_each_other(content, families):
 def test_a_family_of_another_dataset_that_learns_from_nobody_known(content, families):
     families[1]["students"]["learns_from"] = "nobody"
     assert faults(content) == {
-        "datasets.other.families.students.learns_from": "wanted one of the families teachers, "
+        "datasets.other.families.students.learns_from": "expected one of the families teachers, "
         "students, got 'nobody'"
     }
 
@@ -70,7 +70,7 @@ def test_nobody_is_tested_on_what_it_was_trained_on(content, families):
     other["split"] = {"validation": 0.2, "train": 10}
     assert parse_section(Campaign, content, "config.yaml")
     other["split"] = {"seed": 1}
-    assert "wanted data to train on that 'metal' does not test on" in faults(content)[place]
+    assert "expected data to train on that 'metal' does not test on" in faults(content)[place]
     other["source"] = {"reader": "aluminium-emt", "seed": 1}
     assert parse_section(Campaign, content, "config.yaml")
 

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.config.campaign import Campaign
-from mlipkd.config.dataset import paths_of
-from mlipkd.config.own import OwnFunction, OwnReader
-from mlipkd.config.settings import OwnSettings, own_settings
+from mlipkd.campaign.campaign import Campaign
+from mlipkd.campaign.settings import OwnSettings, own_settings
+from mlipkd.config.functions import OwnFunction, OwnReader
+from mlipkd.config.sources import paths_of
 
 
 def test_settings_are_of_one_evaluation(content) -> None:
@@ -30,7 +30,7 @@ def test_a_reader_names_its_files(content) -> None:
     "path", ["reads", "reads.read", "reads:", ":read", "a b:c", "reads:read()", "../reads:read"]
 )
 def test_what_is_no_import_path_is_refused(path) -> None:
-    with pytest.raises(ValidationError, match="wanted an import path as package"):
+    with pytest.raises(ValidationError, match="expected an import path as package"):
         OwnFunction(function=path)
 
 

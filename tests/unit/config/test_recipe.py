@@ -62,11 +62,11 @@ def test_products_name_their_probes_and_nothing_else_does():
     assert LossTerm(quantity="hvp", **named).probes.fresh
     with pytest.raises(ValidationError, match="add probes"):
         term(1, "hvp")
-    with pytest.raises(ValidationError, match="wanted probes with hvp alone, got hessian"):
+    with pytest.raises(ValidationError, match="expected probes with hvp alone, got hessian"):
         LossTerm(quantity="hessian", **named)
     with pytest.raises(ValidationError, match="kind"):
         LossTerm(quantity="hvp", labels="teacher", weight=1, probes={"kind": "uniform"})
-    with pytest.raises(ValidationError, match="wanted trust with quantities"):
+    with pytest.raises(ValidationError, match="expected trust with quantities"):
         LossTerm(quantity="hvp", trust={}, **named)
 
 

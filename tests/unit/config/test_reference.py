@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlipkd.config.reference import reference
+from mlipkd.campaign.reference import reference
 
 PAGE = Path(__file__).parents[3] / "docs" / "config.md"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mlipkd.config import ConfigError
-from mlipkd.config.campaign import Campaign
-from mlipkd.config.settings import (
+from mlipkd.campaign import ConfigError
+from mlipkd.campaign.campaign import Campaign
+from mlipkd.campaign.settings import (
     DatasetSettings,
     EvaluationSettings,
     TrainSettings,

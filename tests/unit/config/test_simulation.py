@@ -3,11 +3,11 @@
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.config.campaign import Campaign
-from mlipkd.config.dataset import Trajectory, paths_of
+from mlipkd.campaign.campaign import Campaign
+from mlipkd.campaign.settings import SimulationSettings, dataset_settings, simulation_settings
 from mlipkd.config.load import ConfigError, parse_section
-from mlipkd.config.settings import SimulationSettings, dataset_settings, simulation_settings
 from mlipkd.config.simulation import Simulation
+from mlipkd.config.sources import Trajectory, paths_of
 
 WATER = {
     "molecules": {"SOL": {"number": 900, "structure": "water.gro", "residue": "HOH"}},
@@ -41,8 +41,8 @@ def test_files_are_each_named_once() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"density": 1.0}, "wanted either box or density"),
-        ({"box": None}, "wanted either box or density"),
+        ({"density": 1.0}, "expected either box or density"),
+        ({"box": None}, "expected either box or density"),
         ({"box": 23.9}, "greater than or equal to 24"),
         ({"frame_every": 1001}, r"between the timestep of 2 fs and the sampling of 1000 ps"),
         ({"frame_every": 0.001}, r"between the timestep of 2 fs"),
@@ -87,10 +87,10 @@ def test_a_simulation_that_is_not_there_is_a_fault(campaign) -> None:
     ("changed", "message"),
     [
         ({"temperature": 300}, "got temperature beside the simulation"),
-        ({"simulation": None}, "wanted either a simulation, or topology, files and temperature"),
+        ({"simulation": None}, "expected either a simulation, or topology, files and temperature"),
         (
             {"simulation": None, "topology": "a.tpr", "files": ["a.trr"]},
-            "wanted either a simulation, or topology, files and temperature",
+            "expected either a simulation, or topology, files and temperature",
         ),
     ],
 )

@@ -9,12 +9,12 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.db import connect
 
-from mlipkd.cli.source import section_of
-from mlipkd.config.ase_file import AseFile
+from mlipkd.cli.data import section_of
 from mlipkd.config.load import ConfigError, parse_section
-from mlipkd.datasets.guess import guess_source
-from mlipkd.datasets.sources import read_source
+from mlipkd.config.sources import AseFile
 from mlipkd.errors import InputError
+from mlipkd.readers.layout import guess_source
+from mlipkd.readers.source import read_source
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def test_a_stress_of_another_shape_is_refused(tmp_path, crystal, value) -> None:
     atoms = bare(crystal)
     atoms.info.update(energy=1.0, odd=value)
     ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
-    with pytest.raises(InputError, match="configuration 0: wanted 6 numbers or 3 × 3 as 'odd'"):
+    with pytest.raises(InputError, match="configuration 0: expected 6 numbers or 3 × 3 as 'odd'"):
         read(tmp_path / "a.xyz", stress_key="odd")
 
 
@@ -233,5 +233,5 @@ def test_a_crystal_without_its_stress_is_named(tmp_path, crystal) -> None:
     other = bare(crystal)
     other.calc = SinglePointCalculator(other, energy=1.0, forces=np.zeros((4, 3)))
     ase.io.write(tmp_path / "a.xyz", [crystal, other], format="extxyz")
-    with pytest.raises(InputError, match=r"configuration 1: wanted 'stress', found .*stress_key"):
+    with pytest.raises(InputError, match=r"configuration 1: expected 'stress', found .*stress_key"):
         read(tmp_path / "a.xyz")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlipkd.datasets.atoms import atoms_of, labelled_atoms
-from mlipkd.datasets.beads import Bead
+from mlipkd.datasets.dataset import Bead
 from mlipkd.testing import dataset_of, random_crystal
 
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlipkd.config.dataset import Split
-from mlipkd.datasets.beads import Bead, species_masses, species_name
-from mlipkd.datasets.checks import check
-from mlipkd.datasets.contents import contents
+from mlipkd.checks.check import check, contents
+from mlipkd.config.sources import Split
+from mlipkd.datasets.dataset import Bead, species_masses, species_name
 from mlipkd.datasets.duplicates import duplicates
 from mlipkd.datasets.file import DatasetFile, read, write
 from mlipkd.datasets.splits import clusters, leaks, split
@@ -53,7 +52,7 @@ def test_beads_are_kept_by_the_file(dataset, tmp_path) -> None:
 
 def test_a_species_that_no_bead_names_is_refused(dataset, tmp_path) -> None:
     write(replace(dataset, beads=BEADS[:1]), tmp_path / "d.h5")
-    with pytest.raises(InputError, match=r"wanted species of beads from 1 to 1, got \(1, 2\)"):
+    with pytest.raises(InputError, match=r"expected species of beads from 1 to 1, got \(1, 2\)"):
         read(tmp_path / "d.h5")
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from ase.units import Bohr, Hartree, kcal, mol
 
-from mlipkd.config.dataset import Ani1x, AniAl, Comp6
-from mlipkd.datasets.checks import check
-from mlipkd.datasets.consistency import consistency
-from mlipkd.datasets.contacts import contacts
-from mlipkd.datasets.sources import read_source
+from mlipkd.checks.check import check
+from mlipkd.checks.force_energy_consistency import consistency
+from mlipkd.checks.positions_and_labels import contacts
+from mlipkd.config.sources import Ani1x, AniAl, Comp6
+from mlipkd.readers.source import read_source
 from mlipkd.testing import dataset_of, random_crystal
 
 
@@ -40,7 +40,7 @@ def test_springs_pass_with_slope_one(springs) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"forces": -1}, r"wanted forces F = -dE/dR, got the gradient \+dE/dR"),
+        ({"forces": -1}, r"expected forces F = -dE/dR, got the gradient \+dE/dR"),
         ({"forces": 1 / Hartree}, "mismatch like that between Ha and eV"),
         ({"forces": Bohr}, "mismatch like that between bohr and Å"),
         ({"forces": mol / kcal}, "mismatch like that between eV and kcal/mol"),
@@ -78,7 +78,7 @@ def test_labels_that_are_all_the_same_are_faults(springs) -> None:
         ({"energy": level, "forces": still}, ["energies", "forces"]),
     ]:
         report = check(with_labels(springs, **labels))
-        starts = [f"test: wanted {what} that depend on the positions" for what in wrong]
+        starts = [f"test: expected {what} that depend on the positions" for what in wrong]
         assert [
             fault[: len(start)] for fault, start in zip(report.faults, starts, strict=True)
         ] == (starts)
@@ -115,7 +115,7 @@ def test_a_label_that_is_no_number_is_named_with_its_configuration(
     values = springs.labels["reference"][label].copy()
     values[row] = value
     (fault,) = check(with_labels(springs, **{label: values})).faults
-    assert fault.startswith(f"test: configuration 4: wanted finite reference {label}")
+    assert fault.startswith(f"test: configuration 4: expected finite reference {label}")
 
 
 def test_many_faults_of_a_kind_are_counted(springs) -> None:
@@ -130,7 +130,7 @@ def test_overlapping_atoms_are_named(springs) -> None:
     positions = springs.positions.copy()
     positions[7] = positions[8] + [0.1, 0, 0]
     (fault,) = check(replace(springs, positions=positions)).faults
-    assert "configuration 2: wanted atoms at least 0.4 Å apart, got 0.100 Å" in fault
+    assert "configuration 2: expected atoms at least 0.4 Å apart, got 0.100 Å" in fault
     assert "between atom 1 and atom 2" in fault
 
 
@@ -150,7 +150,7 @@ def boxes(cells):
 def test_overlap_over_the_boundary_is_seen() -> None:
     good = np.diag([4, 4, 5.0])
     (fault,) = check(boxes([good] * 9 + [np.diag([4, 4, 2.6])])).faults
-    assert "configuration 9: wanted atoms at least 0.4 Å apart, got 0.100 Å" in fault
+    assert "configuration 9: expected atoms at least 0.4 Å apart, got 0.100 Å" in fault
     (fault,) = check(boxes([good] * 9 + [np.diag([0.3, 4, 5])])).faults
     assert "its own image" in fault
 
@@ -166,7 +166,7 @@ def test_overlap_over_the_boundary_is_seen() -> None:
 )
 def test_degenerate_cells_are_named(cell) -> None:
     (fault,) = check(boxes([np.diag([4, 4, 5]), cell])).faults
-    assert "configuration 1: wanted lattice vectors that span a volume" in fault
+    assert "configuration 1: expected lattice vectors that span a volume" in fault
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
@@ -174,7 +174,7 @@ def test_positions_nowhere_are_named(springs, value) -> None:
     positions = springs.positions.copy()
     positions[5, 1] = value
     (fault,) = check(replace(springs, positions=positions)).faults
-    assert f"configuration 1: wanted positions within 1e+06 Å, got y = {value:g}" in fault
+    assert f"configuration 1: expected positions within 1e+06 Å, got y = {value:g}" in fault
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_real_data_pass_and_their_flipped_forces_do_not(shared_data, source) -> 
     report = check(dataset)
     assert report.faults == []
     assert report.consistency.slope == pytest.approx(1, abs=0.25)
-    assert consistency(scaled(dataset, forces=-1)).fault().startswith("wanted forces F = -dE/dR")
+    assert consistency(scaled(dataset, forces=-1)).fault().startswith("expected forces F = -dE/dR")
 
 
 def test_real_energies_pass(shared_data) -> None:

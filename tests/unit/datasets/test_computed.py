@@ -9,14 +9,13 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import Bohr
 
-from mlipkd.calculators.hessian import differences
-from mlipkd.config.ase_file import AseFile
-from mlipkd.config.dataset import has_hessians
+from mlipkd.calculators.labelling import differences
+from mlipkd.checks.check import check
 from mlipkd.config.load import ConfigError, parse_section
-from mlipkd.datasets.checks import check
+from mlipkd.config.sources import AseFile, has_hessians
 from mlipkd.datasets.normal_modes import square
-from mlipkd.datasets.sources import read_source
 from mlipkd.errors import InputError
+from mlipkd.readers.source import read_source
 
 EMT_CLASS = {"type": "ase.calculators.emt:EMT"}
 
@@ -112,10 +111,10 @@ class EnergyAlone(EMT):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"energy_key": "REF_energy"}, "wanted no energy_key beside a calculator"),
-        ({"forces_key": None, "force_sign": -1}, "wanted no forces_key, force_sign beside"),
-        ({"stress_key": "stress"}, "wanted no stress_key beside"),
-        ({"calculator": None, "hessian": True}, "wanted a calculator beside hessian"),
+        ({"energy_key": "REF_energy"}, "expected no energy_key beside a calculator"),
+        ({"forces_key": None, "force_sign": -1}, "expected no forces_key, force_sign beside"),
+        ({"stress_key": "stress"}, "expected no stress_key beside"),
+        ({"calculator": None, "hessian": True}, "expected a calculator beside hessian"),
     ],
 )
 def test_labels_are_the_files_or_the_calculators(keys, message) -> None:

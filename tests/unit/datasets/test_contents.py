@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlipkd.datasets.checks import check
-from mlipkd.datasets.contents import contents
+from mlipkd.checks.check import check, contents
 from mlipkd.testing import dataset_of
 
 

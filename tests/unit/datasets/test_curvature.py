@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from ase.units import Bohr, Hartree
 
-from mlipkd.datasets.checks import check
-from mlipkd.datasets.curvature import scale
+from mlipkd.checks.check import check
+from mlipkd.checks.hessians import scale
 
 
 def labelled(dataset, source=None, **factors):
@@ -62,7 +62,7 @@ def test_at_rest_the_unit_shows_in_the_stretching_of_bonds_to_hydrogen(curved) -
 def test_a_crooked_hessian_is_named(curved) -> None:
     curved.labels["reference"]["hessian"][9 * 7 + 1, 0, 2] += 20
     (fault,) = check(curved).faults
-    assert "configuration 7: wanted a symmetric Hessian" in fault
+    assert "configuration 7: expected a symmetric Hessian" in fault
 
 
 def test_a_hessian_of_another_orientation_is_named(curved) -> None:
@@ -70,14 +70,14 @@ def test_a_hessian_of_another_orientation_is_named(curved) -> None:
     blocks = curved.labels["reference"]["hessian"]
     blocks[9 * 3 : 9 * 4] = turn @ blocks[9 * 3 : 9 * 4] @ turn.T
     (fault,) = check(curved).faults
-    assert "configuration 3: wanted a Hessian of these positions" in fault
+    assert "configuration 3: expected a Hessian of these positions" in fault
 
 
 def test_a_hessian_that_moving_the_molecule_changes_is_named(curved) -> None:
     blocks = curved.labels["reference"]["hessian"]
     blocks[9 * 5 : 9 * 6] += 10 * np.eye(3)  # on every pair: symmetric, but no free molecule's
     (fault,) = check(curved).faults
-    assert "configuration 5: wanted a Hessian of these positions" in fault
+    assert "configuration 5: expected a Hessian of these positions" in fault
 
 
 def test_missing_hessians_are_passed_over(curved) -> None:
@@ -89,4 +89,4 @@ def test_missing_hessians_are_passed_over(curved) -> None:
 def test_hessians_of_periodic_configurations_are_refused(curved) -> None:
     curved.cells[2], curved.periodic[2] = 20 * np.eye(3), True
     (fault,) = check(curved).faults
-    assert "configuration 2: wanted Hessians of free molecules alone" in fault
+    assert "configuration 2: expected Hessians of free molecules alone" in fault

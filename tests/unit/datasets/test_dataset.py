@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from mlipkd.checks.positions_and_labels import bad_labels
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import UNUSED, chosen_rows, row_offsets
 from mlipkd.datasets.file import DatasetFile, write
-from mlipkd.datasets.soundness import bad_labels
 from mlipkd.errors import InputError
 
 
@@ -108,28 +108,28 @@ def test_selecting_and_reading_keep_each_hessian_whole(curved, tmp_path) -> None
 def test_a_hessian_that_is_no_number_is_told_with_its_configuration(curved) -> None:
     curved.labels["reference"]["hessian"][5, 0, 0] = np.nan
     (fault,) = bad_labels(curved)
-    assert "pairs: configuration 1: wanted finite reference hessian in eV/Å^2" in fault
+    assert "pairs: configuration 1: expected finite reference hessian in eV/Å^2" in fault
 
 
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ([], "wanted configurations, found none"),
-        ([block("f:/g", [], 1)], "f:/g: wanted atoms, got an empty molecule"),
-        ([block("f:/g", [119], 1)], "f:/g: wanted atomic numbers from 1 to 118, got 119"),
-        ([block("f:/g", [0], 1)], "f:/g: wanted atomic numbers from 1 to 118, got 0"),
+        ([], "expected configurations, found none"),
+        ([block("f:/g", [], 1)], "f:/g: expected atoms, got an empty molecule"),
+        ([block("f:/g", [119], 1)], "f:/g: expected atomic numbers from 1 to 118, got 119"),
+        ([block("f:/g", [0], 1)], "f:/g: expected atomic numbers from 1 to 118, got 0"),
         (
             [block("f:/g", [1], 2, labels={"energy": np.zeros(3)})],
-            r"f:/g: wanted energy of shape \(2,\).*got \(3,\)",
+            r"f:/g: expected energy of shape \(2,\).*got \(3,\)",
         ),
         (
             [block("f:/g", [1, 1], 2, labels={"forces": np.zeros((2, 3, 3))})],
-            r"f:/g: wanted forces of shape \(2, 2, 3\).*got \(2, 3, 3\)",
+            r"f:/g: expected forces of shape \(2, 2, 3\).*got \(2, 3, 3\)",
         ),
-        ([block("f:/g", [1], 2, cells=np.zeros((2, 3)))], "f:/g: wanted cells of shape"),
+        ([block("f:/g", [1], 2, cells=np.zeros((2, 3)))], "f:/g: expected cells of shape"),
         (
             [block("f:/g", [1], 1), block("f:/h", [1], 1, labels={"energy": np.zeros(1)})],
-            "f:/h: wanted the labels energy, forces as in f:/g, got energy",
+            "f:/h: expected the labels energy, forces as in f:/g, got energy",
         ),
     ],
 )

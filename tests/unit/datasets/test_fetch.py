@@ -8,10 +8,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from pydantic import ValidationError
 
-from mlipkd import artefacts
-from mlipkd.config.campaign import Download
-from mlipkd.datasets.fetch import fetch
+from mlipkd.campaign.campaign import Download
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts
+from mlipkd.readers.source import fetch
 
 CONTENT = b"energies"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -64,5 +64,5 @@ def test_addresses_are_of_the_web(url) -> None:
 
 @pytest.mark.parametrize("url", ["example.org/data.h5", "/etc/hostname"])
 def test_an_address_without_its_scheme_is_named(tmp_path, url) -> None:
-    with pytest.raises(InputError, match="wanted an address that starts with http"):
+    with pytest.raises(InputError, match="expected an address that starts with http"):
         fetch(url, DIGEST, tmp_path / "mine.h5")

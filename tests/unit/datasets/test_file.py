@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
-from mlipkd import artefacts
 from mlipkd.datasets import file
 from mlipkd.datasets.file import DatasetFile, read, write
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts
 from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
 ARRAYS = ("species", "positions", "offsets", "cells", "periodic", "groups", "clusters", "splits")
@@ -138,11 +138,11 @@ def rename_format(raw):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (shorten("positions"), "wanted positions of shape"),
-        (shorten("labels/reference/energy"), "wanted labels/reference/energy of shape"),
+        (shorten("positions"), "expected positions of shape"),
+        (shorten("labels/reference/energy"), "expected labels/reference/energy of shape"),
         (remove("cells"), "cut short or damaged"),
-        (put_unknown_element, "wanted atomic numbers from 1 to 118"),
-        (rename_format, "wanted format"),
+        (put_unknown_element, "expected atomic numbers from 1 to 118"),
+        (rename_format, "expected format"),
     ],
 )
 def test_a_crafted_file_is_refused(dataset, tmp_path, change, message) -> None:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from mlipkd.datasets.file import write
-from mlipkd.datasets.guess import guess_source, is_canonical
 from mlipkd.errors import InputError
+from mlipkd.readers.layout import guess_source, is_canonical
 
 
 @pytest.mark.parametrize(

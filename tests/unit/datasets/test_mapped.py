@@ -4,12 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
-from mlipkd.config.dataset import MappedHDF5, MappedNumPy
-from mlipkd.datasets.checks import check
-from mlipkd.datasets.contacts import contacts
-from mlipkd.datasets.sources import read_source
-from mlipkd.datasets.temperature import temperature
+from mlipkd.checks.check import check
+from mlipkd.checks.positions_and_labels import contacts
+from mlipkd.checks.temperature import temperature
+from mlipkd.config.sources import MappedHDF5, MappedNumPy
 from mlipkd.errors import InputError
+from mlipkd.readers.source import read_source
 from mlipkd.units import HARTREE, NANOMETRE
 
 ARRAYS = {
@@ -69,13 +69,13 @@ def test_units_are_those_stated(hdf5) -> None:
     ("changes", "message"),
     [
         ([{"species": np.array([1, 3])}], r"each of the species \[1, 3\], got light, heavy"),
-        ([{"mass": np.ones(3)}], r"wanted a mass for each of 2 beads, got shape \(3,\)"),
-        ([{"mass": np.zeros(2)}], r"wanted one mass above 0 for 'light', got \[0.0\]"),
+        ([{"mass": np.ones(3)}], r"expected a mass for each of 2 beads, got shape \(3,\)"),
+        ([{"mass": np.zeros(2)}], r"expected one mass above 0 for 'light', got \[0.0\]"),
         ([{"box": np.ones(3)}], r"edges of a right-angled box of shape \(4, 3\), got \(3,\)"),
-        ([{"forces": np.ones((4, 3, 3))}], r"wanted forces of shape \(4, 2, 3\)"),
-        ([{}, {"mass": np.array([8.0, 9.1])}], "1.h5: wanted the masses of .*0.h5"),
+        ([{"forces": np.ones((4, 3, 3))}], r"expected forces of shape \(4, 2, 3\)"),
+        ([{}, {"mass": np.array([8.0, 9.1])}], "1.h5: expected the masses of .*0.h5"),
         ([{}, {"species": np.array([1, 2]), "mass": np.array([9.0, 8.0])}], "in the same order"),
-        ([{}, {"box": np.full((4, 3), 29.0)}], "1.h5: wanted one box in all frames"),
+        ([{}, {"box": np.full((4, 3), 29.0)}], "1.h5: expected one box in all frames"),
     ],
 )
 def test_hdf5_that_does_not_fit_is_refused(hdf5, changes, message) -> None:
@@ -84,9 +84,9 @@ def test_hdf5_that_does_not_fit_is_refused(hdf5, changes, message) -> None:
 
 
 def test_hdf5_of_another_layout_is_refused(hdf5) -> None:
-    with pytest.raises(InputError, match=r"wanted the group 'frames', found cg"):
+    with pytest.raises(InputError, match=r"expected the group 'frames', found cg"):
         hdf5(group="frames")
-    with pytest.raises(InputError, match=r"wanted the group 'cg/box'"):
+    with pytest.raises(InputError, match=r"expected the group 'cg/box'"):
         hdf5(group="cg/box")
 
 
@@ -126,11 +126,11 @@ def test_numpy_arrays_of_one_molecule(numpy_source) -> None:
         (
             np.zeros((4, 3, 3)),
             np.zeros((4, 3, 3)),
-            r"r.npy: wanted positions .*\(frames, 2, 3\)",
+            r"r.npy: expected positions .*\(frames, 2, 3\)",
         ),
-        (np.zeros((4, 2, 3)), np.zeros((5, 2, 3)), r"f.npy: wanted forces of shape \(4, 2, 3\)"),
-        (np.array([object()]), np.zeros(1), r"r.npy: wanted numbers .*allow_pickle"),
-        (np.array(["text"]), np.zeros(1), r"r.npy: wanted one array of numbers"),
+        (np.zeros((4, 2, 3)), np.zeros((5, 2, 3)), r"f.npy: expected forces of shape \(4, 2, 3\)"),
+        (np.array([object()]), np.zeros(1), r"r.npy: expected numbers .*allow_pickle"),
+        (np.array(["text"]), np.zeros(1), r"r.npy: expected one array of numbers"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(numpy_source, positions, forces, message) -> None:
@@ -173,4 +173,4 @@ def test_alanine_dipeptide(shared_data) -> None:
     assert temperature(every_fourth, found).fault() is None
     wrong = read_source("ala2", source.model_copy(update={"force_unit": "eV/Å"}))
     fault = temperature(wrong.select(range(0, 10_000, 4)), found).fault()
-    assert fault.startswith("wanted forces that go with 300 K")
+    assert fault.startswith("expected forces that go with 300 K")

@@ -7,13 +7,7 @@ from ase.data import atomic_masses
 from ase.units import invcm
 from ase.vibrations.data import VibrationsData
 
-from mlipkd.datasets.normal_modes import (
-    blocks,
-    normal_modes,
-    rigid_motions,
-    square,
-    wavenumbers,
-)
+from mlipkd.datasets.normal_modes import blocks, normal_modes, rigid_motions, square, wavenumbers
 
 from .conftest import REST, SPECIES, spring_hessian
 

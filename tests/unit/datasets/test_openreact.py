@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 from ase.units import Bohr, Hartree
 
-from mlipkd.config.dataset import paths_of
-from mlipkd.config.molecules import OpenReact
-from mlipkd.datasets.guess import guess_source
-from mlipkd.datasets.kinds import kinds_of
-from mlipkd.datasets.sources import read_source
+from mlipkd.config.sources import OpenReact, paths_of
+from mlipkd.datasets.file import kinds_of
 from mlipkd.errors import InputError
+from mlipkd.readers.layout import guess_source
+from mlipkd.readers.source import read_source
 
 RNG = np.random.default_rng(0)
 
@@ -104,11 +103,11 @@ def test_its_layout_is_recognised(tmp_path) -> None:
     [
         (
             {"hessian": np.zeros((2, 2, 2, 3, 3))},
-            r"wanted 'hessian' of shape \(configurations, 6, 6\) or .*got \(2, 2, 2, 3, 3\)",
+            r"expected 'hessian' of shape \(configurations, 6, 6\) or .*got \(2, 2, 2, 3, 3\)",
         ),
-        ({"forces": None}, "/mol: wanted 'forces', found coordinates, energies"),
-        ({"hessian": None}, "wanted groups with 'hessian', found none"),
-        ({"forces": np.zeros((3, 2, 3))}, r"wanted forces of shape \(2, 2, 3\)"),
+        ({"forces": None}, "/mol: expected 'forces', found coordinates, energies"),
+        ({"hessian": None}, "expected groups with 'hessian', found none"),
+        ({"forces": np.zeros((3, 2, 3))}, r"expected forces of shape \(2, 2, 3\)"),
     ],
 )
 def test_another_layout_is_refused(tmp_path, changed, message) -> None:

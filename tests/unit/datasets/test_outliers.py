@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlipkd.datasets.checks import check
-from mlipkd.datasets.outliers import outliers
+from mlipkd.checks.check import check
+from mlipkd.checks.label_statistics import outliers
 
 
 def changed(dataset, **labels):

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from mlipkd import artefacts
-from mlipkd.datasets.output import writing_hdf5
+from mlipkd.datasets.hdf5 import writing_hdf5
+from mlipkd.jobs import artefacts
 
 
 def test_a_file_and_a_copy_that_goes_on(tmp_path) -> None:
@@ -28,7 +28,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from mlipkd.datasets.output import writing_hdf5
+from mlipkd.datasets.hdf5 import writing_hdf5
 from mlipkd.errors import InputError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mlipkd import artefacts
-from mlipkd.config.own import OwnReader
-from mlipkd.datasets.sources import read_source
+from mlipkd.config.functions import OwnReader
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts
+from mlipkd.readers.source import read_source
 
 HEAD = """\
 import numpy as np
@@ -111,18 +111,18 @@ def test_atoms_alone_and_free_systems_need_less(read) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("yield crystal(energy=1.0)\nyield crystal()", "configuration 1: wanted energy in its"),
+        ("yield crystal(energy=1.0)\nyield crystal()", "configuration 1: expected energy in its"),
         (
             "yield crystal(energy=1.0)\nyield crystal(energy=1.0, forces=FORCES)",
-            "configuration 0: wanted forces in its calculator's results, got energy;",
+            "configuration 0: expected forces in its calculator's results, got energy;",
         ),
-        ("yield crystal(forces=FORCES)", "configuration 0: wanted energy in its .* got forces;"),
-        ("yield crystal(energy=1.0, forces=FORCES[:1])", "wanted forces of shape"),
+        ("yield crystal(forces=FORCES)", "configuration 0: expected energy in its .* got forces;"),
+        ("yield crystal(energy=1.0, forces=FORCES[:1])", "expected forces of shape"),
         (
             "a = crystal(energy=1.0)\na.info['group'] = 1\nyield a\nyield crystal(energy=1.0)",
-            r'configuration 1: wanted info\["group"\], as others have',
+            r'configuration 1: expected info\["group"\], as others have',
         ),
-        ("yield from ()", "own: wanted configurations, found none"),
+        ("yield from ()", "own: expected configurations, found none"),
         ("return None", r"own_reader.py: .*configurations of .*data.txt .*not iterable"),
         ("yield 3", "got TypeError .it yields int in the place of ase.Atoms"),
         ("yield crystal(energy=open('missing.txt'))", r"own_reader.py:\d+: .*FileNotFoundError"),

@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlipkd.datasets.beads import Bead
-from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
+from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Bead, Dataset
 from mlipkd.datasets.file import write
-from mlipkd.datasets.pooled import pool
 from mlipkd.errors import InputError
+from mlipkd.readers.pooled import pool
 
 
 def _state(name: str, edge: float) -> Dataset:
@@ -83,8 +82,8 @@ def test_without_copies_nothing_is_joined(states, tmp_path) -> None:
 def test_strangers_are_refused(states, tmp_path) -> None:
     cold, hot = states
     other = replace(hot, beads=(Bead("b", 20.0), Bead("a", 10.0)))
-    with pytest.raises(InputError, match=r"hot\.h5: wanted the beads of .*cold\.h5"):
+    with pytest.raises(InputError, match=r"hot\.h5: expected the beads of .*cold\.h5"):
         pool("both", _written((cold, other), tmp_path))
     other = replace(hot, labels={"reference": {"energy": np.zeros(3)}})
-    with pytest.raises(InputError, match=r"wanted the reference labels of"):
+    with pytest.raises(InputError, match=r"expected the reference labels of"):
         pool("both", _written((cold, other), tmp_path))

@@ -7,16 +7,16 @@ from ase.calculators.lj import LennardJones
 from ase.data import atomic_masses
 from tblite.ase import TBLite
 
-from mlipkd.config.calculator import Calculator
-from mlipkd.config.molecules import Reactions
-from mlipkd.datasets import reactions_sampled
-from mlipkd.datasets.checks import check
+from mlipkd.checks.check import check
+from mlipkd.config.functions import Calculator
+from mlipkd.config.sources import Reactions
 from mlipkd.datasets.dataset import row_offsets
-from mlipkd.datasets.kinds import kinds_of
+from mlipkd.datasets.file import kinds_of
 from mlipkd.datasets.normal_modes import normal_modes, square, wavenumbers
-from mlipkd.datasets.sources import read_source
-from mlipkd.datasets.stationary_points import alike, leads_to
 from mlipkd.errors import InputError
+from mlipkd.readers import reactions
+from mlipkd.readers.source import read_source
+from mlipkd.readers.stationary_points import alike, leads_to
 
 SOURCE = Reactions(reader="reactions", reactions=("ammonia",), near=2, far=2)
 POINTS = {"reactant": 0, "product": 5, "ts": 10}
@@ -83,8 +83,8 @@ def test_they_pass_the_checks(ammonia) -> None:
 
 def test_a_point_of_another_kind_is_refused() -> None:
     molecule = Atoms("H2", [[0, 0, 0], [0, 0, 1.1]], calculator=LennardJones())
-    with pytest.raises(InputError, match="H2 with x: wanted 1 imaginary modes of the ts, got 0"):
-        reactions_sampled._point("H2 with x", "ts", molecule)
+    with pytest.raises(InputError, match="H2 with x: expected 1 imaginary modes of the ts, got 0"):
+        reactions._point("H2 with x", "ts", molecule)
 
 
 def of(type, *reactions, **options):
@@ -121,7 +121,7 @@ def test_the_inversion_of_ammonia_leads_to_both_sides(ammonia) -> None:
 
 
 def test_a_transition_state_of_another_reaction_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr(reactions_sampled, "leads_to", lambda place, saddle, *_: (saddle, saddle))
+    monkeypatch.setattr(reactions, "leads_to", lambda place, saddle, *_: (saddle, saddle))
     with pytest.raises(InputError, match=r"^ammonia with tblite.*, got one that leads elsewhere"):
         read_source("reactions", SOURCE)
 
@@ -130,7 +130,7 @@ def test_a_surface_without_the_barrier_is_refused() -> None:
     """Three Lennard-Jones atoms have one minimum, the same on both sides."""
     with pytest.raises(
         InputError,
-        match=r"^hydrogen-cyanide with ase.*LennardJones: wanted a transition state, found no bar",
+        match=r"^hydrogen-cyanide with ase.*LennardJones: expected a transition state, found no",
     ):
         read_source("reactions", of("ase.calculators.lj:LennardJones", "hydrogen-cyanide"))
 
@@ -141,8 +141,8 @@ def test_a_method_that_fails_is_named() -> None:
 
 
 def test_samples_that_are_all_too_high_are_refused() -> None:
-    method = reactions_sampled.Method("reactions", of("ase.calculators.lj:LennardJones"))
+    method = reactions.Method("reactions", of("ase.calculators.lj:LennardJones"))
     pair = Atoms("H2", [[0, 0, 0], [0, 0, 2 ** (1 / 6)]], calculator=method.calculator())
-    point = reactions_sampled._point("H2", "reactant", pair)._replace(labels={"energy": -9.0})
-    with pytest.raises(InputError, match=r"^near H2 with .*Jones: wanted samples .* of 300 K"):
-        reactions_sampled._sample(np.random.default_rng(0), "near H2", method, point, 300.0)
+    point = reactions._point("H2", "reactant", pair)._replace(labels={"energy": -9.0})
+    with pytest.raises(InputError, match=r"^near H2 with .*Jones: expected samples .* of 300 K"):
+        reactions._sample(np.random.default_rng(0), "near H2", method, point, 300.0)

@@ -8,10 +8,9 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import Bohr, Hartree, kcal, mol
 
-from mlipkd.config.ase_file import AseFile
-from mlipkd.config.dataset import Ani1x, AniAl, Comp6
-from mlipkd.datasets.sources import read_source
+from mlipkd.config.sources import Ani1x, AniAl, AseFile, Comp6
 from mlipkd.errors import InputError
+from mlipkd.readers.source import read_source
 from mlipkd.units import HARTREE
 
 RNG = np.random.default_rng(0)
@@ -161,9 +160,9 @@ def test_ase_keys_units_and_sign_are_the_configurations(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"energy_key": "E"}, "configuration 0: wanted 'E', found .*energy; set energy_key"),
-        ({"forces_key": "F"}, "configuration 0: wanted 'F', found .*forces.*set forces_key"),
-        ({"group_key": "run"}, "configuration 0: wanted 'run', found .*set group_key"),
+        ({"energy_key": "E"}, "configuration 0: expected 'E', found .*energy; set energy_key"),
+        ({"forces_key": "F"}, "configuration 0: expected 'F', found .*forces.*set forces_key"),
+        ({"group_key": "run"}, "configuration 0: expected 'run', found .*set group_key"),
     ],
 )
 def test_ase_missing_keys_are_named(tmp_path, keys, message) -> None:

@@ -7,11 +7,11 @@ from ase.calculators.calculator import CalculationFailed
 from ase.calculators.emt import EMT
 from tblite.ase import TBLite
 
-from mlipkd.config.dataset import AluminiumEMT, MoleculesXTB
-from mlipkd.datasets import aluminium_emt, molecules_xtb
-from mlipkd.datasets.checks import check
-from mlipkd.datasets.sources import read_source
+from mlipkd.checks.check import check
+from mlipkd.config.sources import AluminiumEMT, MoleculesXTB
 from mlipkd.errors import InputError
+from mlipkd.readers import aluminium_emt, molecules_xtb
+from mlipkd.readers.source import read_source
 
 
 def aluminium(seed=0, configurations=40):
@@ -111,7 +111,9 @@ def test_references_pass_the_checks(emt, xtb) -> None:
 
 
 def test_an_unknown_molecule_is_refused() -> None:
-    with pytest.raises(InputError, match=r"wanted CHNO molecules .* got 'SiH4'; choose from .*CH4"):
+    with pytest.raises(
+        InputError, match=r"expected CHNO molecules .* got 'SiH4'; choose from .*CH4"
+    ):
         molecules(["SiH4"])
 
 

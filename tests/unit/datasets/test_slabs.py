@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlipkd.datasets.slabs import slabs
+from mlipkd.datasets.dataset import slabs
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from ase.units import kB
 
-from mlipkd.datasets.beads import Bead
-from mlipkd.datasets.checks import check
-from mlipkd.datasets.contacts import contacts
-from mlipkd.datasets.temperature import temperature
+from mlipkd.checks.check import check
+from mlipkd.checks.positions_and_labels import contacts
+from mlipkd.checks.temperature import temperature
+from mlipkd.datasets.dataset import Bead
 from mlipkd.testing import dataset_of
 from mlipkd.units import HARTREE, KCAL_MOL
 
@@ -81,11 +81,11 @@ def test_sound_beads_pass_and_the_temperature_is_said(dataset) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"forces": -1}, "wanted forces F = -dU/dR, got gradients"),
-        ({"forces": 1 / KCAL_MOL}, "wanted forces that go with 300 K"),
-        ({"forces": KCAL_MOL}, "wanted forces that go with 300 K"),
-        ({"forces": HARTREE}, "wanted forces that go with 300 K"),
-        ({"positions": 10}, "wanted forces that go with 300 K"),
+        ({"forces": -1}, "expected forces F = -dU/dR, got gradients"),
+        ({"forces": 1 / KCAL_MOL}, "expected forces that go with 300 K"),
+        ({"forces": KCAL_MOL}, "expected forces that go with 300 K"),
+        ({"forces": HARTREE}, "expected forces that go with 300 K"),
+        ({"positions": 10}, "expected forces that go with 300 K"),
     ],
 )
 def test_a_wrong_sign_or_unit_is_told(dataset, change, message) -> None:

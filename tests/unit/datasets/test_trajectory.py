@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlipkd.config.dataset import Trajectory
-from mlipkd.datasets.sources import read_source
+from mlipkd.config.sources import Trajectory
 from mlipkd.errors import InputError
+from mlipkd.readers.source import read_source
 from mlipkd.units import KJ_MOL
 
 mda = pytest.importorskip("MDAnalysis", reason="needs the extra coarse")
@@ -141,16 +141,16 @@ def zeros(frames: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (([WHOLE],), r"run.trr: frame 0: wanted forces, found none; .*nstfout"),
+        (([WHOLE],), r"run.trr: frame 0: expected forces, found none; .*nstfout"),
         (
             ([WHOLE] * 2, zeros(2), [BOX, [21.0, *BOX[1:]]]),
-            r"run.trr: wanted one box in all frames, got 21.0000 .* in frame 1 and 20.0000",
+            r"run.trr: expected one box in all frames, got 21.0000 .* in frame 1 and 20.0000",
         ),
-        (([WHOLE] * 2, zeros(2), [BOX, None]), "wanted a box in all frames or in none, got both"),
-        (([WHOLE[:4]], zeros(1)[:, :4]), "wanted a trajectory of the topology's atoms"),
+        (([WHOLE] * 2, zeros(2), [BOX, None]), "expected a box in all frames or in none, got both"),
+        (([WHOLE[:4]], zeros(1)[:, :4]), "expected a trajectory of the topology's atoms"),
         (
             ([WHOLE * [5, 1, 1]], zeros(1)),
-            r"frame 0: wanted beads shorter than half the box, got 'dimer' with atoms 10.0 Å",
+            r"frame 0: expected beads shorter than half the box, got 'dimer' with atoms 10.0 Å",
         ),
     ],
     ids=["no forces", "boxes", "box missing", "atoms", "long bead"],
@@ -166,7 +166,7 @@ def test_a_trajectory_that_cannot_be_mapped_is_refused(
 def test_boxes_of_two_files_must_be_one(topology, tmp_path) -> None:
     one = write(tmp_path / "one.trr", [WHOLE], zeros(1))
     two = write(tmp_path / "two.trr", [WHOLE], zeros(1), [[*BOX[:2], 30.0, 90, 90, 90]])
-    with pytest.raises(InputError, match=r"two.trr: wanted one box in all frames"):
+    with pytest.raises(InputError, match=r"two.trr: expected one box in all frames"):
         read_source("d", source(topology, one, two))
 
 
@@ -175,8 +175,11 @@ def test_boxes_of_two_files_must_be_one(topology, tmp_path) -> None:
     [
         ({"dimer": "resname DIM"}, r"1 of ION \(1 residues\) are in none"),
         ({**BEADS, "a": "name A"}, r"2 of DIM \(2 residues\) are in 'a' and in 'dimer'"),
-        ({**BEADS, "water": "resname SOL"}, "wanted atoms of the bead 'water'"),
-        ({**BEADS, "bad": "no such words"}, "wanted a selection of MDAnalysis for the bead 'bad'"),
+        ({**BEADS, "water": "resname SOL"}, "expected atoms of the bead 'water'"),
+        (
+            {**BEADS, "bad": "no such words"},
+            "expected a selection of MDAnalysis for the bead 'bad'",
+        ),
     ],
 )
 def test_a_mapping_that_leaves_atoms_out_is_refused(topology, tmp_path, beads, message) -> None:
@@ -190,18 +193,18 @@ def test_masses_are_never_guessed(topology, tmp_path) -> None:
     guessed = mda.Universe(topology, path)
     guessed.add_TopologyAttr("names", ["C", "H", "C", "H", "N"])
     guessed.atoms.write(str(tmp_path / "system.gro"))
-    with pytest.raises(InputError, match=r"system.gro: wanted the masses.*\.tpr, not its \.gro"):
+    with pytest.raises(InputError, match=r"system.gro: expected the masses.*\.tpr, not its \.gro"):
         read_source("d", source(str(tmp_path / "system.gro"), path))
 
 
 def test_files_that_are_not_there_are_named(topology, tmp_path) -> None:
     path = write(tmp_path / "run.trr", [WHOLE], zeros(1))
-    with pytest.raises(InputError, match=r"none.tpr: wanted a topology, found no file"):
+    with pytest.raises(InputError, match=r"none.tpr: expected a topology, found no file"):
         read_source("d", source(str(tmp_path / "none.tpr"), path))
-    with pytest.raises(InputError, match=r"none.trr: wanted a trajectory, found no file"):
+    with pytest.raises(InputError, match=r"none.trr: expected a trajectory, found no file"):
         read_source("d", source(topology, str(tmp_path / "none.trr")))
     Path(path).write_bytes(b"no trajectory")
-    with pytest.raises(InputError, match=r"run.trr: wanted a trajectory"):
+    with pytest.raises(InputError, match=r"run.trr: expected a trajectory"):
         read_source("d", source(topology, path))
-    with pytest.raises(InputError, match=r"run.trr: wanted a topology that MDAnalysis reads"):
+    with pytest.raises(InputError, match=r"run.trr: expected a topology that MDAnalysis reads"):
         read_source("d", source(path, path))

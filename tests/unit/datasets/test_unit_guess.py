@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.units import Bohr, Hartree, kcal, kJ, mol
 
-from mlipkd.datasets.unit_guess import guess_units
+from mlipkd.proposal.units import guess_units
 
 HARTREES, KCALS, KJS = 1 / Hartree, mol / kcal, mol / kJ
 

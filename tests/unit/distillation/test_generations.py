@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from mlipkd import artefacts
+from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.load import parse_section
-from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.distillation.merge import merge
 from mlipkd.distillation.predict import label
 from mlipkd.hipnn.file import load_potential
+from mlipkd.jobs import artefacts
 from mlipkd.testing import dataset_of, random_molecule, small_shape
 from mlipkd.training.loop import Job, train
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from mlipkd.datasets import file as dataset_file
-from mlipkd.datasets.dataset import TEST, TRAIN
-from mlipkd.datasets.slabs import slabs
+from mlipkd.datasets.dataset import TEST, TRAIN, slabs
 from mlipkd.distillation.merge import merge
 from mlipkd.errors import InputError
 from mlipkd.testing import dataset_of, random_molecule
@@ -68,7 +67,7 @@ def run(dataset, tmp_path):
 
 @pytest.mark.parametrize("atoms", [10, 10_000])
 def test_labels_are_mean_and_spread(dataset, ensemble, run, monkeypatch, atoms) -> None:
-    monkeypatch.setattr("mlipkd.distillation.members.slabs", functools.partial(slabs, atoms=atoms))
+    monkeypatch.setattr("mlipkd.distillation.ensemble.slabs", functools.partial(slabs, atoms=atoms))
     paths, values = ensemble(1, 1, 1, 1)
     augmented, manifest = run(paths)
     for quantity in values[0]:
@@ -140,11 +139,11 @@ def test_half_of_the_members_is_too_many(
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"family": "students"}, "wanted family teachers .* got students"),
-        ({"model": "n"}, "wanted model m .* got n"),
-        ({"dataset_sha256": "e"}, "wanted trained on d .* got e"),
-        ({"base_dataset_sha256": "e"}, "wanted trained on d .* got e"),
-        ({"seed": 0}, "wanted each member once, got seed 0"),
+        ({"family": "students"}, "expected family teachers .* got students"),
+        ({"model": "n"}, "expected model m .* got n"),
+        ({"dataset_sha256": "e"}, "expected trained on d .* got e"),
+        ({"base_dataset_sha256": "e"}, "expected trained on d .* got e"),
+        ({"seed": 0}, "expected each member once, got seed 0"),
     ],
 )
 def test_strangers_are_refused(
@@ -166,14 +165,14 @@ def test_members_of_another_dataset_are_refused(ensemble, run, write_predictions
         dataset_of([random_molecule(generator, size) for size in SIZES], energy=np.ones(6)), other
     )
     stranger = write_predictions("stranger.h5", other, values[1], 9)
-    with pytest.raises(InputError, match=r"stranger.h5: wanted predictions of .*dataset.h5"):
+    with pytest.raises(InputError, match=r"stranger.h5: expected predictions of .*dataset.h5"):
         run([*paths, stranger])
 
 
 def test_labels_are_not_laid_over_labels(ensemble, run, tmp_path) -> None:
     paths, _ = ensemble(1, 1)
     run(paths)
-    with pytest.raises(InputError, match="wanted a dataset without a teacher's labels"):
+    with pytest.raises(InputError, match="expected a dataset without a teacher's labels"):
         merge(tmp_path / "augmented.h5", paths, tmp_path / "b.h5", tmp_path / "b.json")
 
 
@@ -181,7 +180,7 @@ def test_labels_are_not_laid_over_labels(ensemble, run, tmp_path) -> None:
 def test_hessians_are_merged_like_any_other_label(
     dataset, ensemble, write_predictions, run, monkeypatch, atoms
 ) -> None:
-    monkeypatch.setattr("mlipkd.distillation.members.slabs", functools.partial(slabs, atoms=atoms))
+    monkeypatch.setattr("mlipkd.distillation.ensemble.slabs", functools.partial(slabs, atoms=atoms))
     generator = np.random.default_rng(3)
     _, values = ensemble(1, 1, 1)
     for given in values:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from mlipkd import artefacts
 from mlipkd.datasets import file as dataset_file
-from mlipkd.datasets.slabs import slabs
+from mlipkd.datasets.dataset import slabs
 from mlipkd.distillation.predict import label
 from mlipkd.distillation.predictions import PredictionsFile
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.prediction import predict
+from mlipkd.jobs import artefacts
 from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
 
@@ -21,7 +21,7 @@ from mlipkd.testing import dataset_of, random_crystal, random_molecule
 def test_predictions_are_the_models(
     write_model, tmp_path, monkeypatch, random_configuration
 ) -> None:
-    monkeypatch.setattr("mlipkd.distillation.members.slabs", functools.partial(slabs, atoms=12))
+    monkeypatch.setattr("mlipkd.distillation.ensemble.slabs", functools.partial(slabs, atoms=12))
     generator = np.random.default_rng(0)
     dataset = dataset_of(
         [random_configuration(generator, size) for size in (3, 8, 5, 14, 2)], energy=np.zeros(5)
@@ -56,7 +56,7 @@ def test_an_unknown_element_leaves_nothing_behind(write_model, tmp_path) -> None
 
 
 def test_hessians_are_written_where_they_are_asked_for(write_model, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("mlipkd.distillation.members.slabs", functools.partial(slabs, atoms=30))
+    monkeypatch.setattr("mlipkd.distillation.ensemble.slabs", functools.partial(slabs, atoms=30))
     generator = np.random.default_rng(0)
     molecules = [random_molecule(generator, size) for size in (3, 5, 4, 2)]
     dataset = dataset_of(molecules, energy=np.zeros(4))
@@ -84,6 +84,6 @@ def test_hessians_of_a_crystal_are_refused(write_model, tmp_path) -> None:
     crystal = random_crystal(np.random.default_rng(0), 3, (1, 6))
     dataset_file.write(dataset_of([crystal], energy=np.zeros(1)), tmp_path / "dataset.h5")
     arguments = write_model("m.safetensors"), tmp_path / "dataset.h5", tmp_path / "p.h5"
-    with pytest.raises(InputError, match="wanted free molecules for Hessians, got 1"):
+    with pytest.raises(InputError, match="expected free molecules for Hessians, got 1"):
         label(*arguments, torch.device("cpu"), hessians=True)
     assert not list(tmp_path.glob("*p.h5*"))

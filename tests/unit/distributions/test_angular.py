@@ -5,8 +5,8 @@ import pytest
 from ase.build import bulk
 from scipy.spatial.transform import Rotation
 
-from mlipkd.distributions import angular
-from mlipkd.distributions.angular import angular_distributions
+from mlipkd.dynamics import distributions
+from mlipkd.dynamics.distributions import angular_distributions
 from mlipkd.testing import dataset_of
 
 
@@ -67,6 +67,6 @@ def test_blocks_change_nothing(monkeypatch) -> None:
         [(generator.integers(1, 3, 60), generator.random((60, 3)) * 8, 8 * np.eye(3))]
     )
     whole = angular_distributions([frame], [3.0, 4.0], 5)
-    monkeypatch.setattr(angular, "BLOCK", 7)
+    monkeypatch.setattr(distributions, "BLOCK", 7)
     for key, density in angular_distributions([frame], [3.0, 4.0], 5).items():
         np.testing.assert_array_equal(density, whole[key])

@@ -6,7 +6,7 @@ from ase import Atoms
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
-from mlipkd.distributions.clusters import cluster_distributions, merge_distances
+from mlipkd.dynamics.distributions import cluster_distributions, merge_distances
 from mlipkd.testing import dataset_of, random_crystal
 
 BOX = 40 * np.eye(3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlipkd.datasets.file import DatasetFile, write
-from mlipkd.distributions.frames import frames_of, half_box
+from mlipkd.dynamics.distributions import frames_of, half_box
 from mlipkd.errors import InputError
 from mlipkd.testing import dataset_of
 
@@ -28,8 +28,8 @@ def test_frames_that_were_asked_for(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        (([1, 8], np.zeros((3, 3))), "frame 1: wanted a liquid, periodic in all directions"),
-        (([8, 1], BOX), "frame 1: wanted the same species in the same order in all frames"),
+        (([1, 8], np.zeros((3, 3))), "frame 1: expected a liquid, periodic in all directions"),
+        (([8, 1], BOX), "frame 1: expected the same species in the same order in all frames"),
         (([1, 8], 0.9 * BOX), r"frame 1: .* at most half of the box, 4.50 Å, got 5; lower them"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from mlipkd.distributions.radial import radial_distributions
+from mlipkd.dynamics.distributions import radial_distributions
 from mlipkd.testing import dataset_of
 
 

@@ -9,8 +9,8 @@ import pytest
 from ase.collections import g2
 from scipy.spatial.distance import pdist
 
-from mlipkd.dynamics import liquid as module
-from mlipkd.dynamics.liquid import OVERLAP, closest_molecules, liquid
+from mlipkd.dynamics import packing as module
+from mlipkd.dynamics.packing import OVERLAP, closest_molecules, liquid
 from mlipkd.errors import InputError
 
 AVOGADRO = 6.02214076e23
@@ -44,7 +44,7 @@ def test_a_box_is_made_where_subnormal_numbers_are_flushed() -> None:
 import shutil, torch
 shutil.which = lambda program: None
 torch.set_flush_denormal(True)
-from mlipkd.dynamics.liquid import liquid
+from mlipkd.dynamics.packing import liquid
 print(len(liquid("C2H6", 4, 0.6, seed=0)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

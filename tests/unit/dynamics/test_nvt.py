@@ -10,8 +10,7 @@ from ase.calculators.emt import EMT
 from ase.units import GPa, kB
 
 from mlipkd.deploy.ase import MLIPKD
-from mlipkd.dynamics.nvt import RunawayError, ase_nvt
-from mlipkd.dynamics.velocities import with_velocities
+from mlipkd.dynamics.nvt import RunawayError, ase_nvt, with_velocities
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.units import FEMTOSECOND
 

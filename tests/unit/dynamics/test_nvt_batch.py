@@ -10,8 +10,8 @@ pytest.importorskip("torch_sim")
 
 from torch_sim.models.interface import ModelInterface
 
+from mlipkd.dynamics.nvt import with_velocities
 from mlipkd.dynamics.nvt_batch import run_nvt_batch
-from mlipkd.dynamics.velocities import with_velocities
 from mlipkd.units import FEMTOSECOND
 
 TEMPERATURE, STIFFNESS = 300.0, 0.5  # K, eV/Å^2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from mlipkd.dynamics.velocities import with_velocities
+from mlipkd.dynamics.nvt import with_velocities
 
 
 def test_velocities_are_those_of_the_temperature() -> None:

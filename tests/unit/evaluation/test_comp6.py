@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms, units
 
-from mlipkd.config.ase_file import AseFile
-from mlipkd.config.dataset import Comp6
+from mlipkd.config.sources import AseFile, Comp6
 from mlipkd.errors import InputError
 from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
 
@@ -152,7 +151,7 @@ def test_conformers_of_different_formulas_are_refused(tmp_path, ensemble_of) -> 
 
 
 def test_the_name_of_all_subsets_is_taken(subsets, ensemble_of) -> None:
-    with pytest.raises(InputError, match="wanted names other than 'all'"):
+    with pytest.raises(InputError, match="expected names other than 'all'"):
         evaluate_comp6({"all": subsets["a"]}, 100.0, [ensemble_of(member)])
 
 
@@ -188,5 +187,5 @@ def test_a_calculator_that_fails_on_all_of_a_file(subsets, calculator_of) -> Non
 
 
 def test_a_trained_member_may_not_fail(subsets, ensemble_of) -> None:
-    with pytest.raises(InputError, match=r"teachers/m seed 1: wanted finite predictions"):
+    with pytest.raises(InputError, match=r"teachers/m seed 1: expected finite predictions"):
         evaluate_comp6(subsets, 100.0, [ensemble_of(member, failing)])

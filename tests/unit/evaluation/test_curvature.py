@@ -141,5 +141,5 @@ def test_calculators_without_forces_have_errors_of_energies(asked, calculator_of
 def test_what_has_no_curvature_is_refused(asked, ensemble_of) -> None:
     with pytest.raises(InputError, match=r"reference Hessians and forces .* got energy, forces;"):
         asked(ensemble_of(member()), hessian=None)
-    with pytest.raises(InputError, match=r"wanted stationary points, .* found none; raise"):
+    with pytest.raises(InputError, match=r"expected stationary points, .* found none; raise"):
         asked(ensemble_of(member()), forces=np.ones((8, 3)))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mlipkd import artefacts
 from mlipkd.errors import InputError
 from mlipkd.evaluation.curves import UNITS, Curve, read_curves, stacked, write_curves
 from mlipkd.evaluation.rows import ENSEMBLE, Source
+from mlipkd.jobs import artefacts
 
 
 def curve(name: str = "rdf/a-b", values=(1.0, 2.0), width: float = 0.1, replica: int = 0) -> Curve:
@@ -44,7 +44,7 @@ def test_damaged_lines(tmp_path, bad) -> None:
 
 @pytest.mark.parametrize("other", [curve(values=(1, 2, 3)), curve(width=0.2)])
 def test_differently_binned(other) -> None:
-    with pytest.raises(InputError, match=r"wanted 2 bins of 0.1 Å as of f/m, got \d of 0"):
+    with pytest.raises(InputError, match=r"expected 2 bins of 0.1 Å as of f/m, got \d of 0"):
         stacked([curve(), other])
 
 

@@ -80,8 +80,8 @@ def test_windows_are_not_compared() -> None:
 
 def test_another_reference_is_refused() -> None:
     with pytest.raises(
-        InputError, match=r"wanted adf/a-b-a/6 of the reference, got others \(rdf\)"
+        InputError, match=r"expected adf/a-b-a/6 of the reference, got others \(rdf\)"
     ):
         evaluate_deviations([curve("adf/a-b-a/6", 1)], [curve("rdf/a-a", 1)])
-    with pytest.raises(InputError, match=r"wanted 2 bins of 0\.5 Å as of"):
+    with pytest.raises(InputError, match=r"expected 2 bins of 0\.5 Å as of"):
         evaluate_deviations([curve("rdf/a-a", 1)], [curve("rdf/a-a", 1, 2)])

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlipkd import provenance
-from mlipkd.config.distributions import DistributionsEvaluation
-from mlipkd.datasets.beads import Bead
+from mlipkd.config.evaluation import DistributionsEvaluation
+from mlipkd.datasets.dataset import Bead
 from mlipkd.datasets.file import write
 from mlipkd.errors import InputError
 from mlipkd.evaluation.curves import read_curves
 from mlipkd.evaluation.deviations import evaluate_deviations
 from mlipkd.evaluation.distributions import evaluate_distributions
+from mlipkd.jobs import provenance
 from mlipkd.testing import dataset_of
 
 SETTINGS = DistributionsEvaluation.model_validate(

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from mlipkd.datasets import file as dataset_file
-from mlipkd.datasets.dataset import TEST, TRAIN, Dataset
-from mlipkd.datasets.slabs import slabs
+from mlipkd.datasets.dataset import TEST, TRAIN, Dataset, slabs
 from mlipkd.errors import InputError
 from mlipkd.evaluation.errors import evaluate_errors
 from mlipkd.testing import dataset_of
@@ -90,7 +89,7 @@ def test_families_side_by_side(asked, ensemble_of) -> None:
 
 
 def test_members_of_another_dataset_are_refused(asked, ensemble_of) -> None:
-    with pytest.raises(InputError, match="wanted members of dataset test"):
+    with pytest.raises(InputError, match="expected members of dataset test"):
         asked(ensemble_of(off_by(0, 0), dataset="other"), energy=ENERGY)
 
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from mlipkd import artefacts
 from mlipkd.errors import InputError
 from mlipkd.evaluation.learning import evaluate_learning
 from mlipkd.evaluation.rows import Row
 from mlipkd.hipnn.file import Potential, load_potential, save_potential
+from mlipkd.jobs import artefacts
 
 
 @pytest.fixture
@@ -92,5 +92,5 @@ def test_a_history_that_was_changed(member_of) -> None:
     path = member_of(2)
     with open(path.with_name("history.jsonl"), "a") as file:
         file.write("\n")
-    with pytest.raises(InputError, match=r"history\.jsonl: wanted SHA-256"):
+    with pytest.raises(InputError, match=r"history\.jsonl: expected SHA-256"):
         evaluate_learning([path])

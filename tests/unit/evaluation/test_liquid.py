@@ -12,7 +12,7 @@ from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import liquid
 from mlipkd.evaluation.liquid import crystal, evaluate_liquid, melt_and_sample
 from mlipkd.hipnn.file import Potential, load_potential
-from mlipkd.resumable import Resumable
+from mlipkd.jobs.resumable import Resumable
 from mlipkd.units import GRAM_PER_CM3
 
 SETTINGS = LiquidEvaluation(
@@ -42,7 +42,7 @@ def test_crystal(wanted, made) -> None:
 
 
 def test_one_element_alone() -> None:
-    with pytest.raises(InputError, match=r"wanted models of one element, got .* \[13, 29\]"):
+    with pytest.raises(InputError, match=r"expected models of one element, got .* \[13, 29\]"):
         crystal([13, 29], SETTINGS)
 
 

@@ -5,7 +5,7 @@ import torch
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from mlipkd.config.settings import OwnSettings
+from mlipkd.campaign.settings import OwnSettings
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TEST
 from mlipkd.deploy.ase import MLIPKD
@@ -99,13 +99,13 @@ def test_a_calculator_is_asked_itself(evaluate, write_calculator) -> None:
 )
 def test_what_is_no_answer_is_refused(evaluate, write_calculator, answer) -> None:
     text = f"def f(calculator, test):\n    return {answer}\n"
-    message = r"^own_evaluation:f of oracle/calculator seed 0: wanted {metric: \(value, unit\)}"
+    message = r"^own_evaluation:f of oracle/calculator seed 0: expected {metric: \(value, unit\)}"
     with pytest.raises(InputError, match=message):
         evaluate(text, write_calculator())
 
 
 def test_a_failure_names_the_member_and_the_line(evaluate, write_calculator) -> None:
     text = "def f(calculator, test):\n    raise ValueError('no minimum')\n"
-    message = r"own_evaluation.py:2: wanted bulk of oracle/calculator seed 0 .*\(no minimum\)"
+    message = r"own_evaluation.py:2: expected bulk of oracle/calculator seed 0 .*\(no minimum\)"
     with pytest.raises(InputError, match=message):
         evaluate(text, write_calculator())

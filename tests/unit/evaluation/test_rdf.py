@@ -5,12 +5,12 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from mlipkd import provenance
 from mlipkd.config.evaluation import RdfEvaluation
 from mlipkd.datasets.dataset import UNUSED, Dataset, offsets_from
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rdf import evaluate_rdf, radial_distribution
+from mlipkd.jobs import provenance
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ import pytest
 pytest.importorskip("torch_sim")
 
 from mlipkd.config.evaluation import ReplicasEvaluation
-from mlipkd.datasets.beads import Bead
-from mlipkd.datasets.dataset import TEST, TRAIN, Dataset, offsets_from
+from mlipkd.datasets.dataset import TEST, TRAIN, Bead, Dataset, offsets_from
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import replicas
 from mlipkd.evaluation.replicas import evaluate_replicas
 from mlipkd.hipnn.file import load_potential
-from mlipkd.resumable import Resumable
+from mlipkd.jobs.resumable import Resumable
 
 SETTINGS = ReplicasEvaluation(
     temperature=300,
@@ -106,7 +105,7 @@ def test_starts(liquid):
 def test_more_replicas_than_configurations_are_refused(liquid, write_model):
     member = load_potential(write_model("m.safetensors", species=(1, 2)))
     many = SETTINGS.model_copy(update={"replicas": 4})
-    with pytest.raises(InputError, match=r"wanted 4 configurations of the test split .* got 3"):
+    with pytest.raises(InputError, match=r"expected 4 configurations of the test split .* got 3"):
         evaluate_replicas([member], liquid, many)
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from mlipkd import artefacts
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import Row, Source, beside, read_rows, write_rows
+from mlipkd.jobs import artefacts
 
 ROWS = [
     Row("al", "students", "n1", 3, "forces_rmse", 0.123456789012, "eV/Å"),
@@ -44,12 +44,12 @@ def test_what_is_not_finite_is_not_written(tmp_path, value) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("0.123456789", "nan", "wanted finite values, got nan"),
-        ("metric,value", "value,metric", "wanted the columns dataset,family"),
+        ("0.123456789", "nan", "expected finite values, got nan"),
+        ("metric,value", "value,metric", "expected the columns dataset,family"),
         ("1e-07", "a lot", "line 3: could not convert"),
         (",3,forces", ",third,forces", "line 2: invalid literal"),
-        ("eV/Å\n", "eV,Å\n", "line 2: wanted 7 fields, got 8"),
-        ("0.123456789", "0.023456789", "wanted SHA-256"),
+        ("eV/Å\n", "eV,Å\n", "line 2: expected 7 fields, got 8"),
+        ("0.123456789", "0.023456789", "expected SHA-256"),
     ],
 )
 def test_what_is_refused(tmp_path, before, after, message) -> None:
@@ -68,5 +68,5 @@ def test_an_empty_file_is_refused(tmp_path) -> None:
     path = tmp_path / "errors.csv"
     write_rows(path, ROWS, SOURCES)
     artefacts.write_text(path, "")
-    with pytest.raises(InputError, match="wanted the columns"):
+    with pytest.raises(InputError, match="expected the columns"):
         read_rows(path)

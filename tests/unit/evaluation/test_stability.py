@@ -5,12 +5,12 @@ import pytest
 from ase import Atoms
 
 from mlipkd.config.evaluation import StabilityEvaluation
-from mlipkd.dynamics.trajectory import Trajectory
+from mlipkd.dynamics.nve import Trajectory
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import stability
 from mlipkd.evaluation.ensembles import Ensemble, load_ensembles
 from mlipkd.evaluation.stability import evaluate_stability
-from mlipkd.resumable import Resumable
+from mlipkd.jobs.resumable import Resumable
 
 SETTINGS = StabilityEvaluation(runs=10, timesteps=[0.5, 2], duration=0.1, temperature=500)
 
@@ -118,5 +118,5 @@ def test_unknown_elements_are_refused(box) -> None:
 
 
 def test_calculators_are_refused(box) -> None:
-    with pytest.raises(InputError, match="wanted members that were trained here, got xtb"):
+    with pytest.raises(InputError, match="expected members that were trained here, got xtb"):
         evaluate_stability(box, SETTINGS, "ase", [Ensemble("d", "xtb", "calculator", None)])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from mlipkd import provenance
 from mlipkd.datasets.dataset import TEST, TRAIN
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.errors import InputError
 from mlipkd.evaluation.systems import example_of, system_of
+from mlipkd.jobs import provenance
 from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
 
@@ -71,5 +71,5 @@ def test_where_all_are_atoms_alone_one_is_taken(example) -> None:
 
 
 def test_without_a_test_split_there_is_no_example(example) -> None:
-    with pytest.raises(InputError, match="wanted a configuration in the test split"):
+    with pytest.raises(InputError, match="expected a configuration in the test split"):
         example([MOLECULE], [TRAIN])

@@ -9,7 +9,6 @@ import torch
 from ase import Atoms
 from safetensors.torch import load_file, save_file
 
-from mlipkd.artefacts import sidecar
 from mlipkd.config.model import Architecture
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
@@ -17,6 +16,7 @@ from mlipkd.hipnn.file import Potential, load_members, load_potential, save_pote
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
+from mlipkd.jobs.artefacts import sidecar
 from mlipkd.testing import CPU_ENGINES, dataset_of, random_crystal
 
 REFERENCES = Path(__file__).parents[2] / "references"
@@ -71,21 +71,21 @@ def test_damage_is_noticed(path) -> None:
     with pytest.raises(InputError, match=r"model\.safetensors: .* damaged after it was written"):
         load_potential(path)
     path.write_bytes(content[:-100])
-    with pytest.raises(InputError, match=r"model\.safetensors: wanted a model file"):
+    with pytest.raises(InputError, match=r"model\.safetensors: expected a model file"):
         load_potential(path)
 
 
 def test_other_files_are_refused(path) -> None:
-    from mlipkd import artefacts
+    from mlipkd.jobs import artefacts
 
     with artefacts.writing(path) as temporary:
         torch.save({"weights": torch.zeros(3)}, temporary)
-    with pytest.raises(InputError, match=r"wanted a model file of mlipkd, got something else"):
+    with pytest.raises(InputError, match=r"expected a model file of mlipkd, got something else"):
         load_potential(path)
 
 
 def test_a_later_format_names_its_version(path) -> None:
-    from mlipkd import artefacts
+    from mlipkd.jobs import artefacts
 
     header = {"mlipkd": json.dumps({"format": 99, "mlipkd": "7.0"})}
     tensors = load_file(path)
@@ -116,5 +116,5 @@ def test_one_file_is_all_there_is_to_carry(path, tmp_path) -> None:
 
 def test_no_members_are_refused() -> None:
     """As a pattern gives them that no file name matches."""
-    with pytest.raises(InputError, match="wanted one model file or more, got none"):
+    with pytest.raises(InputError, match="expected one model file or more, got none"):
         load_members([])

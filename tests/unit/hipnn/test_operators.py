@@ -92,5 +92,5 @@ def test_a_model_on_the_kernels_can_be_traced(monkeypatch) -> None:
 
 def test_an_engine_that_is_not_there_is_refused(monkeypatch) -> None:
     monkeypatch.setenv("MLIPKD_ENGINE", "steam")
-    with pytest.raises(InputError, match=r"MLIPKD_ENGINE: wanted one of reference.*got 'steam'"):
+    with pytest.raises(InputError, match=r"MLIPKD_ENGINE: expected one of reference.*got 'steam'"):
         choose_engine("cpu")

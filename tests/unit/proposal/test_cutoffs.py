@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from mlipkd.datasets.contacts import contacts
+from mlipkd.checks.positions_and_labels import contacts
 from mlipkd.errors import InputError
-from mlipkd.proposal.cutoffs import cutoffs
+from mlipkd.proposal.text import cutoffs
 from mlipkd.sizing.size import measure
 from mlipkd.testing import dataset_of
 
@@ -46,7 +46,7 @@ def test_a_dense_crystal_has_no_more_than_it_needs(proposed) -> None:
 
 def test_atoms_alone_say_nothing(proposed) -> None:
     alone = (np.array([6]), np.zeros((1, 3)), np.zeros((3, 3)))
-    with pytest.raises(InputError, match="wanted configurations of several atoms"):
+    with pytest.raises(InputError, match="expected configurations of several atoms"):
         proposed(alone)
     pair = (np.array([1, 1]), np.array([[0, 0, 0], [0, 0, 1.0]]), np.zeros((3, 3)))
     assert proposed(alone, pair).soft_min == 0.8

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from mlipkd.config.ase_file import AseFile
-from mlipkd.proposal.cutoffs import Cutoffs
-from mlipkd.proposal.plan import BUDGET, plan
-from mlipkd.proposal.text import Choices
+from mlipkd.config.sources import AseFile
+from mlipkd.proposal.propose import BUDGET, plan
+from mlipkd.proposal.text import Choices, Cutoffs
 from mlipkd.sizing.size import Size
 
 CHOICES = Choices(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mlipkd import artefacts
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import Row, Source, read_notes, read_rows, write_rows
+from mlipkd.jobs import artefacts
 from mlipkd.results.collect import collect
 
 

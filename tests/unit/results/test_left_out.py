@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from mlipkd import artefacts
 from mlipkd.errors import InputError
 from mlipkd.evaluation.rows import write_rows
+from mlipkd.jobs import artefacts
 from mlipkd.results.left_out import notes_of
 from mlipkd.results.report.page import report
 from mlipkd.results.summary import summary
@@ -39,7 +39,7 @@ def test_a_note_for_each_that_is_left_out(manifest) -> None:
 
 def test_a_damaged_manifest_is_refused(manifest) -> None:
     manifest.write_text(manifest.read_text().replace("false", "true"))
-    with pytest.raises(InputError, match=r"manifest\.json: wanted SHA-256"):
+    with pytest.raises(InputError, match=r"manifest\.json: expected SHA-256"):
         list(notes_of([manifest]))
 
 

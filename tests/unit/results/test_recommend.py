@@ -76,7 +76,7 @@ def test_nothing_is_recommended_that_is_not_good_enough(files, tmp_path) -> None
     )
     assert rows == []
     assert (
-        "wanted a validation error of forces of at most 1.2 times the teacher's 0.1, got 1.30"
+        "expected a validation error of forces of at most 1.2 times the teacher's 0.1, got 1.30"
         in (note)
     )
     assert not any((tmp_path / "recommended").iterdir())
@@ -93,7 +93,7 @@ def test_costs_of_other_datasets_do_not_count(files, tmp_path) -> None:
 def test_models_of_several_datasets(files, tmp_path) -> None:
     path, one = next(iter(files.items()))
     of_copper = Potential(one.model, {**one.metadata, "dataset": "cu"})
-    with pytest.raises(InputError, match="wanted models of one dataset, got one of al and, in"):
+    with pytest.raises(InputError, match="expected models of one dataset, got one of al and, in"):
         recommend(Recommendation(teacher="teachers"), files | {path: of_copper}, COSTS, tmp_path)
 
 
@@ -114,5 +114,5 @@ def test_a_label_that_no_recipe_has(files, tmp_path) -> None:
 
 def test_a_cost_that_is_missing(files, tmp_path) -> None:
     settings = Recommendation(teacher="teachers")
-    with pytest.raises(InputError, match="wanted the memory of students/b"):
+    with pytest.raises(InputError, match="expected the memory of students/b"):
         recommend(settings, files, COSTS[:-4], tmp_path / "recommended")

@@ -8,7 +8,7 @@ import pytest
 
 from mlipkd.config.simulation import Molecule
 from mlipkd.errors import InputError
-from mlipkd.simulations.box import packed, piled, read_structure, write_box
+from mlipkd.simulations.system import packed, piled, read_structure, write_box
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_packed_molecules_are_rigid_and_apart(structures) -> None:
 
 def test_a_residue_that_is_not_there_is_named(simulation) -> None:
     molecule = simulation().molecules["anion"].model_copy(update={"residue": "NA"})
-    with pytest.raises(InputError, match=r"two.gro: wanted a residue 'NA', found DIM, ION"):
+    with pytest.raises(InputError, match=r"two.gro: expected a residue 'NA', found DIM, ION"):
         read_structure("anion", molecule)
 
 
@@ -60,5 +60,5 @@ def test_a_file_that_is_no_structure_is_named(tmp_path) -> None:
     (tmp_path / "bad.gro").write_text("nothing\n")
     for name in ("bad.gro", "none.gro"):
         molecule = Molecule(number=1, structure=str(tmp_path / name))
-        with pytest.raises(InputError, match=f"{name}: wanted a structure"):
+        with pytest.raises(InputError, match=f"{name}: expected a structure"):
             read_structure("DIM", molecule)

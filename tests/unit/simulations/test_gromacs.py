@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mlipkd.errors import InputError, TryAgainError
-from mlipkd.interruption import never
+from mlipkd.jobs.resumable import never
 from mlipkd.simulations import gromacs
 
 WARNED = """\
@@ -49,7 +49,7 @@ def gmx(tmp_path, monkeypatch):
 def test_warnings_of_grompp_are_refused_and_told(gmx, tmp_path) -> None:
     (tmp_path / "said").write_text(WARNED)
     gmx("cat said >&2; exit 1")
-    with pytest.raises(InputError, match=r"sampling: .* 1 non-matching atom name .* \(1\); mend"):
+    with pytest.raises(InputError, match=r"sampling: .* 1 non-matching atom name .* \(1\); fix"):
         gromacs.grompp(tmp_path, "sampling", "start.gro")
     assert not (tmp_path / "sampling.tpr").exists()
 

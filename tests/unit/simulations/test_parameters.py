@@ -1,6 +1,6 @@
 """Run parameters: the stages, their lengths, and what GROMACS counts them in."""
 
-from mlipkd.simulations.parameters import mdp, stages
+from mlipkd.simulations.simulate import mdp, stages
 
 
 def test_stages_of_a_simulation(simulation) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.simulations.topology import system_topology
+from mlipkd.simulations.system import system_topology
 
 
 def test_molecules_are_those_of_the_simulation(simulation) -> None:
@@ -46,5 +46,5 @@ def test_nothing_after_the_molecules_is_lost(simulation, tmp_path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(simulation, tmp_path) -> None:
-    with pytest.raises(InputError, match=r"none.top: wanted a GROMACS topology"):
+    with pytest.raises(InputError, match=r"none.top: expected a GROMACS topology"):
         system_topology(simulation(topology=str(tmp_path / "none.top")))

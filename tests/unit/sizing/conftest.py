@@ -2,9 +2,9 @@
 
 import pytest
 
-from mlipkd.config.dataset import Split
+from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.recipe import Recipe
-from mlipkd.config.settings import TrainSettings
+from mlipkd.config.sources import Split
 from mlipkd.sizing.size import Size
 from mlipkd.testing import small_shape
 

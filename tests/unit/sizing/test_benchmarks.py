@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import yaml
 
-from mlipkd import artefacts
-from mlipkd.cli.fit_sizing import fit_sizing
-from mlipkd.config.ase_file import AseFile
-from mlipkd.config.dataset import Split
+from mlipkd.campaign.settings import DatasetSettings
+from mlipkd.cli.cluster import fit_sizing
 from mlipkd.config.evaluation import LiquidEvaluation
-from mlipkd.config.settings import DatasetSettings
+from mlipkd.config.sources import AseFile, Split
 from mlipkd.datasets import file as dataset_file
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts
 from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.benchmarks import read_benchmarks
 from mlipkd.testing import dataset_of, random_molecule
@@ -153,13 +152,13 @@ def test_what_did_not_run_through_is_left_out(campaign, size):
 def test_what_is_missing_is_named(campaign):
     measured(campaign, f"{MEMBER}/predict")
     (campaign / "results/metal/size.json").unlink()
-    with pytest.raises(InputError, match=r"predict\.benchmark\.tsv: wanted .*size\.json"):
+    with pytest.raises(InputError, match=r"predict\.benchmark\.tsv: expected .*size\.json"):
         read_benchmarks(campaign)
 
 
 def test_kinds_that_the_workflow_needs_are_missed(campaign, tmp_path, predicted):
     predicted()
     measured(campaign, f"{MEMBER}/predict")
-    with pytest.raises(InputError, match="wanted benchmarks of"):
+    with pytest.raises(InputError, match="expected benchmarks of"):
         fit_sizing([campaign], tmp_path / "sizing.yaml")
     assert not (tmp_path / "sizing.yaml").exists()

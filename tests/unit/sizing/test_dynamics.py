@@ -22,7 +22,7 @@ def test_dynamics_count_steps(size):
     single = StabilityEvaluation(**{**asked.model_dump(), "engine": "ase"})
     assert dynamics.stability(size, single, shape, 3).seconds["calls"] == 2 * 3 * 3500
     unknown = StabilityEvaluation(molecule="H9")
-    with pytest.raises(InputError, match="wanted a molecule of ASE"):
+    with pytest.raises(InputError, match="expected a molecule of ASE"):
         dynamics.stability(size, unknown, shape, 3)
     liquid = LiquidEvaluation(temperature=1000, density=2.0, duration=1.0, timestep=2.0)
     # 10 ps of melting, 20 of equilibration, 1 of sampling and 5 without a thermostat.

@@ -73,7 +73,9 @@ def test_kinds_are_fitted_apart():
 
 def test_what_no_benchmark_shows_is_refused():
     blind = Benchmark("a", Work("training", {"start": 1, "pairs": 0}, {"start": 1}), 1.0, 1.0)
-    with pytest.raises(InputError, match="training: wanted benchmarks that show what pairs takes"):
+    with pytest.raises(
+        InputError, match="training: expected benchmarks that show what pairs takes"
+    ):
         fit_sizing([blind])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from mlipkd.artefacts import verify
+from mlipkd.jobs.artefacts import verify
 from mlipkd.sizing.size import Size, filled, measure
 from mlipkd.testing import dataset_of
 

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from mlipkd.config.ase_file import AseFile
-from mlipkd.config.dataset import AluminiumEMT, Split
-from mlipkd.config.molecules import Reactions
+from mlipkd.config.sources import AluminiumEMT, AseFile, Reactions, Split
 from mlipkd.datasets import splits
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.sizing import work

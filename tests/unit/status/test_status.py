@@ -9,7 +9,7 @@ import yaml
 
 from mlipkd.errors import InputError
 from mlipkd.status.jobs import jobs, last_run
-from mlipkd.status.text import status
+from mlipkd.status.status import status
 from tests.reported import CAMPAIGN, MODEL
 
 LOG = """\
@@ -142,7 +142,7 @@ def test_a_damaged_history_is_named(folder, text) -> None:
     path = folder / "results/metal/controls" / MODEL / "seed0/history.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    with pytest.raises(InputError, match=r"seed0/history\.jsonl: wanted an epoch and its errors"):
+    with pytest.raises(InputError, match=r"seed0/history\.jsonl: expected an epoch and its errors"):
         status(folder / "config.yaml", folder)
 
 

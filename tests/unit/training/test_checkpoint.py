@@ -7,9 +7,9 @@ import os
 import pytest
 import torch
 
-from mlipkd import provenance
 from mlipkd.errors import TryAgainError
 from mlipkd.hipnn.file import load_potential
+from mlipkd.jobs import provenance
 from mlipkd.training.loop import Job, train
 
 

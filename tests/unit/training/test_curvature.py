@@ -16,7 +16,7 @@ from mlipkd.hipnn.network import HIPNN
 from mlipkd.testing import dataset_of, random_crystal, random_model, random_molecule, small_shape
 from mlipkd.training.data import Part, TrainingData
 from mlipkd.training.loop import Job, train
-from mlipkd.training.parts import compare, derive
+from mlipkd.training.microbatches import compare, derive
 from mlipkd.training.probes import draw
 from tests.unit.training.conftest import pair_potential
 
@@ -233,5 +233,5 @@ def test_a_cell_is_refused(settings, tmp_path) -> None:
     dataset = dataset_of(members, energy=np.zeros(6), hessian=np.zeros((24, 3, 3)))
     dataset.splits[:] = [TRAIN, TRAIN, TRAIN, VALIDATION, VALIDATION, TEST]
     write(dataset, tmp_path / "dataset.h5")
-    with pytest.raises(InputError, match="wanted free molecules for Hessians, got 3"):
+    with pytest.raises(InputError, match="expected free molecules for Hessians, got 3"):
         run(settings(recipe=recipe(settings, HESSIAN)), tmp_path / "dataset.h5", tmp_path)

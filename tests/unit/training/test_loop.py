@@ -106,7 +106,7 @@ def test_patience_halves_the_rate_and_ends_training(settings, tiny_dataset, tmp_
 def test_a_recipe_needs_its_labels(settings, tiny_dataset, tmp_path) -> None:
     recipe = settings().recipe.model_dump()
     recipe["loss"] = [{"quantity": "atomic_energies", "labels": "teacher", "weight": 1}]
-    with pytest.raises(InputError, match="wanted teacher labels of atomic_energies"):
+    with pytest.raises(InputError, match="expected teacher labels of atomic_energies"):
         run(settings(recipe=recipe), tiny_dataset, tmp_path)
     assert not any(tmp_path.iterdir())
 
@@ -195,6 +195,6 @@ def test_a_split_without_any_label_of_a_term_is_refused(
     settings, taught, tiny_dataset, tmp_path, split, name
 ) -> None:
     missing = np.flatnonzero(dataset_file.read(tiny_dataset).splits == split)
-    message = f"wanted teacher labels of forces in the {name} split, got none but missing ones"
+    message = f"expected teacher labels of forces in the {name} split, got none but missing ones"
     with pytest.raises(InputError, match=message):
         run(settings(recipe=TAUGHT), taught(missing, np.nan), tmp_path)

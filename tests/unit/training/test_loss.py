@@ -15,7 +15,7 @@ from mlipkd.hipnn.batch import Batcher
 from mlipkd.testing import dataset_of, random_model, random_molecule, small_shape
 from mlipkd.training.data import Part, TrainingData
 from mlipkd.training.loss import Residuals, loss, residuals
-from mlipkd.training.parts import derive
+from mlipkd.training.microbatches import derive
 
 #: E_iⁿ of two members and three atoms, and R_i.
 ORDERS = torch.tensor(

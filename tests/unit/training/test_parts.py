@@ -12,7 +12,7 @@ from mlipkd.hipnn.network import HIPNN
 from mlipkd.training import loop
 from mlipkd.training.data import Part, TrainingData
 from mlipkd.training.loop import Job, train
-from mlipkd.training.parts import compare, derive
+from mlipkd.training.microbatches import compare, derive
 
 TERMS = [
     LossTerm(quantity="energy_per_atom", labels="reference", weight=1),

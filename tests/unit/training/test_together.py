@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mlipkd.datasets.dataset import TRAIN
+from mlipkd.datasets.dataset import TRAIN, slabs
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.slabs import slabs
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.initial import fit_element_energies

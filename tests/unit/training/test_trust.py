@@ -13,8 +13,8 @@ from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.errors import InputError
 from mlipkd.testing import dataset_of, random_molecule
 from mlipkd.training.data import TrainingData
+from mlipkd.training.label_weights import TrustIn
 from mlipkd.training.loss import Errors, Residuals
-from mlipkd.training.trust import TrustIn
 
 #: Root mean square over the components of the spread of each atom's forces: two diatomic molecules
 #: to train on, and one to test with, whose members disagree wildly.
@@ -89,12 +89,12 @@ def test_weighted_errors_are_weighted_means() -> None:
 
 
 def test_one_teacher_has_no_spread(augmented) -> None:
-    with pytest.raises(InputError, match="wanted the spread of a teacher's atomic_energies"):
+    with pytest.raises(InputError, match="expected the spread of a teacher's atomic_energies"):
         TrustIn(augmented, term("atomic_energies"), "atomic_energies")
 
 
 def test_members_that_always_agree_are_refused(augmented) -> None:
-    with pytest.raises(InputError, match="wanted members that differ in energy"):
+    with pytest.raises(InputError, match="expected members that differ in energy"):
         TrustIn(augmented, term("energy"), "energy")
 
 

@@ -82,5 +82,5 @@ def test_the_ensemble_has_a_line_of_its_own() -> None:
 
 
 def test_nothing_to_draw() -> None:
-    with pytest.raises(InputError, match="wanted curves of adf, got none"):
+    with pytest.raises(InputError, match="expected curves of adf, got none"):
         draw("adf", [curve("students", "cdf/a", 1.0)], "des")

@@ -135,7 +135,7 @@ def test_a_family_has_one_colour_whoever_else_is_drawn() -> None:
 
 
 def test_a_dataset_without_rows() -> None:
-    with pytest.raises(InputError, match="wanted rows of the dataset 'al', got chno"):
+    with pytest.raises(InputError, match="expected rows of the dataset 'al', got chno"):
         draw("errors", rows_of(ERRORS, ONE_EACH), "al")
 
 

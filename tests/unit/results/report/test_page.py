@@ -7,8 +7,8 @@ from html import unescape
 
 import pytest
 
-from mlipkd import artefacts
 from mlipkd.errors import InputError
+from mlipkd.jobs import artefacts
 from tests.reported import NOTE, Reported
 
 
@@ -71,8 +71,8 @@ def test_where_nobody_is_recommended_the_page_says_so(reported) -> None:
 
 
 def test_damage_and_missing_captions_are_refused(reported, tmp_path) -> None:
-    with pytest.raises(InputError, match=r"errors\.rst: wanted a caption"):
+    with pytest.raises(InputError, match=r"errors\.rst: expected a caption"):
         reported.report(captions=tmp_path)
     reported.figure.write_text(reported.figure.read_text() + " ")
-    with pytest.raises(InputError, match=r"errors\.svg: wanted SHA-256"):
+    with pytest.raises(InputError, match=r"errors\.svg: expected SHA-256"):
         reported.report()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlipkd.config.campaign import Campaign
+from mlipkd.campaign.campaign import Campaign
 from mlipkd.evaluation.rows import Row
 from mlipkd.results.figures import FIGURES
 from mlipkd.results.report.comparison import change, comparison

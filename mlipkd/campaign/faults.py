@@ -1,0 +1,328 @@
+"""Faults between sections of a campaign, each with its place and the remedy.
+
+What is wrong within a section, pydantic finds when it reads that section; what is wrong between
+them is found here, once all are read.
+
+What families stand on: families that teach them, and models and data of other datasets.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mlipkd.config.sources import AnySource, Pooled, Split, paths_of
+
+if TYPE_CHECKING:
+    from mlipkd.campaign.campaign import Campaign, DatasetSection
+
+#: Folders of results/ that no dataset may be named like.
+TAKEN = ("figures", "recommended", "simulations", "tables")
+
+
+def faults(campaign: "Campaign") -> Iterator[tuple[str, str]]:
+    """All that is wrong: (YAML path, what is wrong and the remedy)."""
+    for name, dataset in campaign.datasets.items():
+        for family in dataset.families:
+            yield from _family_faults(campaign, name, family)
+    for name, dataset in campaign.datasets.items():
+        below = f"datasets.{name}.evaluations"
+        for where, fault in _recommendation_faults(campaign, dataset):
+            yield f"{below}.recommended{where}", fault
+        for where, fault in _rdf_faults(dataset):
+            yield f"{below}.rdf{where}", fault
+        if dataset.evaluations.distributions and not dataset.evaluations.replicas:
+            wanted = "expected replicas to take them of; add evaluations.replicas"
+            yield f"{below}.distributions", wanted
+        for where, fault in _states_faults(dataset):
+            yield f"{below}.{where}", fault
+        yield from _simulation_faults(campaign, name)
+    for taken in TAKEN:
+        if taken in campaign.datasets:
+            yield f"datasets.{taken}", f"results/{taken} holds the {taken}; rename the dataset"
+
+
+def _simulation_faults(campaign: "Campaign", dataset: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with the simulation that a dataset is made of."""
+    source = campaign.datasets[dataset].source
+    if source.reader == "trajectory" and source.simulation not in (None, *campaign.simulations):
+        known = ", ".join(campaign.simulations) or "of which there are none"
+        yield (
+            f"datasets.{dataset}.source.simulation",
+            f"expected one of the campaign's simulations, {known}, got {source.simulation!r}; name "
+            "one, or add it to simulations",
+        )
+
+
+def _family_faults(campaign: "Campaign", dataset_name: str, name: str) -> list[tuple[str, str]]:
+    """What is wrong with one family in the light of the others."""
+    dataset = campaign.datasets[dataset_name]
+    family = dataset.families[name]
+    path = f"datasets.{dataset_name}.families.{name}"
+
+    if family.recipe is None:  # not trained here, it knows of no other family
+        return []
+    if family.recipe not in campaign.recipes:
+        known = ", ".join(campaign.recipes)
+        return [(f"{path}.recipe", f"expected one of the recipes {known}, got {family.recipe!r}")]
+    needs_teacher = campaign.recipes[family.recipe].needs_teacher
+    if needs_teacher and family.learns_from is None:
+        return [(path, f"recipe {family.recipe!r} asks for a teacher's labels; add learns_from")]
+    if not needs_teacher and family.learns_from is not None:
+        return [
+            (
+                f"{path}.learns_from",
+                f"recipe {family.recipe!r} has no term with labels: teacher; "
+                "remove learns_from, or choose a recipe that uses it",
+            )
+        ]
+
+    if found := lineage(campaign, dataset_name, name)[1]:
+        return found
+
+    if missing := dataset.grid(name).missing():
+        return [
+            (
+                f"{path}.model",
+                f"expected values for {', '.join(missing)}; give them here or in "
+                f"datasets.{dataset_name}.model",
+            )
+        ]
+    try:
+        models = dataset.architectures(name)
+    except ValueError as error:
+        return [(f"{path}.model", str(error))]
+    for model in models:
+        if family.learns_from is not None and dataset.teacher_of(name, model) is None:
+            return [
+                (
+                    f"{path}.learns_from",
+                    f"{family.learns_from!r} has several models and none is {model}; "
+                    "give the same model to both, or split the teachers into families of one model",
+                )
+            ]
+    if single := _single_teacher_faults(campaign, dataset, name):
+        return [(f"{path}.supervision", fault) for fault in single]
+    trusts = any(term.trust for term in campaign.recipes[family.recipe].loss)
+    if trusts and family.learns_from and len(dataset.seeds(family.learns_from)) < 2:
+        return [
+            (
+                f"{path}.recipe",
+                f"{family.recipe!r} has trust, and one member of {family.learns_from!r} has no "
+                "spread to go by; let several teach, or choose another recipe",
+            )
+        ]
+    return []
+
+
+def _recommendation_faults(
+    campaign: "Campaign", dataset: "DatasetSection"
+) -> Iterator[tuple[str, str]]:
+    """What keeps a dataset's recommendation from being made: the key below it, and the fault."""
+    wanted = dataset.evaluations.recommended
+    if wanted is None:
+        return
+    yield from _teacher_faults(dataset, wanted.teacher)
+    compared = {dataset.families[name].recipe for name in dataset.candidates()}
+    if wanted.teacher in dataset.families:
+        compared.add(dataset.families[wanted.teacher].recipe)
+    for name, recipe in campaign.recipes.items():
+        terms = [(term.quantity, term.labels) for term in recipe.loss]
+        if name in compared and (wanted.by, "reference") not in terms:
+            yield (
+                ".by",
+                f"expected a reference term of {wanted.by} in all recipes of {wanted.teacher!r} "
+                f"and of families that learn, found none in {name!r}; add one, of weight 0 if it "
+                "shall only be measured, or choose the other label",
+            )
+    if not dataset.candidates():
+        yield "", "expected a family that learns from another, found none; add students"
+    if dataset.evaluations.cost is None:
+        yield "", "expected costs to compare; add evaluations.cost"
+
+
+def _rdf_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
+    """What keeps radial distribution functions from being compared: the same."""
+    wanted = dataset.evaluations.rdf
+    if wanted is None:
+        return
+    if dataset.evaluations.liquid is None:
+        yield "", "expected a liquid to take it from; add evaluations.liquid"
+    untrained = list(_teacher_faults(dataset, wanted.teacher))
+    yield from untrained
+    if not untrained and len(models := dataset.models(wanted.teacher)) != 1:
+        yield (
+            ".teacher",
+            f"expected a family of one model, got {wanted.teacher!r} of {len(models)}; choose "
+            "another, or split it",
+        )
+
+
+def _states_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
+    """What is asked of one state where several are pooled: the evaluation, and the fault."""
+    if dataset.source.reader == "pooled":
+        for evaluation in ("replicas", "distributions"):
+            if getattr(dataset.evaluations, evaluation):
+                yield (
+                    evaluation,
+                    f"expected a dataset of one state, got {', '.join(dataset.source.datasets)} "
+                    "pooled, whose mean is the liquid of none; ask it of each of these, with "
+                    "transferred_from for the families that are trained here",
+                )
+
+
+def _teacher_faults(dataset: "DatasetSection", teacher: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with the family that an evaluation measures others by."""
+    trained = [name for name, family in dataset.families.items() if family.recipe]
+    if teacher not in trained:
+        known = ", ".join(trained)
+        yield ".teacher", f"expected one of the trained families {known}, got {teacher!r}"
+
+
+def _single_teacher_faults(campaign: "Campaign", dataset: "DatasetSection", name: str) -> list[str]:
+    """What is wrong with a family whose seeds learn from a teacher each, if it is one."""
+    family = dataset.families[name]
+    if family.supervision != "single":
+        return []
+    if family.learns_from is None:
+        return ["expected learns_from beside single; add it, or remove supervision"]
+    if family.together:
+        return [
+            "seeds that learn from a teacher each train on other labels each; remove together, or "
+            "let the ensemble teach"
+        ]
+    recipe = campaign.recipes[family.recipe or ""]
+    if any(term.trust for term in recipe.loss):
+        return [
+            f"recipe {family.recipe!r} has trust, and a single teacher has no spread to go by; let "
+            "the ensemble teach, or choose another recipe"
+        ]
+    if strangers := set(dataset.seeds(name)) - set(dataset.seeds(family.learns_from)):
+        return [
+            f"expected seeds of {family.learns_from!r}, {dataset.seeds(family.learns_from)}, got "
+            f"{sorted(strangers)} besides; choose the seeds among those"
+        ]
+    return []
+
+
+def lineage(
+    campaign: "Campaign", dataset: str, family: str
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """A family, what it learns from or is transferred from, and so on to one that needs no other.
+
+    Returns:
+        Their names, each with its dataset's; and, where they do not come to an end, why: (YAML
+        path, what is wrong and the remedy).
+    """
+    chain = [(dataset, family)]
+    place = ""  # of what the family itself stands on
+    while True:
+        name, last = chain[-1]
+        families = campaign.datasets[name].families
+        path = f"datasets.{name}.families.{last}"
+        if teacher := families[last].learns_from:
+            path, following = f"{path}.learns_from", (name, teacher)
+            if teacher not in families:
+                wanted = f"expected one of the families {', '.join(families)}, got {teacher!r}"
+                return chain, [(path, wanted)]
+        elif origin := families[last].transferred_from:
+            path, following = f"{path}.transferred_from", (origin.dataset, origin.family)
+            if found := list(_transfer_faults(campaign, name, *following)):
+                return chain, [(f"{path}.{key}", fault) for key, fault in found]
+        else:
+            return chain, []
+        place = place or path
+        if following in chain:
+            return chain, [(place, _circle([*chain[chain.index(following) :], following]))]
+        chain.append(following)
+
+
+def faults_of_origins(campaign: "Campaign") -> Iterator[tuple[str, str]]:
+    """All that is wrong: (YAML path, what is wrong and the remedy)."""
+    for name, dataset in campaign.datasets.items():
+        if isinstance(dataset.source, Pooled):
+            yield from _pooled_faults(campaign, name, dataset.source)
+        for family, section in dataset.families.items():
+            if section.transferred_from:
+                yield from lineage(campaign, name, family)[1]
+
+
+def transfer(campaign: "Campaign") -> None:
+    """Give the families of other datasets the architectures and seeds that they have there."""
+    for dataset, section in campaign.datasets.items():
+        for family in section.families:
+            for name, one in reversed(lineage(campaign, dataset, family)[0]):
+                families = campaign.datasets[name].families
+                if origin := families[one].transferred_from:
+                    there = campaign.datasets[origin.dataset]
+                    same = {"model": there.grid(origin.family), "seeds": there.seeds(origin.family)}
+                    families[one] = families[one].model_copy(update=same)
+
+
+def _circle(families: list[tuple[str, str]]) -> str:
+    several = len({dataset for dataset, _ in families}) > 1
+    names = (f"{dataset}/{family}" if several else family for dataset, family in families)
+    return f"families learn in a circle: {' → '.join(names)}; break it"
+
+
+def _pooled_faults(campaign: "Campaign", name: str, source: Pooled) -> Iterator[tuple[str, str]]:
+    others = [
+        other
+        for other, section in campaign.datasets.items()
+        if not isinstance(section.source, Pooled)
+    ]
+    for other in source.datasets:
+        if other not in others:
+            wanted = f"expected some of the datasets {', '.join(others)}, got {other!r}"
+            yield f"datasets.{name}.source.datasets", wanted
+    if len(set(source.datasets)) < len(source.datasets):
+        yield f"datasets.{name}.source.datasets", "expected each dataset once; remove repetitions"
+    if "split" in campaign.datasets[name].model_fields_set:
+        yield f"datasets.{name}.split", "pooled configurations stay in their splits; remove split"
+
+
+def _transfer_faults(
+    campaign: "Campaign", dataset: str, origin: str, family: str
+) -> Iterator[tuple[str, str]]:
+    """Why there is no such family of another dataset: the key, and the fault."""
+    if origin not in campaign.datasets or origin == dataset:
+        known = ", ".join(other for other in campaign.datasets if other != dataset) or "none"
+        yield "dataset", f"expected another of the datasets ({known}), got {origin!r}"
+        return
+    there = campaign.datasets[origin].families
+    trained = [name for name, section in there.items() if section.recipe]
+    if family not in trained:
+        known = ", ".join(trained)
+        yield "family", f"expected one of the families trained there, {known}, got {family!r}"
+    elif _may_have_seen(campaign, origin, dataset):
+        yield (
+            "dataset",
+            f"expected data to train on that {dataset!r} does not test on, but {origin!r} has the "
+            "same and divides them otherwise; give both one source and, in split, the same test, "
+            "by, held_out and seed",
+        )
+
+
+def _may_have_seen(campaign: "Campaign", origin: str, dataset: str) -> bool:
+    """Whether what one dataset trains on may be among what another tests on."""
+    return any(
+        _overlap(there.source, here.source)
+        and (there.source, _tested(there.split)) != (here.source, _tested(here.split))
+        for there in _parts(campaign, origin)
+        for here in _parts(campaign, dataset)
+    )
+
+
+def _parts(campaign: "Campaign", dataset: str) -> list["DatasetSection"]:
+    """The datasets that are pooled in one, each in its own splits, or that one."""
+    source = campaign.datasets[dataset].source
+    names = source.datasets if isinstance(source, Pooled) else [dataset]
+    return [campaign.datasets[name] for name in names if name in campaign.datasets]
+
+
+def _overlap(one: AnySource, other: AnySource) -> bool:
+    """Whether two sources read a file both, or compute the same configurations."""
+    return one == other or not set(paths_of(one)).isdisjoint(paths_of(other))
+
+
+def _tested(split: Split) -> dict:
+    """All of a split that decides on what is tested on."""
+    return split.model_dump(include={"test", "by", "held_out", "seed"})

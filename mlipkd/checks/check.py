@@ -1,0 +1,174 @@
+"""Checks: whether a dataset is what it says, before anything is trained on it.
+
+Contents: what is in a dataset, in a few lines for a person.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlipkd.checks.force_energy_consistency import Consistency, consistency
+from mlipkd.checks.hessians import bad_hessians, periodic_hessians, scale
+from mlipkd.checks.label_statistics import constant_labels, outliers
+from mlipkd.checks.positions_and_labels import (
+    Contacts,
+    bad_labels,
+    bad_positions,
+    contacts,
+    overlaps,
+)
+from mlipkd.checks.temperature import Temperature, temperature
+from mlipkd.checks.units import energy_mistake, length_mistake
+from mlipkd.datasets.dataset import LABELS, TEST, TRAIN, UNUSED, VALIDATION, Dataset, species_name
+from mlipkd.datasets.duplicates import duplicates
+
+#: Atoms closer than this are worth a look, Å.
+CLOSE = 0.6
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks found."""
+
+    faults: list[str]
+    """One line each, with place and remedy; a dataset with any is not to be used."""
+    remarks: list[str]
+    """What a user should know, but may be right."""
+    contacts: Contacts | None = None
+    """How close atoms come, if they are somewhere."""
+    consistency: Consistency | None = None
+    """How energies and forces go together, if that can be told."""
+
+
+def check(dataset: Dataset) -> Report:
+    """Run all checks; those that need sound configurations, only where these are sound."""
+    if faults := bad_positions(dataset):
+        return Report([*faults, *bad_labels(dataset)], [])
+    faults = bad_labels(dataset)
+    found = contacts(dataset)
+    if mistake := length_mistake(found):
+        return Report([*faults, f"{_whole(dataset)}: {mistake}"], [], found)
+    faults += overlaps(dataset, found)
+    if faults:
+        return Report(faults, [], found)
+
+    fit = consistency(dataset)
+    heat = temperature(dataset, found)
+    mistakes = [
+        *constant_labels(dataset),
+        energy_mistake(dataset),
+        *(seen.fault() for seen in (fit, heat) if seen),
+    ]
+    faults = [f"{_whole(dataset)}: {mistake}" for mistake in mistakes if mistake]
+    if not faults and {"hessian", "forces"} <= set(dataset.labels["reference"]):
+        faults = _hessian_faults(dataset)
+    return Report(faults, _remarks(dataset, found, fit, heat), found, fit)
+
+
+def _hessian_faults(dataset: Dataset) -> list[str]:
+    if faults := periodic_hessians(dataset):
+        return faults
+    mistake = scale(dataset).fault()
+    return [f"{_whole(dataset)}: {mistake}"] if mistake else bad_hessians(dataset)
+
+
+def _remarks(
+    dataset: Dataset, found: Contacts, fit: Consistency | None, heat: Temperature | None
+) -> list[str]:
+    remarks = []
+    if near := int((found.distance < CLOSE).sum()):
+        m = int(found.distance.argmin())
+        remarks.append(
+            f"{near} configurations have atoms closer than {CLOSE} Å: {found.describe(m)} in "
+            f"{dataset.place(m)}"
+        )
+    if not dataset.beads:
+        if alone := int((dataset.sizes == 1).sum()):
+            remarks.append(
+                f"{alone} configurations are an atom alone: these have no neighbours, and count "
+                "in the fit of the elements' energies as all others do"
+            )
+        remarks += outliers(dataset)
+    if heat:
+        remarks.append(str(heat))
+    elif "forces" in dataset.labels["reference"] and not (fit and fit.fault()):
+        remarks.append(
+            fit.remark()
+            if fit
+            else "sign and unit of the forces are as documented, there are no neighbouring "
+            "configurations to tell them from"
+        )
+    return remarks
+
+
+def _whole(dataset: Dataset) -> str:
+    """Where a dataset as a whole comes from."""
+    files = dataset.provenance.get("source", {}).get("files")
+    if not files:
+        return dataset.name
+    if isinstance(files, dict):
+        files = [path for paths in files.values() for path in paths]
+    return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+
+
+#: What the rows of a label are, by how many of its axes are atoms.
+ROWS = "configurations", "atoms", "pairs of atoms"
+SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "unused": UNUSED}
+
+
+def contents(dataset: Dataset, report: Report) -> list[str]:
+    """Lines of name and value."""
+    return [f"{name:16} {value}" for name, value in _facts(dataset, report)]
+
+
+def split_counts(dataset: Dataset) -> str:
+    """How many configurations each split has, in words."""
+    return ", ".join(f"{name} {(dataset.splits == n).sum()}" for name, n in SPLITS.items())
+
+
+def _facts(dataset: Dataset, report: Report) -> Iterator[tuple[str, str]]:
+    sizes = dataset.sizes  # (configurations,)
+    numbers, counts = np.unique(dataset.species, return_counts=True)
+    yield "configurations", f"{len(dataset)} in {len(np.unique(dataset.groups))} groups"
+    species = [
+        f"{species_name(z, dataset.beads)} {n}" for z, n in zip(numbers, counts, strict=True)
+    ]
+    yield (
+        "beads" if dataset.beads else "atoms",
+        f"{sizes.sum()}, from {sizes.min()} to {sizes.max()} in a configuration",
+    )
+    yield "species" if dataset.beads else "elements", ", ".join(species)
+    if dataset.beads:
+        yield "masses", ", ".join(f"{bead.name} {bead.mass:.6g} u" for bead in dataset.beads)
+    yield "periodic", f"{int(dataset.periodic.any(1).sum())} of {len(dataset)}"
+    if (dataset.splits != UNUSED).any():
+        yield "splits", split_counts(dataset)
+    for whose, given in dataset.labels.items():
+        for label, values in given.items():
+            yield f"{whose} {label}"[:16], _range(dataset, label, values)
+    if report.contacts and np.isfinite(report.contacts.distance).any():
+        m = int(report.contacts.distance.argmin())
+        yield "closest contact", f"{report.contacts.describe(m)} in {dataset.place(m)}"
+    if not report.faults:
+        yield "duplicates", str(len(dataset) - len(np.unique(duplicates(dataset))))
+    for remark in dict.fromkeys([*report.remarks, *dataset.provenance.get("notes", ())]):
+        yield "note", remark
+
+
+def _range(dataset: Dataset, label: str, values: np.ndarray) -> str:
+    """A label's range; energies for each atom, as only these compare between sizes."""
+    unit = LABELS[label][1]
+    if label == "energy":
+        values, unit = values / dataset.sizes, "eV/atom"
+    rows = np.isfinite(values.reshape(len(values), -1)).all(1)
+    if not rows.any():
+        return "none"
+    known = values[rows]
+    missing = "" if rows.all() else f", missing for {(~rows).sum()} of {len(rows)} "
+    missing += "" if rows.all() else ROWS[LABELS[label][0].count("atoms")]
+    return f"{known.min():.6g} to {known.max():.6g} {unit}, rms {_rms(known):.4g}{missing}"
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt((values**2).mean()))

@@ -1,0 +1,61 @@
+"""Code of one's own, or of any package: what a campaign names by its import path.
+
+Calculators: reference methods, and families that are not trained here.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, JsonValue
+
+from mlipkd.config.section import Files, Section
+
+PATTERN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+
+
+def _import_path(value: str) -> str:
+    if not PATTERN.fullmatch(value):
+        raise ValueError(
+            f"expected an import path as package.module:name, got {value!r}; e.g. tblite.ase:TBLite"
+        )
+    return value
+
+
+ImportPath = Annotated[str, AfterValidator(_import_path)]
+
+
+class OwnFunction(Section):
+    """A function of one's own. Whoever may write this section may run code: it is imported and
+    called with its options."""
+
+    function: ImportPath
+    """The function, as `module:name`, of a module on `PYTHONPATH`."""
+    options: dict[str, JsonValue] = Field(default={})
+    """Its keyword arguments; paths count from the folder that the campaign runs in."""
+
+
+class OwnReader(OwnFunction):
+    """Configurations from a reader of one's own: `read(files, **options)` yields `ase.Atoms`, whose
+    calculator's results are the labels in eV and Å and whose `info["group"]` is the group."""
+
+    reader: Literal["own"]
+    files: Files
+    """Paths of the files that it reads."""
+
+
+#: The model of a calculator's family: it has no architecture to be named by.
+CALCULATOR = "calculator"
+#: And its only seed.
+SEED = 0
+
+
+class Calculator(Section):
+    """An ASE calculator, in the place of files with labels or of a family that is trained here.
+
+    Whoever may write this section may run code: its class is imported and called with its options.
+    """
+
+    type: ImportPath
+    """The calculator's class, as `package.module:Name`."""
+    options: dict[str, JsonValue] = Field(default={})
+    """Arguments that it is made with; paths count from the folder that the campaign runs in."""

@@ -1,0 +1,76 @@
+"""Where a result came from: version, commit, host and time, recorded in every artefact.
+
+A campaign's jobs run later than it was submitted, and on other machines. They are told in their
+environment what code they were submitted with, and refuse to run another.
+"""
+
+import datetime
+import functools
+import hashlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from mlipkd import __version__
+from mlipkd.errors import InputError
+
+#: The environment variable that holds ``code()`` as it was when the campaign was started.
+SUBMITTED = "MLIPKD_CODE"
+#: Suffixes of files with code in them: Python's, and what kernels are compiled from.
+SOURCES = (".py", ".cpp", ".h")
+
+
+@functools.cache
+def commit() -> str:
+    """The commit of the checkout that mlipkd runs from, with ``+`` if changed; or ``installed``."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return "installed"
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    changed = "+" if git("status", "--porcelain", "--untracked-files=no") else ""
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + changed
+
+
+@functools.cache
+def code() -> str:
+    """SHA-256 of this package's modules and kernels and of PyTorch's version, hexadecimal."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256(metadata.version("torch").encode())
+    for source in sorted(path for path in root.rglob("*") if path.suffix in SOURCES):
+        digest.update(str(source.relative_to(root)).encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
+
+
+def refuse_other_code() -> None:
+    """Check a job's code against the code that it was submitted with, if it was.
+
+    Raises:
+        InputError: they differ.
+    """
+    wanted = os.environ.get(SUBMITTED)
+    if wanted is not None and wanted != code():
+        raise InputError(
+            f"{Path(__file__).parent} on {platform.node()}: expected the code that the campaign "
+            f"was started with ({wanted[:12]}…), got other code or another PyTorch "
+            f"({code()[:12]}…); give compute nodes the environment of the login node, or, after a "
+            "change, start snakemake again"
+        )
+
+
+def record(**more: object) -> dict:
+    """What every artefact states about itself, with the artefact's own facts added."""
+    return {
+        "mlipkd": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "torch": metadata.version("torch"),
+        "host": platform.node(),
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **more,
+    }

@@ -1,0 +1,1 @@
+"""Where datasets come from: files that others made, and reference methods that are built in."""
