@@ -1,0 +1,158 @@
+"""The rooms of the package: which may use which, as docs/architecture.md draws them.
+
+The imports of every module are read from its syntax tree: those at its head, those inside functions,
+those under TYPE_CHECKING and modules that a string names ("mlipkd.calculators.ani:ANI"), all alike.
+An import that is postponed hides a dependency from Python, not from a reader.
+"""
+
+import ast
+import graphlib
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlipkd
+
+PACKAGE = Path(mlipkd.__file__).parent
+REPOSITORY = PACKAGE.parent
+
+# Each room, and the rooms that its modules may import. These stand above it: arrows point up the
+# page, so that a room can be read, tested and changed without those below it.
+ROOMS = {
+    "errors": "",
+    "units": "",
+    "imports": "errors",
+    "jobs": "errors",
+    "config": "errors",
+    "distributions": "",
+    "datasets": "errors jobs config",
+    "checks": "units datasets",
+    "hipnn": "errors jobs config datasets",
+    "neighbours": "",
+    "deploy": "errors jobs hipnn",
+    "calculators": "errors imports jobs config datasets checks",
+    "coarse_graining": "errors datasets",
+    "simulations": "errors units jobs config",
+    "readers": "errors units imports jobs config datasets calculators coarse_graining",
+    "training": "errors jobs config datasets hipnn",
+    "distillation": "errors jobs datasets checks hipnn calculators training",
+    "dynamics": "errors units jobs datasets hipnn deploy",
+    "evaluation": "errors units imports jobs config datasets checks hipnn deploy calculators readers "
+    "training dynamics",
+    "campaign": "errors config",
+    "sizing": "errors units jobs config datasets training distillation campaign",
+    "results": "errors jobs config hipnn evaluation campaign sizing",
+    "status": "errors evaluation campaign sizing results",
+    "proposal": "errors units config datasets checks campaign sizing",
+    "cluster": "errors jobs",
+    "cli": "errors imports jobs config datasets checks hipnn simulations readers training "
+    "distillation dynamics evaluation campaign sizing results status proposal cluster",
+    "__main__": "cli",
+    "testing": "config datasets hipnn",
+}
+
+# Imports against the table that still stand, each to be removed.
+AGAINST_THE_TABLE = {
+    ("mlipkd.calculators.member", "mlipkd.campaign.settings"),
+    ("mlipkd.deploy.ase", "mlipkd.dynamics.evaluation"),
+    ("mlipkd.deploy.ase", "mlipkd.dynamics.verlet"),
+    ("mlipkd.deploy.lammps", "mlipkd.dynamics.evaluation"),
+    ("mlipkd.deploy.mliap", "mlipkd.dynamics.evaluation"),
+    ("mlipkd.deploy.mliap", "mlipkd.dynamics.verlet"),
+    ("mlipkd.deploy.torch_sim", "mlipkd.dynamics.evaluation"),
+    ("mlipkd.deploy.torch_sim", "mlipkd.dynamics.verlet_batch"),
+    ("mlipkd.evaluation.own", "mlipkd.campaign.settings"),
+    ("mlipkd.simulations.system", "mlipkd.dynamics.packing"),
+    ("mlipkd.training.loop", "mlipkd.campaign.settings"),
+}
+CIRCULAR = {("mlipkd.campaign.faults", "mlipkd.campaign.campaign")}
+
+LONGEST_FILE = 500
+MODULES = {
+    ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def imported(source: str) -> Iterator[str]:
+    """The modules of mlipkd that a module with this text imports or names."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "expected absolute imports, got a relative one"
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else str(node.module) for name in full]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [node.value.split(":")[0]]
+        else:
+            continue
+        yield from (name for name in names if name in MODULES and name != "mlipkd")
+
+
+IMPORTS = {
+    (module, name)
+    for module, path in MODULES.items()
+    for name in imported(path.read_text())
+    if name != module
+}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_kind_of_import_is_read() -> None:
+    source = """
+from typing import TYPE_CHECKING
+import mlipkd.errors
+from mlipkd import units
+if TYPE_CHECKING:
+    from mlipkd.config.load import ConfigError
+def f():
+    from mlipkd.jobs import lock
+    return "mlipkd.calculators.ani:ANI", "mlipkd", "mlipkd train"
+"""
+    assert set(imported(source)) == {
+        "mlipkd.errors",
+        "mlipkd.units",
+        "mlipkd.config.load",
+        "mlipkd.jobs.lock",
+        "mlipkd.calculators.ani",
+    }
+
+
+def test_the_table_has_every_room_and_rooms_use_those_above() -> None:
+    assert set(ROOMS) >= {room(module) for module in MODULES if module != "mlipkd"}
+    above: set[str] = set()
+    for name, used in ROOMS.items():
+        assert set(used.split()) <= above, f"{name} uses rooms that do not stand above it"
+        above.add(name)
+
+
+def test_rooms_use_those_that_the_table_allows() -> None:
+    between = {(a, b) for a, b in IMPORTS if room(a) != room(b)}
+    against = {(a, b) for a, b in between if room(b) not in ROOMS[room(a)].split()}
+    assert against == AGAINST_THE_TABLE, "move what is shared up, or pass it as an argument"
+    used = {(room(a), room(b)) for a, b in between}
+    unused = {(a, b) for a in ROOMS for b in ROOMS[a].split()} - used
+    assert not unused, "take these arrows out of the table"
+
+
+def test_modules_do_not_import_each_other_in_circles() -> None:
+    graph: dict[str, set[str]] = {module: set() for module in MODULES}
+    for importing, name in IMPORTS - CIRCULAR:
+        graph[importing].add(name)
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+    assert CIRCULAR <= IMPORTS, "take what is gone out of CIRCULAR"
+
+
+def test_files_are_short_enough_to_read() -> None:
+    lines = {module: len(path.read_text().splitlines()) for module, path in MODULES.items()}
+    assert {module: n for module, n in lines.items() if n > LONGEST_FILE} == {}
+
+
+def test_files_are_few_enough_to_know() -> None:
+    """Files of one subject stand together: few are short."""
+    files = [path for path in MODULES.values() if path.name != "__init__.py"]
+    assert statistics.median(len(path.read_text().splitlines()) for path in files) > 80
