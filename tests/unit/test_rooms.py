@@ -1,8 +1,9 @@
 """The rooms of the package: which may use which, as docs/architecture.md draws them.
 
-The imports of every module are read from its syntax tree: those at its head, those inside functions,
-those under TYPE_CHECKING and modules that a string names ("mlipkd.calculators.ani:ANI"), all alike.
-An import that is postponed hides a dependency from Python, not from a reader.
+The imports of every module are read from its syntax tree: those at its head, those inside
+functions, those under TYPE_CHECKING, and modules that a string names, such as
+"mlipkd.calculators.ani:ANI". All count alike: an import that is postponed hides a dependency from
+Python, not from a reader.
 """
 
 import ast
@@ -37,8 +38,8 @@ ROOMS = {
     "training": "errors jobs config datasets hipnn",
     "distillation": "errors jobs datasets checks hipnn calculators training",
     "dynamics": "errors units jobs datasets hipnn deploy",
-    "evaluation": "errors units imports jobs config datasets checks hipnn deploy calculators readers "
-    "training dynamics",
+    "evaluation": "errors units imports jobs config datasets checks hipnn deploy calculators "
+    "readers training dynamics",
     "campaign": "errors config",
     "sizing": "errors units jobs config datasets training distillation campaign",
     "results": "errors jobs config hipnn evaluation campaign sizing",
