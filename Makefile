@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 install: $(VENV)/installed
 
 # torch first and by its exact version: a range would fetch the newest build and its CUDA libraries.
-$(VENV)/installed: pyproject.toml setup.py envs/constraints.txt $(wildcard mlipkd/hipnn/kernels/*.cpp mlipkd/hipnn/kernels/*.h)
+$(VENV)/installed: pyproject.toml setup.py envs/constraints.txt $(wildcard mlipkd/hipnn/engines/cpu/*.cpp mlipkd/hipnn/engines/cpu/*.h)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mlipkd needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0

@@ -15,7 +15,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-DIGEST = runpy.run_path("mlipkd/hipnn/kernels/sources.py")["digest"]()
+DIGEST = runpy.run_path("mlipkd/hipnn/engines/cpu/sources.py")["digest"]()
 
 
 class BuildKernels(build_ext):
@@ -51,9 +51,9 @@ setup(
     options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=[
         Extension(
-            f"mlipkd.hipnn.kernels.cpu_{name}",
-            sources=sorted(glob("mlipkd/hipnn/kernels/*.cpp")),
-            depends=glob("mlipkd/hipnn/kernels/*.h"),
+            f"mlipkd.hipnn.engines.cpu.cpu_{name}",
+            sources=sorted(glob("mlipkd/hipnn/engines/cpu/*.cpp")),
+            depends=glob("mlipkd/hipnn/engines/cpu/*.h"),
             define_macros=[("SOURCES", f'"{DIGEST}"')],
             extra_compile_args=[
                 *("-std=c++17", "-O3", "-fopenmp", "-Wno-psabi"),

@@ -17,8 +17,8 @@ import typer
 from mlipkd.datasets.file import DatasetFile, kinds_of
 from mlipkd.evaluation.ensembles import Ensemble, load_ensembles
 from mlipkd.evaluation.errors import error_sums, whole_test_split
-from mlipkd.hipnn import analytic, reference
-from mlipkd.hipnn.kernels import engine
+from mlipkd.hipnn.engines import reference
+from mlipkd.hipnn.engines.cpu import analytic, engine
 
 CUSPS = (reference.CUSP, 1e-4, 1e-3, 1e-2)
 

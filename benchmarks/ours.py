@@ -16,12 +16,12 @@ from mlipkd.config.recipe import Batch as BatchSize
 from mlipkd.config.recipe import LossTerm, Optimiser, Recipe
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.deploy.ase import MLIPKD
-from mlipkd.dynamics.evaluation import evaluate as evaluate_one
-from mlipkd.dynamics.verlet import VerletList
 from mlipkd.hipnn.batch import Batch, Batcher
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import evaluate, predict
+from mlipkd.neighbours.chunks import evaluate as evaluate_one
+from mlipkd.neighbours.verlet import VerletList
 from mlipkd.testing import dataset_of
 from mlipkd.training.loss import gradients, loss, residuals
 from mlipkd.training.members import Members

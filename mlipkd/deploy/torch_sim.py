@@ -11,11 +11,11 @@ from ase import Atoms
 from torch_sim.models.interface import ModelInterface
 from torch_sim.state import SimState
 
-from mlipkd.dynamics.evaluation import chunks
-from mlipkd.dynamics.verlet_batch import VerletBatch
 from mlipkd.hipnn.file import Potential, load_members
-from mlipkd.hipnn.kernels.verlet import Sums
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.neighbours.chunks import chunks
+from mlipkd.neighbours.rows import Sums
+from mlipkd.neighbours.verlet import VerletBatch
 
 
 class MLIPKD(ModelInterface):

@@ -11,10 +11,10 @@ Every member of an ensemble has its own: a leading dimension.
 
 import torch
 
-from mlipkd.hipnn import analytic
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.engines import ENGINES
-from mlipkd.hipnn.kernels.wanted import only
+from mlipkd.hipnn.engines.cpu import analytic
+from mlipkd.hipnn.engines.wanted import only
 from mlipkd.hipnn.network import HIPNN
 
 

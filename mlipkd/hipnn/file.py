@@ -3,12 +3,14 @@
 The header holds a JSON record under the key ``mlipkd``: architecture, elements, dataset, family,
 seed, recipe and provenance. Such a file is data only; loading one never runs code from it. It can
 be carried alone: the header also holds the hash of record and weights, so damage is noticed.
+
+Transfer: a model of one dataset, to be asked about another.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from mlipkd.config.model import Architecture
+from mlipkd.datasets.dataset import species_name
+from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.jobs import artefacts
@@ -117,3 +121,22 @@ def _digest(record: str, weights: dict[str, torch.Tensor]) -> str:
         digest.update(key.encode())
         digest.update(weights[key].detach().cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def transferred(potential: Potential, dataset: DatasetFile, family: str) -> Potential:
+    """The same weights as a member of a family of another dataset.
+
+    Raises:
+        InputError: the dataset holds a species that the model was not trained on.
+    """
+    own = potential.metadata
+    known = set(potential.model.species)
+    if strangers := [number for number in dataset.species_present if number not in known]:
+        names = ", ".join(species_name(number, dataset.beads) for number in strangers)
+        raise InputError(
+            f"{dataset.path}: expected species that {own['dataset']}/{own['family']} was trained "
+            f"on, got {names} besides; train it on data that has them"
+        )
+    origin = {key: own[key] for key in ("dataset", "family")}
+    new = {"dataset": dataset.name, "family": family, "transferred_from": origin}
+    return replace(potential, metadata=own | new)

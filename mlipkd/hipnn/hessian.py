@@ -19,9 +19,9 @@ from collections.abc import Iterator
 
 import torch
 
-from mlipkd.hipnn import reference
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.derivatives import pair_gradient, pair_vectors
+from mlipkd.hipnn.engines import reference
 from mlipkd.hipnn.network import HIPNN
 
 #: Numbers that a pass over several columns of Hessians holds of one kind, by a rough count.

@@ -20,8 +20,7 @@
 import torch
 
 from mlipkd.hipnn import engines
-from mlipkd.hipnn.sensitivity import Sensitivity
-from mlipkd.hipnn.surroundings import Surroundings
+from mlipkd.hipnn.surroundings import Sensitivity, Surroundings
 
 
 class Interaction(torch.nn.Module):

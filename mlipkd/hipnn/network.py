@@ -13,6 +13,10 @@ asks for a repulsion, E_i⁰ has a term of the pairs near atom i as well: see ``
 A model may be an ensemble: its members have one architecture and weights of their own, and all of
 them are evaluated in one pass over the neighbours, which they share. Weights and features have a
 leading dimension for the members, one where there is a single model.
+
+Hierarchicality: how far higher orders of the energy expansion outweigh lower ones.
+
+R_i = Σ_{n ≥ 1} (E_iⁿ)² / ((E_iⁿ)² + (E_iⁿ⁻¹)²)        (Lubbers 2018, Eq. 13)
 """
 
 from collections.abc import Sequence
@@ -26,8 +30,7 @@ from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.engines import ENGINES, Engine, choose_engine
 from mlipkd.hipnn.interaction import Interaction
 from mlipkd.hipnn.repulsion import Repulsion
-from mlipkd.hipnn.sensitivity import Sensitivity
-from mlipkd.hipnn.surroundings import Surroundings
+from mlipkd.hipnn.surroundings import Sensitivity, Surroundings
 
 
 class Linear(torch.nn.Module):
@@ -211,3 +214,9 @@ class HIPNN(torch.nn.Module):
             z = block(z, around, chosen)  # (members, atoms, width)
             energies.append(torch.baddbmm(b[:, None, None], z, w[..., None])[..., 0].double())
         return torch.stack(energies, dim=2)  # (members, atoms, N_int + 1)
+
+
+def hierarchicality(energies: torch.Tensor) -> torch.Tensor:
+    """R_i of every atom, from E_iⁿ (members, atoms, N_int + 1): (members, atoms)."""
+    squares = energies**2
+    return (squares[..., 1:] / (squares[..., 1:] + squares[..., :-1])).sum(-1)

@@ -15,8 +15,7 @@ from mlipkd.config.recipe import LossTerm
 from mlipkd.datasets.dataset import LABELS
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
-from mlipkd.hipnn.batch import Batch, Batcher, ranges
-from mlipkd.hipnn.neighbours import neighbours_of
+from mlipkd.hipnn.batch import Batch, Batcher, neighbours_of, ranges
 from mlipkd.training.label_weights import TrustIn
 
 #: Bytes that the neighbours and Hessians of one block may take.

@@ -37,7 +37,7 @@ from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import fit_element_energies, initialise
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.hipnn.walls import fit_repulsion
+from mlipkd.hipnn.repulsion_fit import fit_repulsion
 from mlipkd.jobs import provenance
 from mlipkd.jobs.progress import progress
 from mlipkd.jobs.resumable import Stop, never

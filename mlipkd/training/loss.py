@@ -21,11 +21,10 @@ import torch
 from mlipkd.config.recipe import LossTerm
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.derivatives import forces, orders_and_gradient, per_system, stress
+from mlipkd.hipnn.engines.wanted import only
 from mlipkd.hipnn.hessian import Curvature, multiply
-from mlipkd.hipnn.hierarchicality import hierarchicality
 from mlipkd.hipnn.interaction import Interaction
-from mlipkd.hipnn.kernels.wanted import only
-from mlipkd.hipnn.network import HIPNN
+from mlipkd.hipnn.network import HIPNN, hierarchicality
 from mlipkd.training.data import Labels, atom_axes, stored
 
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from mlipkd.errors import InputError
-from mlipkd.hipnn import analytic
 from mlipkd.hipnn.batch import Batch, Batcher
 from mlipkd.hipnn.derivatives import (
     forces,
@@ -15,7 +14,8 @@ from mlipkd.hipnn.derivatives import (
     per_system,
     stress,
 )
-from mlipkd.hipnn.kernels.library import library
+from mlipkd.hipnn.engines.cpu import analytic
+from mlipkd.hipnn.engines.cpu.library import library
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.testing import (
     CPU_ENGINES,

@@ -7,8 +7,7 @@ import torch
 from benchmarks.hippynn_twin import arrays, copy_weights, hippynn_model, real_atoms
 from mlipkd.hipnn.batch import Batcher
 from mlipkd.hipnn.derivatives import forces, pair_gradient, pair_vectors, per_system
-from mlipkd.hipnn.hierarchicality import hierarchicality
-from mlipkd.hipnn.network import HIPNN
+from mlipkd.hipnn.network import HIPNN, hierarchicality
 from mlipkd.testing import (
     CPU_ENGINES,
     PARITY,

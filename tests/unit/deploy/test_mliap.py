@@ -99,7 +99,7 @@ def test_says_what_the_calculator_says(write_strong, dtype, tolerance, system, e
 
 @pytest.mark.parametrize("chunk", [1, 1000])
 def test_a_model_serves_structure_after_structure(write_strong, monkeypatch, chunk) -> None:
-    monkeypatch.setattr("mlipkd.dynamics.evaluation.CHUNK", {"cpu": chunk})
+    monkeypatch.setattr("mlipkd.neighbours.chunks.CHUNK", {"cpu": chunk})
     files = [write_strong(f"{seed}.safetensors", seed=seed) for seed in range(2)]
     model = MLIAP(files, ["Al", "Si"])
     for atoms in (alloy(), small(), slab()):

@@ -10,10 +10,9 @@ from mlipkd.config.model import Architecture
 from mlipkd.datasets.dataset import TRAIN, Dataset
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.errors import InputError
-from mlipkd.hipnn.file import Potential, load_potential, save_potential
+from mlipkd.hipnn.file import Potential, load_potential, save_potential, transferred
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.hipnn.transfer import transferred
 
 
 @pytest.fixture

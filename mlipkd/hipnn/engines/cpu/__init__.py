@@ -1,0 +1,1 @@
+"""The engine of compiled kernels for processors, with derivatives that are written out."""

@@ -1,1 +1,0 @@
-"""Compiled kernels, and the PyTorch operators made of them."""

@@ -1,0 +1,1 @@
+"""Where the neighbours of moving atoms are found and kept: Verlet lists, chunks of atoms."""

@@ -1,0 +1,66 @@
+"""Energy, forces and stress of one system of any size, in chunks of atoms.
+
+With a single interaction layer an atom's energy depends on its own neighbours alone. A chunk of
+atoms is then evaluated and derived by itself, and nothing but its forces remains: the memory is
+that of the list, the positions and one chunk. Later layers need what earlier ones made of all
+atoms, so with them the whole system is one chunk.
+"""
+
+from collections.abc import Iterator
+
+import torch
+
+from mlipkd.hipnn.derivatives import orders_and_gradient
+from mlipkd.hipnn.network import HIPNN
+from mlipkd.neighbours.rows import Pairs, Sums
+from mlipkd.neighbours.verlet import PairList
+
+#: Features of all atoms of a chunk; an array of them fits into a processor's cache.
+CHUNK = {"cpu": 2**18, "cuda": 2**23}
+
+
+def evaluate(model: HIPNN, neighbours: PairList) -> dict[str, torch.Tensor]:
+    """What each member of an ensemble says of the system, float64.
+
+    Returns:
+        ``energy`` (members,) eV, ``atomic_energies`` (members, atoms) eV, ``forces``
+        (members, atoms, 3) eV/Å and ``stress`` (members, 3, 3) eV/Å^3, NaN without a volume.
+    """
+    members = model.members
+    sums = [Sums(neighbours.rows) for _ in range(members)]
+    atomic_energies = [torch.zeros(members, 0, dtype=torch.float64, device=model.device)]
+    for chunk, pairs, energies, gradients in chunks(model, neighbours):
+        for own, gradient in zip(sums, gradients, strict=True):
+            own.add(chunk, pairs, gradient)
+        atomic_energies.append(energies)
+    energies = torch.cat(atomic_energies, dim=1)
+    volume = torch.where(neighbours.volume > 0, neighbours.volume, torch.nan)
+    return {
+        "energy": energies.sum(1),
+        "atomic_energies": energies,
+        "forces": torch.stack([own.forces() for own in sums]),
+        "stress": torch.stack([own.virial() for own in sums]) / volume,
+    }
+
+
+def chunks(
+    model: HIPNN, neighbours: PairList
+) -> Iterator[tuple[slice, Pairs, torch.Tensor, torch.Tensor]]:
+    """Chunk after chunk: the atoms, their pairs, and what each member says of them.
+
+    Yields:
+        the first and last atom, the chunk's pairs, atomic energies (members, atoms) float64, eV,
+        and the pair gradient (members, atoms, neighbours, 3), eV/Å.
+    """
+    members, atoms = model.members, len(neighbours.elements)
+    size = max(1, CHUNK[model.device.type] // (members * model.architecture.width))
+    later_layers = model.architecture.n_interactions > 1
+    if later_layers:
+        size = max(1, atoms)
+    for first in range(0, atoms, size):
+        chunk = slice(first, min(first + size, atoms))
+        pairs = neighbours.pairs(chunk, leading=later_layers)
+        batch = neighbours.batch(chunk, pairs, leading=later_layers)
+        orders, gradients = orders_and_gradient(model, batch, derivatives=True, training=False)
+        assert gradients is not None
+        yield chunk, pairs, orders.sum(2), gradients
