@@ -13,9 +13,11 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from mlipkd import __version__
+import mlipkd
 from mlipkd.errors import InputError
 
+#: The folder of this package's modules.
+PACKAGE = Path(mlipkd.__file__).resolve().parent
 #: The environment variable that holds ``code()`` as it was when the campaign was started.
 SUBMITTED = "MLIPKD_CODE"
 #: Suffixes of files with code in them: Python's, and what kernels are compiled from.
@@ -25,7 +27,7 @@ SOURCES = (".py", ".cpp", ".h")
 @functools.cache
 def commit() -> str:
     """The commit of the checkout that mlipkd runs from, with ``+`` if changed; or ``installed``."""
-    root = Path(__file__).resolve().parent.parent
+    root = PACKAGE.parent
     if not (root / ".git").exists():
         return "installed"
 
@@ -40,10 +42,9 @@ def commit() -> str:
 @functools.cache
 def code() -> str:
     """SHA-256 of this package's modules and kernels and of PyTorch's version, hexadecimal."""
-    root = Path(__file__).parent
     digest = hashlib.sha256(metadata.version("torch").encode())
-    for source in sorted(path for path in root.rglob("*") if path.suffix in SOURCES):
-        digest.update(str(source.relative_to(root)).encode() + b"\0" + source.read_bytes())
+    for source in sorted(path for path in PACKAGE.rglob("*") if path.suffix in SOURCES):
+        digest.update(str(source.relative_to(PACKAGE)).encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
 
 
@@ -53,11 +54,11 @@ def refuse_other_code() -> None:
     Raises:
         InputError: they differ.
     """
-    wanted = os.environ.get(SUBMITTED)
-    if wanted is not None and wanted != code():
+    submitted = os.environ.get(SUBMITTED)
+    if submitted is not None and submitted != code():
         raise InputError(
-            f"{Path(__file__).parent} on {platform.node()}: expected the code that the campaign "
-            f"was started with ({wanted[:12]}…), got other code or another PyTorch "
+            f"{PACKAGE} on {platform.node()}: expected the code that the campaign was started "
+            f"with ({submitted[:12]}…), got other code or another PyTorch "
             f"({code()[:12]}…); give compute nodes the environment of the login node, or, after a "
             "change, start snakemake again"
         )
@@ -66,7 +67,7 @@ def refuse_other_code() -> None:
 def record(**more: object) -> dict:
     """What every artefact states about itself, with the artefact's own facts added."""
     return {
-        "mlipkd": __version__,
+        "mlipkd": mlipkd.__version__,
         "commit": commit(),
         "python": platform.python_version(),
         "torch": metadata.version("torch"),
