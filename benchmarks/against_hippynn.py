@@ -1,4 +1,4 @@
-"""Ours and hippynn 0.1.3 trained side by side: does the same recipe give the same quality?
+"""Ours and hippynn 0.1.3 trained in turns: does the same recipe give the same quality?
 
 Same dataset file, split, architecture, loss, optimiser, schedule, epochs and number of seeds; each
 package initialises and shuffles in its own way. For each seed the two train one after the other in
@@ -39,7 +39,7 @@ BATCH, EPOCHS, HALVE_AFTER, STOP_AFTER = 8, 40, 30, 50
 LEARNING_RATE, L2, HIERARCHICALITY, FORCES = 1e-3, 1e-6, 0.01, 10.0
 
 
-def settings(dataset: str, seed: int, epochs: int) -> TrainSettings:
+def member_settings(dataset: str, seed: int, epochs: int) -> TrainSettings:
     """The KD-Al teacher's recipe on a small model."""
     content = {
         "dataset": dataset,
@@ -74,21 +74,23 @@ def settings(dataset: str, seed: int, epochs: int) -> TrainSettings:
     return parse_section(TrainSettings, content, "benchmark")
 
 
-def train_ours(given: TrainSettings, path: Path, test: Dataset) -> tuple[dict[str, float], float]:
+def train_ours(
+    settings: TrainSettings, path: Path, test: Dataset
+) -> tuple[dict[str, float], float]:
     """Test errors and seconds of training."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "model.safetensors"
         began = time.perf_counter()
-        train([Job(given, output, Path(folder) / "history.jsonl")], path, checkpoint_every=1e9)
+        train([Job(settings, output, Path(folder) / "history.jsonl")], path, checkpoint_every=1e9)
         seconds = time.perf_counter() - began
-        found = predict(load_potential(output), test, ("energy", "forces"))
-    return test_errors(found["energy"], found["forces"], test), seconds
+        predicted = predict(load_potential(output), test, ("energy", "forces"))
+    return test_errors(predicted["energy"], predicted["forces"], test), seconds
 
 
 def train_hippynn(
-    given: TrainSettings, dataset: Dataset, test: Dataset
+    settings: TrainSettings, dataset: Dataset, test: Dataset
 ) -> tuple[dict[str, float], float]:
-    """The same of hippynn."""
+    """Test errors and seconds of training of hippynn."""
     from hippynn.databases import Database
     from hippynn.experiment import assemble_for_training, setup_training, train_model
     from hippynn.experiment.assembly import precompute_pairs
@@ -97,12 +99,12 @@ def train_hippynn(
     from hippynn.graphs import Predictor, inputs, loss, physics, targets
     from hippynn.pretraining import hierarchical_energy_initialization
 
-    torch.manual_seed(given.seed)
-    optimiser = given.recipe.optimiser
+    torch.manual_seed(settings.seed)
+    optimiser = settings.recipe.optimiser
     Z = inputs.SpeciesNode(db_name="Z")
     R, C = inputs.PositionsNode(db_name="R"), inputs.CellNode(db_name="C")
     species = sorted({int(z) for z in dataset.species})
-    network = hippynn_network(given.architecture, species, (Z, R, C))
+    network = hippynn_network(settings.architecture, species, (Z, R, C))
     atomic = targets.HEnergyNode("energy", network)
     energy, force = (
         atomic.mol_energy,
@@ -122,7 +124,7 @@ def train_hippynn(
         arr_dict=labelled(dataset),
         inputs=["Z", "R", "C"],
         targets=["E", "F"],
-        seed=given.seed,
+        seed=settings.seed,
         quiet=True,
     )
     for name, split in (("train", TRAIN), ("valid", VALIDATION), ("test", TEST)):
@@ -165,8 +167,8 @@ def train_hippynn(
     real = split["Z"].bool()
     order = split["indices"].numpy()  # both are in ascending order of the file
     assert (np.diff(order) > 0).all()
-    E = torch.cat([one[energy] for one in outputs])[:, 0].numpy()
-    F = torch.cat([one[force] for one in outputs])[real].numpy()
+    E = torch.cat([output[energy] for output in outputs])[:, 0].numpy()
+    F = torch.cat([output[force] for output in outputs])[real].numpy()
     return test_errors(E + energy_per_atom(dataset) * test.sizes, F, test), seconds
 
 
@@ -214,16 +216,16 @@ def main(
     test = small.select(np.flatnonzero(small.splits == TEST))
     rows = []
     for seed in range(seeds):
-        given = settings(small.name, seed, epochs)
-        ours, our_seconds = train_ours(given, small_path, test)
+        member = member_settings(small.name, seed, epochs)
+        ours, our_seconds = train_ours(member, small_path, test)
         with contextlib.redirect_stdout(io.StringIO()):
-            theirs, their_seconds = train_hippynn(given, small, test)
+            hippynn, hippynn_seconds = train_hippynn(member, small, test)
         rows.append(
             {
                 "seed": seed,
                 "ours": ours,
-                "hippynn": theirs,
-                "training_time_ratio": their_seconds / our_seconds,
+                "hippynn": hippynn,
+                "training_time_ratio": hippynn_seconds / our_seconds,
             }
         )
         print(json.dumps(rows[-1]), flush=True)
@@ -236,7 +238,7 @@ def main(
             name: int((small.splits == split).sum())
             for name, split in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))
         },
-        settings=given.model_dump(mode="json"),
+        settings=member.model_dump(mode="json"),
         rows=rows,
         forces_rmse_meV_A={
             name: {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}

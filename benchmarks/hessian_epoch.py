@@ -1,4 +1,4 @@
-"""An epoch of training on energies, forces and what there is of the Hessians; of one size.
+"""Training on energies, forces and Hessians or their products, with molecules of one size.
 
 ``python -m benchmarks.hessian_epoch KIND CARBONS DEVICE`` prints a JSON object: the atoms of a
 molecule, seconds of a mini-batch with its step, and by how many bytes the process grew. The

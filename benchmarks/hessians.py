@@ -1,8 +1,8 @@
-"""What Hessians cost in training: time and memory against the size of molecules.
+"""The cost of Hessians in training: time and memory against the size of molecules.
 
     python -m benchmarks.hessians                docs/hessians.md
 
-Each number is of a process of its own, on one thread, or on the GPU if there is one.
+Each number is measured in its own process, on one thread, or on the GPU if there is one.
 """
 
 import json
@@ -21,24 +21,24 @@ from mlipkd.jobs import provenance
 #: Chains measured, and how many of the longest tell how time grows.
 CARBONS = (1, 3, 6, 13, 19, 26)
 LONGEST = 3
-#: Configurations of the epoch that is spoken of.
+#: Configurations of the epoch in the table.
 EPOCH = 1000
 #: How many times as fast an epoch with products is to be as one with Hessians, at some size.
-ASKED = 24
+RATIO = 24
 
-Found = dict[str, list[dict[str, float]]]
+Results = dict[str, list[dict[str, float]]]
 
 
-def measure(carbons: list[int], device: str) -> Found:
-    """For each kind of training, what each size takes."""
-    found: Found = {kind: [] for kind in KINDS}
+def measure(carbons: list[int], device: str) -> Results:
+    """Time and memory of each size, for each kind of training."""
+    results: Results = {kind: [] for kind in KINDS}
     for size in carbons:
         for kind in KINDS:
             command = [sys.executable, "-m", "benchmarks.hessian_epoch", kind, str(size), device]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            found[kind].append(json.loads(output.splitlines()[-1]))
-            print(kind, found[kind][-1], file=sys.stderr, flush=True)
-    return found
+            results[kind].append(json.loads(output.splitlines()[-1]))
+            print(kind, results[kind][-1], file=sys.stderr, flush=True)
+    return results
 
 
 def exponent(rows: list[dict[str, float]], what: str) -> float:
@@ -52,14 +52,14 @@ def number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def page(found: Found, device: str) -> str:
+def page(results: Results, device: str) -> str:
     """The tables, as Markdown."""
     head = f"| atoms | {' | '.join(KINDS)} |"
     bar = "|---" * (len(KINDS) + 1) + "|"
-    epochs = {kind: [EPOCH / BATCH * row["seconds"] for row in found[kind]] for kind in KINDS}
-    atoms = [int(row["atoms"]) for row in found["E-F"]]
+    epochs = {kind: [EPOCH / BATCH * row["seconds"] for row in results[kind]] for kind in KINDS}
+    atoms = [int(row["atoms"]) for row in results["E-F"]]
     ratios = [h / p for h, p in zip(epochs["E-F-H"], epochs["E-F-HVP"], strict=True)]
-    reached = [n for n, ratio in zip(atoms, ratios, strict=True) if ratio >= ASKED]
+    reached = [n for n, ratio in zip(atoms, ratios, strict=True) if ratio >= RATIO]
     lines = [
         "# What Hessians cost in training",
         "",
@@ -78,14 +78,14 @@ def page(found: Found, device: str) -> str:
     for row, (n, ratio) in enumerate(zip(atoms, ratios, strict=True)):
         cells = " | ".join(number(epochs[kind][row]) for kind in KINDS)
         lines.append(f"| {n} | {cells} | {number(ratio)} |")
-    cells = " | ".join(f"n^{exponent(found[kind], 'seconds'):.2f}" for kind in KINDS)
+    cells = " | ".join(f"n^{exponent(results[kind], 'seconds'):.2f}" for kind in KINDS)
     lines += [
         f"| grows like, from {atoms[-LONGEST]} atoms on | {cells} | |",
         "",
-        f"An epoch with products is {ASKED} times as fast as one with Hessians, or more, from "
+        f"An epoch with products is {RATIO} times as fast as one with Hessians, or more, from "
         f"{min(reached)} atoms on."
         if reached
-        else f"No size reaches a ratio of {ASKED}.",
+        else f"No size reaches a ratio of {RATIO}.",
         "",
         "MB by which a process grows at its peak:",
         "",
@@ -93,7 +93,7 @@ def page(found: Found, device: str) -> str:
         bar,
     ]
     for row, n in enumerate(atoms):
-        cells = " | ".join(f"{found[kind][row]['bytes'] / 1e6:.0f}" for kind in KINDS)
+        cells = " | ".join(f"{results[kind][row]['bytes'] / 1e6:.0f}" for kind in KINDS)
         lines.append(f"| {n} | {cells} |")
     return "\n".join(lines) + "\n"
 

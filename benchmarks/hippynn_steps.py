@@ -1,4 +1,4 @@
-"""hippynn at its best: its modules called directly, with pairs found beforehand and sorted.
+"""hippynn at its best: its modules called directly, with precomputed and sorted pairs.
 
     d_ij = R_j - R_i + shift,   F = -∂E/∂R by automatic differentiation
 
@@ -127,20 +127,20 @@ def inputs(
 
 
 def energies_and_forces(
-    modules: Modules, given: Inputs, training: bool
+    modules: Modules, inputs: Inputs, training: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Energy (systems,) in eV and forces (atoms, 3) in eV/Å."""
-    positions = given.positions.detach().requires_grad_()
-    vectors = positions[given.second] - positions[given.first] + given.shifts  # (pairs, 3)
+    positions = inputs.positions.detach().requires_grad_()
+    vectors = positions[inputs.second] - positions[inputs.first] + inputs.shifts  # (pairs, 3)
     distances = torch.linalg.vector_norm(vectors, dim=1)  # (pairs,)
-    features = modules.network(given.one_hot, given.first, given.second, distances, vectors)
-    energy = modules.energy(features, given.owners, given.number)[0].squeeze(1)  # (systems,)
+    features = modules.network(inputs.one_hot, inputs.first, inputs.second, distances, vectors)
+    energy = modules.energy(features, inputs.owners, inputs.number)[0].squeeze(1)  # (systems,)
     (gradient,) = torch.autograd.grad(energy.sum(), positions, create_graph=training)
     return energy, -gradient
 
 
 def inference(
-    modules: Modules, given: Inputs, kernel: str
+    modules: Modules, inputs: Inputs, kernel: str
 ) -> Callable[[], tuple[torch.Tensor, torch.Tensor]]:
     """A function that computes energies and forces."""
     for weights in modules.parameters():
@@ -148,24 +148,24 @@ def inference(
 
     def step() -> tuple[torch.Tensor, torch.Tensor]:
         use(kernel)
-        energy, forces = energies_and_forces(modules, given, training=False)
+        energy, forces = energies_and_forces(modules, inputs, training=False)
         return energy.detach(), forces
 
     return step
 
 
 def training_step(
-    modules: Modules, given: Inputs, labels: Labels, kernel: str
+    modules: Modules, inputs: Inputs, labels: Labels, kernel: str
 ) -> Callable[[], torch.Tensor]:
     """A function that does one step of Adam on Err(energy) + Err(forces) and returns the loss."""
-    energy_labels, force_labels = (label.to(given.positions) for label in labels)
+    energy_labels, force_labels = (label.to(inputs.positions) for label in labels)
     for weights in modules.parameters():
         weights.requires_grad_(True)
     adam = torch.optim.Adam(modules.parameters(), lr=LEARNING_RATE, fused=True)
 
     def step() -> torch.Tensor:
         use(kernel)
-        energy, forces = energies_and_forces(modules, given, training=True)
+        energy, forces = energies_and_forces(modules, inputs, training=True)
         loss = error(energy - energy_labels) + error(forces - force_labels)
         adam.zero_grad(set_to_none=True)
         loss.backward()

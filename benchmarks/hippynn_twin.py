@@ -68,8 +68,8 @@ def copy_weights(network, energy, model: HIPNN) -> None:
                     pairs.append((layer.base.tau2, base.quadscales))
             else:
                 pairs += [(layer.base.weight, base.weight), (layer.base.bias, base.bias)]
-            for ours_tensor, theirs_tensor in pairs:
-                ours_tensor.copy_(theirs_tensor.reshape(ours_tensor.shape))
+            for our_tensor, hippynn_tensor in pairs:
+                our_tensor.copy_(hippynn_tensor.reshape(our_tensor.shape))
         model.E0[0] = energy.layers[0].weight[0]
         for n, head in enumerate(energy.layers[1:]):
             model.w[0, n] = head.weight[0]
@@ -91,8 +91,8 @@ def filled_up(dataset: Dataset, values: np.ndarray, dtype: type) -> np.ndarray:
 
 def arrays(dataset: Dataset, dtype: type = np.float64) -> dict[str, np.ndarray]:
     """A dataset as hippynn's arrays: species Z, positions R and, if it is periodic, cells C."""
-    given = {
+    arrays = {
         "Z": filled_up(dataset, dataset.species, np.int64),
         "R": filled_up(dataset, dataset.positions, dtype),
     }
-    return given | ({"C": dataset.cells.astype(dtype)} if dataset.periodic.any() else {})
+    return arrays | ({"C": dataset.cells.astype(dtype)} if dataset.periodic.any() else {})

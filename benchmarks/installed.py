@@ -1,10 +1,10 @@
 """hippynn as installed: two processes that take turns, each set up as its users' are.
 
 hippynn's has the allocator of the system and the kernel that hippynn chooses; ours sets what our
-command line sets. Each has one thread, and one works while the other waits.
+command line sets. Each has one thread, and they take turns.
 
-``python -m benchmarks.installed SIDE CASE`` is one of the two: for each line that it reads it makes
-one call and prints its seconds.
+``python -m benchmarks.installed CONTENDER CASE`` is one of the two: for each line that it reads it
+makes one call and prints its seconds.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ import torch
 
 from benchmarks import hippynn_steps
 from benchmarks.cases import CASES
-from benchmarks.sides import Side, step
+from benchmarks.contenders import Contender, step
 from benchmarks.timing import TURN, Times, call_time
 from mlipkd.jobs.device import choose_device
 
@@ -23,8 +23,8 @@ from mlipkd.jobs.device import choose_device
 class _Process:
     """One of the two."""
 
-    def __init__(self, side: Side, key: str) -> None:
-        words = [sys.executable, "-m", "benchmarks.installed", side, key]
+    def __init__(self, contender: Contender, key: str) -> None:
+        words = [sys.executable, "-m", "benchmarks.installed", contender, key]
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -59,18 +59,18 @@ def as_installed(key: str, turns: int) -> tuple[Times, Times, str]:
     taken = [[process.call() for process in processes] for _ in range(turns)]
     for process in processes:
         process.end()
-    theirs, own = zip(*taken, strict=True)
-    return Times(theirs), Times(own), kernel
+    hippynn, ours = zip(*taken, strict=True)
+    return Times(hippynn), Times(ours), kernel
 
 
-def main(side: str, key: str) -> None:
+def main(contender: str, key: str) -> None:
     """Be one of the two processes."""
-    if side == "ours":
+    if contender == "ours":
         choose_device("cpu", threads=1)
     torch.set_num_threads(1)
     device = torch.device("cpu")
     case = CASES[key]
-    called = step(cast(Side, side), case, case.systems(), device)
+    called = step(cast(Contender, contender), case, case.systems(), device)
     called()
     calls = max(1, round(TURN / call_time(called, 1, device)))
     print(hippynn_steps.use(hippynn_steps.AS_INSTALLED), flush=True)

@@ -1,4 +1,4 @@
-"""Our engine as the benchmarks call it; no other file of theirs knows its insides."""
+"""Our engine as the benchmarks call it: no other file knows its insides."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -26,8 +26,8 @@ from mlipkd.testing import dataset_of
 from mlipkd.training.loss import gradients, loss, residuals
 from mlipkd.training.members import Members
 
-WANTED = ("energy", "forces")
-TERMS = [LossTerm(quantity=name, labels="reference", weight=1) for name in WANTED]
+QUANTITIES = ("energy", "forces")
+TERMS = [LossTerm(quantity=name, labels="reference", weight=1) for name in QUANTITIES]
 RECIPE = Recipe(
     loss=TERMS,
     optimiser=Optimiser(learning_rate=LEARNING_RATE, halve_after=1, stop_after=1, epochs=1),
@@ -51,37 +51,37 @@ def potential(
     return Potential(model.to(device).requires_grad_(False), record)
 
 
-def inference(own: Potential, systems: Sequence[Atoms]) -> Inference:
+def inference(potential: Potential, systems: Sequence[Atoms]) -> Inference:
     """A function that computes energies and forces of systems whose neighbours are known.
 
     One system goes the way of the ASE calculator: its neighbours are found in the first call, and
-    later calls compute the vectors alone. Several are one batch with its vectors.
+    later calls compute only the vectors. Several are one batch with its vectors.
     """
     if len(systems) == 1:
-        neighbours = _list(own)
-        return lambda: _evaluate_one(own, neighbours, systems[0])
-    batch = _batch(own, systems).to(own.device)
-    return lambda: _evaluate(own, batch)
+        neighbours = _list(potential)
+        return lambda: _evaluate_one(potential, neighbours, systems[0])
+    batch = _batch(potential, systems).to(potential.device)
+    return lambda: _evaluate(potential, batch)
 
 
-def inference_with_list(own: Potential, systems: Sequence[Atoms]) -> Inference:
+def inference_with_list(potential: Potential, systems: Sequence[Atoms]) -> Inference:
     """The same, but each call finds the neighbours, too."""
     if len(systems) == 1:
-        return lambda: _evaluate_one(own, _list(own), systems[0])
+        return lambda: _evaluate_one(potential, _list(potential), systems[0])
     dataset = _dataset(systems)
 
     def predicted() -> tuple[torch.Tensor, torch.Tensor]:
-        found = predict(own, dataset, WANTED)
-        return torch.from_numpy(found["energy"]), torch.from_numpy(found["forces"])
+        labels = predict(potential, dataset, QUANTITIES)
+        return torch.from_numpy(labels["energy"]), torch.from_numpy(labels["forces"])
 
     return predicted
 
 
 def training_step(
-    own: Potential, systems: Sequence[Atoms], labels: Labels
+    potential: Potential, systems: Sequence[Atoms], labels: Labels
 ) -> Callable[[], torch.Tensor]:
     """A function that does one step of Adam on Err(energy) + Err(forces) and returns the loss."""
-    return packed_training_step([own], systems, labels)
+    return packed_training_step([potential], systems, labels)
 
 
 def packed_training_step(
@@ -91,44 +91,44 @@ def packed_training_step(
     batch = _batch(members[0], systems).to(members[0].device)
     named = {
         ("reference", name): label.to(members[0].device)
-        for name, label in zip(WANTED, labels, strict=True)
+        for name, label in zip(QUANTITIES, labels, strict=True)
     }
-    models = [own.model.requires_grad_(True) for own in members]
+    models = [member.model.requires_grad_(True) for member in members]
     together = Members(models, RECIPE)
 
     def step() -> torch.Tensor:
         model = together.model
-        found, orders = residuals(model, batch, named, TERMS, training=True)
-        losses = loss(0.0, [(1.0, residual) for residual in found], orders)
+        errors, orders = residuals(model, batch, named, TERMS, training=True)
+        losses = loss(0.0, [(1.0, residual) for residual in errors], orders)
         together.step(gradients(losses, list(model.parameters())))
         return losses.sum().detach()
 
     return step
 
 
-def dynamics(own: Potential, system: Atoms, folder: Path) -> Callable[[int], None]:
+def dynamics(potential: Potential, system: Atoms, folder: Path) -> Callable[[int], None]:
     """A function that does so many steps of NVE dynamics with the ASE calculator.
 
     Energies are scaled down: untrained weights do not hold a solid together, and would tear it
     apart. The atoms then fly freely, and their list is made anew rather too often than too rarely.
 
     Args:
-        own: the model.
+        potential: the model.
         system: positions and momenta to start from.
         folder: for the model file.
     """
     path = folder / "model.safetensors"
-    weak = HIPNN(own.model.architecture, own.model.species)
-    weak.load_state_dict(own.model.state_dict())
+    weak = HIPNN(potential.model.architecture, potential.model.species)
+    weak.load_state_dict(potential.model.state_dict())
     with torch.no_grad():
         weak.w.mul_(1e-3)
-    save_potential(Potential(weak, own.metadata), path)
+    save_potential(Potential(weak, potential.metadata), path)
     atoms = system.copy()
-    atoms.calc = MLIPKD(str(path), own.device)
+    atoms.calc = MLIPKD(str(path), potential.device)
     return VelocityVerlet(atoms, timestep=1.0 * fs).run
 
 
-def on_reference_path(step: Callable) -> Callable:
+def on_reference_engine(step: Callable) -> Callable:
     """The step with plain PyTorch in place of the compiled kernels."""
 
     def reference():
@@ -141,30 +141,30 @@ def on_reference_path(step: Callable) -> Callable:
     return reference
 
 
-def _evaluate(own: Potential, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    found = evaluate(own.model, batch.to(own.device), WANTED)
-    return found["energy"][0], found["forces"][0]
+def _evaluate(potential: Potential, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    outputs = evaluate(potential.model, batch.to(potential.device), QUANTITIES)
+    return outputs["energy"][0], outputs["forces"][0]
 
 
 def _evaluate_one(
-    own: Potential, neighbours: VerletList, system: Atoms
+    potential: Potential, neighbours: VerletList, system: Atoms
 ) -> tuple[torch.Tensor, torch.Tensor]:
     neighbours.update(system)
-    found = evaluate_one(own.model, neighbours)
-    return found["energy"], found["forces"][0]
+    outputs = evaluate_one(potential.model, neighbours)
+    return outputs["energy"], outputs["forces"][0]
 
 
-def _list(own: Potential) -> VerletList:
-    model = own.model
+def _list(potential: Potential) -> VerletList:
+    model = potential.model
     cutoff = model.architecture.hard_max
-    return VerletList(model.species, cutoff, NO_SKIN, own.dtype, own.device)
+    return VerletList(model.species, cutoff, NO_SKIN, potential.dtype, potential.device)
 
 
-def _batch(own: Potential, systems: Sequence[Atoms]) -> Batch:
-    cutoff = own.model.architecture.hard_max
-    batcher = Batcher(_dataset(systems), own.model.species, cutoff, own.dtype)
+def _batch(potential: Potential, systems: Sequence[Atoms]) -> Batch:
+    cutoff = potential.model.architecture.hard_max
+    batcher = Batcher(_dataset(systems), potential.model.species, cutoff, potential.dtype)
     return batcher.batch(torch.arange(len(systems)))
 
 
 def _dataset(systems: Sequence[Atoms]) -> Dataset:
-    return dataset_of([(one.numbers, one.positions, one.cell.array) for one in systems])
+    return dataset_of([(system.numbers, system.positions, system.cell.array) for system in systems])

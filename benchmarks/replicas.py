@@ -33,7 +33,7 @@ MODELS = {
     "lean student": (LEAN, 1),
 }
 #: u, of choline, chloride and urea, and how many of each stand in a cell of the lattice.
-MASSES, PARTS = (104.17, 35.45, 60.06), (1, 1, 2)
+MASSES, NUMBERS = (104.17, 35.45, 60.06), (1, 1, 2)
 CELLS, SPACING = 8, 4.54  # Å
 TEMPERATURE, TIMESTEP, FRICTION = 298.1, 10.0, 1e-3  # K, fs, 1/fs
 REPLICAS, STEPS = 2, 40
@@ -42,7 +42,7 @@ REPLICAS, STEPS = 2, 40
 def liquid(seed: int) -> Atoms:
     """2,048 beads, four in each cell of a lattice, with velocities."""
     sites = np.indices((CELLS * 2, CELLS * 2, CELLS)).reshape(3, -1).T * SPACING  # (beads, 3)
-    species = np.repeat([1, 2, 3], np.array(PARTS) * len(sites) // sum(PARTS))
+    species = np.repeat([1, 2, 3], np.array(NUMBERS) * len(sites) // sum(NUMBERS))
     generator = np.random.default_rng(seed)
     species = generator.permutation(species)
     positions = sites + generator.normal(0, 0.2, sites.shape)
@@ -53,12 +53,12 @@ def liquid(seed: int) -> Atoms:
 
 def members(shape: Architecture, number: int) -> list[Potential]:
     """Random models that know three species."""
-    found = []
+    potentials = []
     for seed in range(number):
         model = HIPNN(shape, [1, 2, 3]).float()
         initialise(model, seed)
-        found.append(Potential(model.requires_grad_(False), {}))
-    return found
+        potentials.append(Potential(model.requires_grad_(False), {}))
+    return potentials
 
 
 def measure(device: torch.device, turns: int) -> dict[str, Times]:
@@ -81,9 +81,9 @@ def main(device: str = "cpu", turns: int = 5) -> None:
     times = measure(chosen, turns)
     slowest = times["ensemble of 8"].median
     print("| model | ns/day, all replicas | against the ensemble of 8 |\n| --- | --- | --- |")
-    for name, found in times.items():
-        speed = REPLICAS * STEPS * TIMESTEP * 1e-6 / found.median * 86_400
-        print(f"| {name} | {speed:.1f} | {slowest / found.median:.2f} |")
+    for name, seconds in times.items():
+        speed = REPLICAS * STEPS * TIMESTEP * 1e-6 / seconds.median * 86_400
+        print(f"| {name} | {speed:.1f} | {slowest / seconds.median:.2f} |")
 
 
 if __name__ == "__main__":

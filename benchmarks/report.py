@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.cases import CASES
 from benchmarks.compare import Row
-from benchmarks.findings import AT_MOST, Findings
+from benchmarks.results import AT_MOST, Results
 from benchmarks.timing import Times
 from mlipkd.jobs import provenance
 
@@ -25,15 +25,18 @@ PACKAGES = ("hippynn", "numba", "triton", "ase", "vesin", "numpy")
 NONE = "–"
 
 
-def write(found: Findings, folder: Path) -> None:
+def write(results: Results, folder: Path) -> None:
     """Write the three files."""
     record = provenance.record(
-        machine=machine(), ratios=found.ratios(), notes=found.notes(), **dataclasses.asdict(found)
+        machine=machine(),
+        ratios=results.ratios(),
+        notes=results.notes(),
+        **dataclasses.asdict(results),
     )
     text = json.dumps(record, indent=1, ensure_ascii=False)
     (folder / "performance.json").write_text(text + "\n")
-    (folder / "performance.md").write_text(markdown(found, record))
-    figure(found, folder / "performance.svg")
+    (folder / "performance.md").write_text(markdown(results, record))
+    figure(results, folder / "performance.svg")
 
 
 def machine() -> dict[str, object]:
@@ -54,7 +57,7 @@ def machine() -> dict[str, object]:
     }
 
 
-def markdown(found: Findings, record: dict) -> str:
+def markdown(results: Results, record: dict) -> str:
     """The page."""
     parts = [
         "# Performance",
@@ -71,23 +74,23 @@ def markdown(found: Findings, record: dict) -> str:
                 *(
                     (
                         f"{name} at best",
-                        f"{_number(one.flops / 1e9)} GFLOP/s (matrix product), "
-                        f"{_number(one.bandwidth / 1e9)} GB/s (copy)",
+                        f"{_number(limits.flops / 1e9)} GFLOP/s (matrix product), "
+                        f"{_number(limits.bandwidth / 1e9)} GB/s (copy)",
                     )
-                    for name, one in found.machines.items()
+                    for name, limits in results.machines.items()
                 ),
             ],
         ),
         "![Time of an atom against the number of atoms and of models](performance.svg)",
-        "## What was asked for",
+        "## Bars",
         "hippynn divided by ours, where the name does not say otherwise. hippynn at its best: its "
-        "modules called directly with pairs found beforehand, the fastest of its kernels, and an "
+        "modules called directly with precomputed pairs, the fastest of its kernels, and an "
         "allocator that keeps freed memory, which helps hippynn more than us. Memory is compared "
         "with hippynn as installed.",
-        _table(("ratio", "measured", "asked for", ""), _bars(found)),
+        _table(("ratio", "measured", "bar", ""), _bars(results)),
         "## Time",
-        "As installed: in a process of its own each, hippynn with the allocator of the system and "
-        "the kernel that it chooses by itself. Reference: our own path in plain PyTorch divided "
+        "As installed: each in its own process, hippynn with the allocator of the system and "
+        "the kernel that it chooses by itself. Reference: our engine in plain PyTorch divided "
         "by our compiled kernels. Limit: operations counted from the architecture at the speed of "
         "the fastest matrix product, and the transfer of the pairs at the bandwidth of a copy "
         "([limits.py](../benchmarks/limits.py)); the last column says how much of our time that "
@@ -99,53 +102,54 @@ def markdown(found: Findings, record: dict) -> str:
                 "ours, µs/atom",
                 "hippynn at its best, µs/atom",
                 "ratio",
-                "asked for",
+                "bar",
                 "as installed",
                 "reference",
                 "limit, µs/atom",
                 "of the limit",
             ),
-            (_time_row(found, row) for row in found.rows),
+            (_time_row(results, row) for row in results.rows),
         ),
         "## Memory",
-        "Growth of a process from a small calculation to the peak of the one asked for, list of "
-        "neighbours included; hippynn as installed, but with its pairs found as leanly as ours.",
+        "Growth of a process from a small calculation to the peak of the one that is measured, "
+        "list of neighbours included; hippynn as installed, but with its pairs found as leanly as "
+        "ours.",
         _table(
             ("case", "device", "ours, KiB/atom", "hippynn, KiB/atom", "ratio"),
             (
                 (
-                    one.key,
-                    one.device,
+                    row.key,
+                    row.device,
                     *(
-                        _number(usage.bytes / one.atoms / 1024) if usage else NONE
-                        for usage in (one.ours, one.hippynn)
+                        _number(usage.bytes / row.atoms / 1024) if usage else NONE
+                        for usage in (row.ours, row.hippynn)
                     ),
-                    _number(one.ratio),
+                    _number(row.ratio),
                 )
-                for one in found.memory
+                for row in results.memory
             ),
         ),
         "A dash: not measured, or more than the memory of this machine.",
         "## Large systems",
-        "Ours alone, in a process of its own: time of energy and forces with a known list, and "
+        "Only ours, in its own process: time of energy and forces with a known list, and "
         "peak memory, list included.",
         _table(
             ("case", "device", "ours, µs/atom", "ours, KiB/atom"),
             (
                 (
-                    one.key,
-                    one.device,
-                    _number(one.ours.seconds and one.ours.seconds / one.atoms * 1e6)
-                    if one.ours
+                    row.key,
+                    row.device,
+                    _number(row.ours.seconds and row.ours.seconds / row.atoms * 1e6)
+                    if row.ours
                     else "more memory than there is",
-                    _number(one.ours.bytes / one.atoms / 1024) if one.ours else NONE,
+                    _number(row.ours.bytes / row.atoms / 1024) if row.ours else NONE,
                 )
-                for one in found.memory
-                if CASES[one.key].alone
+                for row in results.memory
+                if CASES[row.key].ours_only
             ),
         ),
         "## Several students at once",
-        "Against the same students trained one after the other, by our own engine.",
+        "Against the same students trained one after the other, by our engine.",
         _table(
             (
                 "students",
@@ -157,16 +161,16 @@ def markdown(found: Findings, record: dict) -> str:
             ),
             (
                 (
-                    one.members,
-                    one.atoms,
-                    one.device,
-                    _per_atom(one.separate, one.atoms * one.members),
-                    _per_atom(one.packed, one.atoms * one.members)
-                    if one.packed
+                    row.members,
+                    row.atoms,
+                    row.device,
+                    _per_atom(row.separate, row.atoms * row.members),
+                    _per_atom(row.packed, row.atoms * row.members)
+                    if row.packed
                     else "not available",
-                    _number(one.ratio),
+                    _number(row.ratio),
                 )
-                for one in found.packed
+                for row in results.packed
             ),
         ),
         "## Molecular dynamics",
@@ -177,36 +181,36 @@ def markdown(found: Findings, record: dict) -> str:
             ("case", "device", "step, ms", "force call, ms", "ratio"),
             (
                 (
-                    one.key,
-                    one.device,
-                    _number(1e3 * one.step),
-                    _number(1e3 * one.call),
-                    _number(one.step / one.call),
+                    row.key,
+                    row.device,
+                    _number(1e3 * row.step),
+                    _number(1e3 * row.call),
+                    _number(row.step / row.call),
                 )
-                for one in found.dynamics
+                for row in results.dynamics
             ),
         ),
     ]
-    if "cuda" not in found.machines:
-        parts += ["## GPU", "No GPU was at hand: there are no rows for one."]
-    if found.profiles:
+    if "cuda" not in results.machines:
+        parts += ["## GPU", "No GPU was at hand: there are no rows for row."]
+    if results.profiles:
         parts += [
             "## Where the time goes",
-            "The cases that missed what was asked for: operations of our step by their own time, "
-            "without that of the operations that they call.",
+            "The cases that missed their bar: operations of our step by the time that they take "
+            "themselves, without that of the operations that they call.",
         ]
-    for key, shares in found.profiles.items():
-        rows = ((one.name, f"{100 * one.part:.1f} %", _number(one.calls)) for one in shares)
+    for key, shares in results.profiles.items():
+        rows = ((share.name, f"{100 * share.part:.1f} %", _number(share.calls)) for share in shares)
         parts += [f"### {key}", _table(("operation", "of the time", "calls a step"), rows)]
     return "\n\n".join(parts) + "\n"
 
 
-def figure(found: Findings, path: Path) -> None:
+def figure(results: Results, path: Path) -> None:
     """Time of an atom against the number of atoms, and of students trained at once."""
     pyplot.rcParams["svg.hashsalt"] = "performance"
     drawing, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for number, model in enumerate(("teacher", "student")):
-        curves = _growth(found, f"al_{model}_inference_")
+        curves = _growth(results, f"al_{model}_inference_")
         for (name, points), style in zip(curves.items(), ("o-", "s--"), strict=True):
             label = f"{name}, {model}"
             left.plot(*zip(*sorted(points), strict=True), style, color=f"C{number}", label=label)
@@ -214,13 +218,13 @@ def figure(found: Findings, path: Path) -> None:
     left.set(xscale="log", yscale="log")
     for axis in (left.yaxis.set_major_formatter, left.yaxis.set_minor_formatter):
         axis("{x:.0f}")
-    for number, atoms in enumerate(sorted({one.atoms for one in found.packed})):
+    for number, atoms in enumerate(sorted({row.atoms for row in results.packed})):
         ways = (("separate", "s--"), ("packed", "o-"))
         for name, style in ways:
             points = [
-                (one.members, times.median / one.atoms / one.members * 1e6)
-                for one in found.packed
-                if one.atoms == atoms and one.device == "cpu" and (times := getattr(one, name))
+                (row.members, times.median / row.atoms / row.members * 1e6)
+                for row in results.packed
+                if row.atoms == atoms and row.device == "cpu" and (times := getattr(row, name))
             ]
             if points:
                 label = f"{name}, {atoms} atoms"
@@ -233,17 +237,17 @@ def figure(found: Findings, path: Path) -> None:
     pyplot.close(drawing)
 
 
-def _growth(found: Findings, prefix: str) -> dict[str, list[tuple[int, float]]]:
+def _growth(results: Results, prefix: str) -> dict[str, list[tuple[int, float]]]:
     """Points (atoms, µs/atom) of both, on the CPU."""
     curves: dict[str, list[tuple[int, float]]] = {"ours": [], "hippynn": []}
-    for row in found.rows:
+    for row in results.rows:
         if row.key.startswith(prefix) and row.device == "cpu":
             best = row.hippynn[row.kernel]
             curves["ours"].append((row.atoms, row.ours.median / row.atoms * 1e6))
             curves["hippynn"].append((row.atoms, best.median / row.atoms * 1e6))
-    for one in found.memory:
-        if one.key.startswith(prefix) and one.device == "cpu" and one.ours and one.ours.seconds:
-            curves["ours"].append((one.atoms, one.ours.seconds / one.atoms * 1e6))
+    for row in results.memory:
+        if row.key.startswith(prefix) and row.device == "cpu" and row.ours and row.ours.seconds:
+            curves["ours"].append((row.atoms, row.ours.seconds / row.atoms * 1e6))
     return curves
 
 
@@ -254,20 +258,20 @@ def _label(axes: Axes, x: str, y: str) -> None:
     axes.legend(frameon=False)
 
 
-def _bars(found: Findings) -> Iterable[Sequence[object]]:
-    notes = found.notes()
-    for key, ratio in found.ratios().items():
-        bar = found.bar(key)
+def _bars(results: Results) -> Iterable[Sequence[object]]:
+    notes = results.notes()
+    for key, ratio in results.ratios().items():
+        bar = results.bar(key)
         if bar is None:
             continue
-        asked = f"at most {bar}" if key in AT_MOST else f"{bar}"
-        verdict = notes.get(key) or ("missed" if found.missed(key) else "met")
-        yield key, _number(ratio), asked, verdict
+        text = f"at most {bar}" if key in AT_MOST else f"{bar}"
+        verdict = notes.get(key) or ("missed" if results.missed(key) else "met")
+        yield key, _number(ratio), text, verdict
 
 
-def _time_row(found: Findings, row: Row) -> Sequence[object]:
-    installed = {one.key: one for one in found.installed} if row.device == "cpu" else {}
-    one = installed.get(row.key)
+def _time_row(results: Results, row: Row) -> Sequence[object]:
+    installed = {times.key: times for times in results.installed} if row.device == "cpu" else {}
+    times = installed.get(row.key)
     return (
         row.key if row.device == "cpu" else f"gpu_{row.key}",
         row.atoms,
@@ -275,7 +279,7 @@ def _time_row(found: Findings, row: Row) -> Sequence[object]:
         f"{_per_atom(row.hippynn[row.kernel], row.atoms)} {row.kernel}",
         _number(row.ratio),
         row.bar or NONE,
-        f"{_number(one.ratio)} {one.kernel}" if one else NONE,
+        f"{_number(times.ratio)} {times.kernel}" if times else NONE,
         _number(row.reference.median / row.ours.median) if row.reference else NONE,
         _number(row.limit / row.atoms * 1e6),
         f"{100 * row.limit / row.ours.median:.0f} %",

@@ -1,4 +1,4 @@
-"""Timing side by side: all take turns, so that a machine that is busy for a while slows all."""
+"""Timing in turns, so that a machine that is busy for a while slows all contenders alike."""
 
 import ctypes
 import gc
@@ -33,7 +33,7 @@ class Times:
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """The median."""
         return statistics.median(self.seconds)
 
     @property
@@ -113,7 +113,7 @@ def take_turns(
         if name not in rivals or seconds <= limit
     }
     # A call that takes a turn by itself is the first turn.
-    seconds = {name: [one] if calls.get(name, 1) == 1 else [] for name, one in first.items()}
+    seconds = {name: [once] if calls.get(name, 1) == 1 else [] for name, once in first.items()}
     for turn in range(1, most):
         if turn >= least and time.perf_counter() - began > budget:
             break
@@ -123,16 +123,16 @@ def take_turns(
 
 
 def agree(
-    ours: tuple[torch.Tensor, ...], theirs: tuple[torch.Tensor, ...], tolerance: float = 1e-4
+    ours: tuple[torch.Tensor, ...], hippynn: tuple[torch.Tensor, ...], tolerance: float = 1e-4
 ) -> None:
     """Raise unless the same quantities are the same numbers, relative to the largest of each.
 
     Raises:
         RuntimeError: they are not.
     """
-    for one, other in zip(ours, theirs, strict=True):
-        scale = other.detach().abs().max()
-        difference = float((one.detach() - other.detach()).abs().max() / scale)
+    for a, b in zip(ours, hippynn, strict=True):
+        scale = b.detach().abs().max()
+        difference = float((a.detach() - b.detach()).abs().max() / scale)
         if not difference < tolerance:
             raise RuntimeError(
                 f"expected the same energies and forces from both to {tolerance:g}, got a relative "

@@ -10,11 +10,10 @@ import torch
 pytest.importorskip("hippynn", reason="hippynn is a test-only dependency")
 
 from benchmarks import speed
-from benchmarks.cases import CASES, Case
+from benchmarks.cases import CASES, Case, aluminium, molecules
 from benchmarks.compare import Effort
-from benchmarks.findings import BARS, Findings
 from benchmarks.limits import GAUSSIAN, PAIR_BYTES, TRAINING, Machine, work
-from benchmarks.systems import aluminium, molecules
+from benchmarks.results import BARS, Results
 from mlipkd.config.model import Architecture
 
 TINY = {"atom_layers": 1, "width": 3, "sensitivities": 2}
@@ -67,11 +66,11 @@ def test_the_quick_report_has_all_keys(monkeypatch) -> None:
     }
     monkeypatch.setattr(speed.limits, "measure", lambda device: Machine(1e11, 1e10))
     monkeypatch.setattr(speed, "QUICK", Effort(budget=0, least=1, most=1, full=False))
-    found = Findings()
-    speed.gather(torch.device("cpu"), True, found, cases)
-    report = json.loads(speed.quick_report(found))
-    asked = {key for key, case in CASES.items() if case.bar} | set(BARS)
-    assert asked <= set(report)
+    results = Results()
+    speed.gather(torch.device("cpu"), True, results, cases)
+    report = json.loads(speed.quick_report(results))
+    expected = {key for key, case in CASES.items() if case.bar} | set(BARS)
+    assert expected <= set(report)
     assert report["al_teacher_inference_2048"] > 0
     assert report["gpu_inference"] is None
     assert report["notes"]["gpu_inference"] == "no GPU at hand"

@@ -35,20 +35,20 @@ def test_an_epoch_moves_the_weights(tmp_path, monkeypatch, kind) -> None:
     with DatasetFile(tmp_path / "dataset.h5") as file:
         epoch(kind, file, torch.device("cpu"))()
     (derivatives,) = stepped
-    assert all(torch.isfinite(one).all() for one in derivatives)
-    assert any(one.abs().max() > 0 for one in derivatives)
+    assert all(torch.isfinite(derivative).all() for derivative in derivatives)
+    assert any(derivative.abs().max() > 0 for derivative in derivatives)
 
 
 def test_the_page_says_how_all_grows() -> None:
     sizes = [10, 20, 40, 80]
     powers = {"E-F": 1, "E-F-HVP": 1, "E-F-H": 2}
-    found = {
+    results = {
         kind: [{"atoms": n, "seconds": 0.01 * n**power, "bytes": 1e6 * n**power} for n in sizes]
         for kind, power in powers.items()
     }
     for kind, power in powers.items():
-        assert exponent(found[kind], "seconds") == pytest.approx(power)
-    text = page(found, "cpu")
+        assert exponent(results[kind], "seconds") == pytest.approx(power)
+    text = page(results, "cpu")
     assert "| 40 | 50 | 50 | 2000 | 40 |" in text
     assert "or more, from 40 atoms on" in text
     assert "| grows like, from 20 atoms on | n^1.00 | n^1.00 | n^2.00 | |" in text

@@ -1,4 +1,4 @@
-"""One side of a case, ready to be called: ours, or hippynn with a kernel."""
+"""The contenders in a case, ours and hippynn with one of its kernels, each as a step to call."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -10,10 +10,10 @@ from benchmarks import hippynn_steps, ours
 from benchmarks.cases import Case
 from benchmarks.timing import Step
 
-Side = Literal["ours", "hippynn"]
+Contender = Literal["ours", "hippynn"]
 
 
-def labels(systems: Sequence[Atoms]) -> hippynn_steps.Labels:
+def random_labels(systems: Sequence[Atoms]) -> hippynn_steps.Labels:
     """Energies (systems,) and forces (atoms, 3) to train on: random numbers."""
     generator = torch.Generator().manual_seed(0)
     energies = torch.randn(len(systems), generator=generator, dtype=torch.float64)
@@ -22,7 +22,7 @@ def labels(systems: Sequence[Atoms]) -> hippynn_steps.Labels:
 
 
 def step(
-    side: Side,
+    contender: Contender,
     case: Case,
     systems: Sequence[Atoms],
     device: torch.device,
@@ -32,27 +32,27 @@ def step(
     """Inference on the systems, or a step of training, as the case says.
 
     Args:
-        side: whose.
+        contender: whose step it is.
         case: gives the model and the kind of work.
-        systems: what to work on.
-        device: where.
-        kernel: of hippynn.
+        systems: the systems to compute.
+        device: the device to compute on.
+        kernel: hippynn's kernel.
         finds_neighbours: whether each call of inference finds the neighbours, too.
     """
     weights = hippynn_steps.modules(case.shape, case.species, device)
-    if side == "ours":
-        own = ours.potential(case.shape, case.species, weights, device)
+    if contender == "ours":
+        potential = ours.potential(case.shape, case.species, weights, device)
         if case.kind == "training":
-            return ours.training_step(own, systems, labels(systems))
+            return ours.training_step(potential, systems, random_labels(systems))
         if finds_neighbours:
-            return ours.inference_with_list(own, systems)
-        return ours.inference(own, systems)
+            return ours.inference_with_list(potential, systems)
+        return ours.inference(potential, systems)
 
-    def given() -> hippynn_steps.Inputs:
+    def inputs() -> hippynn_steps.Inputs:
         return hippynn_steps.inputs(systems, case.species, case.shape.hard_max, device)
 
     if case.kind == "training":
-        return hippynn_steps.training_step(weights, given(), labels(systems), kernel)
+        return hippynn_steps.training_step(weights, inputs(), random_labels(systems), kernel)
     if finds_neighbours:
-        return lambda: hippynn_steps.inference(weights, given(), kernel)()
-    return hippynn_steps.inference(weights, given(), kernel)
+        return lambda: hippynn_steps.inference(weights, inputs(), kernel)()
+    return hippynn_steps.inference(weights, inputs(), kernel)

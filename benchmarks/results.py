@@ -1,16 +1,14 @@
-"""All that a run found, and the ratios that count."""
+"""The results of a run, and the ratios that count."""
 
 from dataclasses import dataclass, field
 
 from benchmarks.cases import CASES
-from benchmarks.compare import Row
+from benchmarks.compare import FEW_BOXES, Dynamics, Packed, Row, Share
 from benchmarks.limits import Machine
 from benchmarks.memory import Usage
-from benchmarks.packed import SMALL, Packed
-from benchmarks.profile import Share
 from benchmarks.timing import Times
 
-#: Ratios asked for, but for those of the cases. That of a step of dynamics is one at most.
+#: Ratios to be reached, but for those of the cases. That of a step of dynamics is one at most.
 BARS = {
     "packed8_student_vs_separate": 2,
     "al_memory_per_atom": 50,
@@ -24,7 +22,7 @@ BARS = {
 AT_MOST = {"md_step_over_force_call"}
 #: Which memory, dynamics and rows of a GPU stand for the keys above.
 AL_MEMORY, CHNO_MEMORY = "al_teacher_inference_18634", "chno_inference_128"
-DYNAMICS = "al_student_inference_18634"
+DYNAMICS_CASE = "al_student_inference_18634"
 GPU = {"gpu_inference": "al_teacher_inference_18634", "gpu_train": "al_teacher_train"}
 PACKED = 8
 
@@ -47,7 +45,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Installed:
-    """hippynn as installed, and ours beside it."""
+    """Times of hippynn as installed, and of ours in turns with it."""
 
     key: str
     hippynn: Times
@@ -60,19 +58,9 @@ class Installed:
         return self.hippynn.median / self.ours.median
 
 
-@dataclass(frozen=True)
-class Dynamics:
-    """Seconds of a step and of a force call."""
-
-    key: str
-    device: str
-    step: float
-    call: float
-
-
 @dataclass
-class Findings:
-    """What was found."""
+class Results:
+    """All measurements of a run."""
 
     machines: dict[str, Machine] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -84,26 +72,26 @@ class Findings:
 
     def ratios(self) -> dict[str, float | None]:
         """Every ratio by its key: hippynn / ours, unless the key says otherwise."""
-        found: dict[str, float | None] = {key: None for key, case in CASES.items() if case.bar}
-        found |= dict.fromkeys(BARS)
+        ratios: dict[str, float | None] = {key: None for key, case in CASES.items() if case.bar}
+        ratios |= dict.fromkeys(BARS)
         for row in self.rows:
-            found[row.key if row.device == "cpu" else f"gpu_{row.key}"] = row.ratio
+            ratios[row.key if row.device == "cpu" else f"gpu_{row.key}"] = row.ratio
         for name, key in GPU.items():
-            found[name] = found.get(f"gpu_{key}")
-        memory = {(one.key, one.device): one.ratio for one in self.memory}
-        found["al_memory_per_atom"] = memory.get((AL_MEMORY, "cpu"))
-        found["chno_memory_per_atom"] = memory.get((CHNO_MEMORY, "cpu"))
-        found["gpu_memory_per_atom"] = memory.get((AL_MEMORY, "cuda"))
-        for run in self.dynamics:
-            if (run.key, run.device) == (DYNAMICS, "cpu"):
-                found["md_step_over_force_call"] = run.step / run.call
-        for pack in self.packed:
-            if pack.members == PACKED:
-                name = "packed8_student_vs_separate" if pack.device == "cpu" else "gpu_packed8"
-                found[name if pack.boxes == SMALL else f"{name}_{pack.atoms}"] = pack.ratio
-        for both in self.installed:
-            found[f"{both.key}_as_installed"] = both.ratio
-        return found
+            ratios[name] = ratios.get(f"gpu_{key}")
+        memory = {(usage.key, usage.device): usage.ratio for usage in self.memory}
+        ratios["al_memory_per_atom"] = memory.get((AL_MEMORY, "cpu"))
+        ratios["chno_memory_per_atom"] = memory.get((CHNO_MEMORY, "cpu"))
+        ratios["gpu_memory_per_atom"] = memory.get((AL_MEMORY, "cuda"))
+        for dynamics in self.dynamics:
+            if (dynamics.key, dynamics.device) == (DYNAMICS_CASE, "cpu"):
+                ratios["md_step_over_force_call"] = dynamics.step / dynamics.call
+        for run in self.packed:
+            if run.members == PACKED:
+                name = "packed8_student_vs_separate" if run.device == "cpu" else "gpu_packed8"
+                ratios[name if run.boxes == FEW_BOXES else f"{name}_{run.atoms}"] = run.ratio
+        for pair in self.installed:
+            ratios[f"{pair.key}_as_installed"] = pair.ratio
+        return ratios
 
     def notes(self) -> dict[str, str]:
         """Why a ratio is missing."""
@@ -118,14 +106,14 @@ class Findings:
         return notes
 
     def bar(self, key: str) -> float | None:
-        """What is asked for of a ratio."""
+        """What a ratio is to reach."""
         name = key.removeprefix("gpu_")
         if name in CASES:
             return CASES[name].gpu_bar if key.startswith("gpu_") else CASES[name].bar
         return BARS.get(key)
 
     def missed(self, key: str) -> bool:
-        """Whether a ratio is known and not what was asked for."""
+        """Whether a ratio is known and does not reach its bar."""
         ratio, bar = self.ratios().get(key), self.bar(key)
         if ratio is None or bar is None:
             return False
