@@ -56,7 +56,7 @@ def test_springs_pass_with_slope_one(springs) -> None:
 def test_a_wrong_sign_or_unit_is_named(springs, change, message) -> None:
     faults = check(scaled(springs, **change)).faults
     assert len(faults) >= 1
-    assert all(fault.startswith("test: wanted") for fault in faults)
+    assert all(fault.startswith("test: expected") for fault in faults)
     assert any(np.char.find(faults, message.replace("\\", "")) >= 0)
 
 

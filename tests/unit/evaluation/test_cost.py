@@ -123,6 +123,6 @@ def test_a_process_that_fails_says_why(tmp_path, write_model) -> None:
     model = write_model("model.safetensors", species=(6,))  # knows no aluminium
     system = system_of(crystal(), 4)
     with pytest.raises(
-        InputError, match=r"model\.safetensors: expected the cost of 4 atoms.*: wanted"
+        InputError, match=r"model\.safetensors: expected the cost of 4 atoms.*: expected"
     ):
         alone.measure(model, system, 1, torch.device("cpu"), 1, 1.0)

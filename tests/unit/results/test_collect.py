@@ -54,6 +54,6 @@ def test_nan_and_other_columns_are_refused(tmp_path, before, after) -> None:
     path = tmp_path / "a.csv"
     write_rows(path, [row("students", 0)], [])
     artefacts.write_text(path, path.read_text().replace(before, after))
-    with pytest.raises(InputError, match="wanted"):
+    with pytest.raises(InputError, match="expected"):
         collect([path], tmp_path / "table.csv")
     assert not (tmp_path / "table.csv").exists()
