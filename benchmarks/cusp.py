@@ -15,7 +15,7 @@ import torch
 import typer
 
 from mlipkd.datasets.file import DatasetFile, kinds_of
-from mlipkd.evaluation.ensembles import Ensemble, load_ensembles
+from mlipkd.evaluation.core.ensembles import Ensemble, load_ensembles
 from mlipkd.evaluation.errors import error_sums, whole_test_split
 from mlipkd.hipnn.engines import reference
 from mlipkd.hipnn.engines.cpu import analytic, engine

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from matplotlib import rc_context
 
-from mlipkd.evaluation.rows import ENSEMBLE, Row, write_rows
+from mlipkd.evaluation.core.rows import ENSEMBLE, Row, write_rows
 from mlipkd.jobs import artefacts
 from mlipkd.results.figures import draw
 from mlipkd.results.report.page import report

@@ -23,8 +23,8 @@ def evaluate_comp6(
     from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import Comp6Evaluation
     from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
-    from mlipkd.evaluation.ensembles import load_ensembles, notes_of
-    from mlipkd.evaluation.rows import Source, write_rows
+    from mlipkd.evaluation.core.ensembles import load_ensembles, notes_of
+    from mlipkd.evaluation.core.rows import Source, write_rows
     from mlipkd.jobs import artefacts
     from mlipkd.jobs.device import choose_device
 

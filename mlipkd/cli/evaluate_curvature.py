@@ -24,9 +24,9 @@ def evaluate_curvature(
     from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import CurvatureEvaluation
     from mlipkd.datasets.file import DatasetFile
+    from mlipkd.evaluation.core.ensembles import load_ensembles, notes_of
+    from mlipkd.evaluation.core.rows import Source, made_by, write_rows
     from mlipkd.evaluation.curvature import evaluate_curvature
-    from mlipkd.evaluation.ensembles import load_ensembles, notes_of
-    from mlipkd.evaluation.rows import Source, made_by, write_rows
     from mlipkd.jobs.device import choose_device
 
     section = read_evaluation(settings, CurvatureEvaluation)

@@ -18,9 +18,9 @@ def evaluate_deviations(
     Example: mlipkd evaluate-deviations --reference reference.csv --output deviations.csv
     distributions.csv
     """
-    from mlipkd.evaluation.curves import read_curves
+    from mlipkd.evaluation.core.curves import read_curves
+    from mlipkd.evaluation.core.rows import write_rows
     from mlipkd.evaluation.deviations import evaluate_deviations
-    from mlipkd.evaluation.rows import write_rows
 
     curves, source = read_curves(distributions)
     references, of_reference = read_curves(reference)

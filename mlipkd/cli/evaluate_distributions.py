@@ -20,7 +20,7 @@ def evaluate_distributions(
     """
     from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import DistributionsEvaluation
-    from mlipkd.evaluation.curves import write_curves
+    from mlipkd.evaluation.core.curves import write_curves
     from mlipkd.evaluation.distributions import evaluate_distributions
 
     section = read_evaluation(settings, DistributionsEvaluation)

@@ -21,9 +21,9 @@ def evaluate_errors(
     teachers/seed*/model.safetensors
     """
     from mlipkd.datasets.file import DatasetFile
-    from mlipkd.evaluation.ensembles import load_ensembles, notes_of
+    from mlipkd.evaluation.core.ensembles import load_ensembles, notes_of
+    from mlipkd.evaluation.core.rows import Source, made_by, write_rows
     from mlipkd.evaluation.errors import evaluate_errors
-    from mlipkd.evaluation.rows import Source, made_by, write_rows
     from mlipkd.jobs.device import choose_device
 
     ensembles, sources = load_ensembles(models, choose_device(device, threads))

@@ -14,8 +14,8 @@ def evaluate_learning(
 
     Example: mlipkd evaluate-learning --output learning.csv teachers/seed*/model.safetensors
     """
+    from mlipkd.evaluation.core.rows import write_rows
     from mlipkd.evaluation.learning import evaluate_learning
-    from mlipkd.evaluation.rows import write_rows
 
     rows, sources = evaluate_learning(models)
     write_rows(output, rows, sources)

@@ -29,9 +29,9 @@ def evaluate_liquid(
     from mlipkd.config.evaluation import LiquidEvaluation
     from mlipkd.datasets.file import write
     from mlipkd.dynamics.nvt import choose_engine
-    from mlipkd.evaluation.ensembles import source_of
+    from mlipkd.evaluation.core.ensembles import source_of
+    from mlipkd.evaluation.core.rows import write_rows
     from mlipkd.evaluation.liquid import evaluate_liquid
-    from mlipkd.evaluation.rows import write_rows
     from mlipkd.hipnn.file import load_potential
     from mlipkd.jobs.device import choose_device
     from mlipkd.jobs.resumable import Resumable, listen

@@ -23,9 +23,9 @@ def evaluate_own(
     """
     from mlipkd.campaign.settings import OwnSettings
     from mlipkd.datasets.file import DatasetFile
-    from mlipkd.evaluation.ensembles import load_ensembles
+    from mlipkd.evaluation.core.ensembles import load_ensembles
+    from mlipkd.evaluation.core.rows import Source, made_by, write_rows
     from mlipkd.evaluation.own import evaluate_own
-    from mlipkd.evaluation.rows import Source, made_by, write_rows
     from mlipkd.imports import module_file
     from mlipkd.jobs import artefacts
     from mlipkd.jobs.device import choose_device

@@ -18,8 +18,8 @@ def evaluate_rdf(
     from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import RdfEvaluation
     from mlipkd.datasets.file import DatasetFile
+    from mlipkd.evaluation.core.rows import write_rows
     from mlipkd.evaluation.rdf import evaluate_rdf
-    from mlipkd.evaluation.rows import write_rows
 
     section = read_evaluation(settings, RdfEvaluation)
     rows, notes, sources = [], [], []

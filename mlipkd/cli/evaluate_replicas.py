@@ -29,9 +29,9 @@ def evaluate_replicas(
     from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import ReplicasEvaluation
     from mlipkd.datasets.file import DatasetFile, write
-    from mlipkd.evaluation.ensembles import source_of
+    from mlipkd.evaluation.core.ensembles import source_of
+    from mlipkd.evaluation.core.rows import Source, made_by, write_rows
     from mlipkd.evaluation.replicas import evaluate_replicas
-    from mlipkd.evaluation.rows import Source, made_by, write_rows
     from mlipkd.hipnn.file import load_members
     from mlipkd.jobs.device import choose_device
     from mlipkd.jobs.resumable import Resumable, listen

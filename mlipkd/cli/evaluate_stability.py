@@ -28,8 +28,8 @@ def evaluate_stability(
     from mlipkd.config.evaluation import StabilityEvaluation
     from mlipkd.dynamics.nvt import choose_engine
     from mlipkd.dynamics.packing import liquid
-    from mlipkd.evaluation.ensembles import load_ensembles
-    from mlipkd.evaluation.rows import write_rows
+    from mlipkd.evaluation.core.ensembles import load_ensembles
+    from mlipkd.evaluation.core.rows import write_rows
     from mlipkd.evaluation.stability import evaluate_stability
     from mlipkd.jobs.device import choose_device
     from mlipkd.jobs.resumable import Resumable, listen

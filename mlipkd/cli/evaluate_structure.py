@@ -15,7 +15,7 @@ def evaluate_structure(
 
     Example: mlipkd evaluate-structure --teacher rdf.csv --output structure.csv rdf.csv
     """
-    from mlipkd.evaluation.rows import read_rows, write_rows
+    from mlipkd.evaluation.core.rows import read_rows, write_rows
     from mlipkd.evaluation.structure import evaluate_structure
 
     rows, source = read_rows(rdf)

@@ -30,10 +30,10 @@ def recommend(
     """
     from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import Recommendation
-    from mlipkd.evaluation.ensembles import source_of
-    from mlipkd.evaluation.rows import read_rows, write_rows
+    from mlipkd.evaluation.core.ensembles import source_of
+    from mlipkd.evaluation.core.rows import read_rows, write_rows
+    from mlipkd.evaluation.recommended import recommend
     from mlipkd.hipnn.file import load_potential
-    from mlipkd.results.recommend import recommend
 
     section = read_evaluation(settings, Recommendation)
     costs, source = read_rows(cost)
@@ -112,8 +112,8 @@ def figure(
     from matplotlib import rc_context
 
     from mlipkd.errors import InputError
-    from mlipkd.evaluation.curves import read_curves
-    from mlipkd.evaluation.rows import read_rows
+    from mlipkd.evaluation.core.curves import read_curves
+    from mlipkd.evaluation.core.rows import read_rows
     from mlipkd.jobs import artefacts
     from mlipkd.results.figures import FIGURES, OF_CURVES, draw
 

@@ -16,8 +16,8 @@ from mlipkd.config.evaluation import CostEvaluation
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.evaluation.alone import measure, seconds_per_step
+from mlipkd.evaluation.core.rows import UNITS, Row
 from mlipkd.evaluation.growth import measure_growth
-from mlipkd.evaluation.rows import UNITS, Row
 from mlipkd.evaluation.systems import system_of
 from mlipkd.hipnn.file import Potential
 from mlipkd.jobs.progress import progress

@@ -15,10 +15,10 @@ from mlipkd.datasets.dataset import TEST, Dataset, row_offsets, slabs, species_m
 from mlipkd.datasets.file import DatasetFile, kinds_of
 from mlipkd.datasets.normal_modes import normal_modes, square, wavenumbers
 from mlipkd.errors import InputError
-from mlipkd.evaluation.ensembles import Ensemble
-from mlipkd.evaluation.error_sum import ErrorSum
+from mlipkd.evaluation.core.ensembles import Ensemble
+from mlipkd.evaluation.core.error_sums import ErrorSum
+from mlipkd.evaluation.core.rows import UNITS, Row
 from mlipkd.evaluation.errors import error_sums, whole_test_split
-from mlipkd.evaluation.rows import UNITS, Row
 from mlipkd.jobs.progress import progress
 
 #: Imaginary frequencies below this are noise of soft modes, 1/cm.

@@ -17,9 +17,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.curves import Curve, stacked
-from mlipkd.evaluation.distributions import REFERENCE
-from mlipkd.evaluation.rows import UNITS, Row
+from mlipkd.evaluation.core.curves import REFERENCE, Curve, stacked
+from mlipkd.evaluation.core.rows import UNITS, Row
 
 #: Stands for all pairs, triplets or species where a mean over them is meant.
 ALL = "*"

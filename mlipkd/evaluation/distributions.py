@@ -21,11 +21,8 @@ from mlipkd.dynamics.distributions import (
     radial_distributions,
 )
 from mlipkd.errors import InputError
-from mlipkd.evaluation.curves import UNITS, WINDOW, Curve
-from mlipkd.evaluation.rows import Source, made_by
-
-#: The family, model and seed of a dataset that no member made.
-REFERENCE = "reference", "dataset", 0
+from mlipkd.evaluation.core.curves import REFERENCE, UNITS, WINDOW, Curve
+from mlipkd.evaluation.core.rows import Source, made_by
 
 
 def evaluate_distributions(

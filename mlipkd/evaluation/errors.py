@@ -8,9 +8,9 @@ import numpy as np
 from mlipkd.datasets.dataset import TEST, Dataset, slabs
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
-from mlipkd.evaluation.ensembles import Ensemble
-from mlipkd.evaluation.error_sum import ErrorSum
-from mlipkd.evaluation.rows import Row
+from mlipkd.evaluation.core.ensembles import Ensemble
+from mlipkd.evaluation.core.error_sums import ErrorSum
+from mlipkd.evaluation.core.rows import Row
 from mlipkd.jobs.progress import progress
 
 #: What is compared, where the dataset has it.

@@ -29,7 +29,7 @@ from mlipkd.dynamics.frames import came_to_rest, dataset_of, moved
 from mlipkd.dynamics.nve import run_nve
 from mlipkd.dynamics.nvt import Advance, Frame, RunawayError, ase_nvt, with_velocities
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import UNITS, Row
+from mlipkd.evaluation.core.rows import UNITS, Row
 from mlipkd.hipnn.file import Potential
 from mlipkd.jobs import provenance
 from mlipkd.jobs.progress import progress

@@ -9,9 +9,9 @@ from mlipkd.config.section import NAME_PATTERN
 from mlipkd.datasets.atoms import labelled_atoms
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
-from mlipkd.evaluation.ensembles import Ensemble
+from mlipkd.evaluation.core.ensembles import Ensemble
+from mlipkd.evaluation.core.rows import Row
 from mlipkd.evaluation.errors import whole_test_split
-from mlipkd.evaluation.rows import Row
 from mlipkd.imports import blamed, find_function
 from mlipkd.jobs.device import subnormal_numbers
 

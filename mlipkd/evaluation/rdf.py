@@ -6,7 +6,7 @@ from mlipkd.config.evaluation import RdfEvaluation
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.dynamics.distributions import frames_of, radial_distributions
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import UNITS, Row, Source, made_by
+from mlipkd.evaluation.core.rows import UNITS, Row, Source, made_by
 
 
 def radial_distribution(trajectory: DatasetFile, cutoff: float, width: float) -> dict[float, float]:

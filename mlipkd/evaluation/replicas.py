@@ -24,7 +24,7 @@ from mlipkd.dynamics.frames import came_to_rest, dataset_of, moved
 from mlipkd.dynamics.nvt import with_velocities
 from mlipkd.dynamics.nvt_batch import Replica, run_nvt_batch
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import ENSEMBLE, UNITS, Row
+from mlipkd.evaluation.core.rows import ENSEMBLE, UNITS, Row
 from mlipkd.hipnn.file import Potential
 from mlipkd.jobs import provenance
 from mlipkd.jobs.resumable import Resumable

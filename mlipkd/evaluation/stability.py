@@ -24,8 +24,8 @@ from mlipkd.deploy.ase import MLIPKD
 from mlipkd.dynamics.nve import Trajectory, run_nve
 from mlipkd.dynamics.nvt import with_velocities
 from mlipkd.errors import InputError
-from mlipkd.evaluation.ensembles import Ensemble
-from mlipkd.evaluation.rows import POOLED, UNITS, Row
+from mlipkd.evaluation.core.ensembles import Ensemble
+from mlipkd.evaluation.core.rows import POOLED, UNITS, Row
 from mlipkd.hipnn.file import Potential
 from mlipkd.jobs.resumable import Resumable
 

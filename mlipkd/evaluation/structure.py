@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import UNITS, Row
+from mlipkd.evaluation.core.rows import UNITS, Row
 
 #: How much of the far end of g(r) is asked whether it has come to 1, Å.
 TAIL = 1.0

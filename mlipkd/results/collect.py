@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row, Source, read_notes, read_rows, write_rows
+from mlipkd.evaluation.core.rows import (
+    ENSEMBLE,
+    POOLED,
+    Row,
+    Source,
+    read_notes,
+    read_rows,
+    write_rows,
+)
 
 
 def collect(paths: Sequence[Path], output: Path) -> list[str]:

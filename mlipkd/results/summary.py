@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlipkd.evaluation.rows import read_rows
-from mlipkd.results.grid import TOGETHER, Grid, grid_of
+from mlipkd.evaluation.core.grid import TOGETHER, Grid, grid_of
+from mlipkd.evaluation.core.rows import read_rows
 from mlipkd.results.left_out import notes_of
 
 INTRODUCTION = """\

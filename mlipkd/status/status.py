@@ -11,8 +11,8 @@ from typing import get_args
 from mlipkd.campaign import load_campaign
 from mlipkd.campaign.campaign import Campaign
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import UNITS
-from mlipkd.results.grid import Grid, measured
+from mlipkd.evaluation.core.grid import Grid, measured
+from mlipkd.evaluation.core.rows import UNITS
 from mlipkd.results.summary import markdown
 from mlipkd.status.jobs import Job, Run, State, jobs, last_run
 

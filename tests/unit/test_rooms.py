@@ -40,9 +40,9 @@ ROOMS = {
     "dynamics": "errors units jobs datasets hipnn deploy",
     "evaluation": "errors units imports jobs config datasets checks hipnn deploy calculators "
     "readers training dynamics",
-    "campaign": "errors config",
+    "campaign": "errors config evaluation",
     "sizing": "errors units jobs config datasets training distillation campaign",
-    "results": "errors jobs config hipnn evaluation campaign sizing",
+    "results": "errors jobs config evaluation campaign sizing",
     "status": "errors evaluation campaign sizing results",
     "proposal": "errors units config datasets checks campaign sizing",
     "cluster": "errors jobs",

@@ -10,20 +10,18 @@ from collections.abc import Callable, Sequence
 from matplotlib.figure import Figure
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.curves import Curve
-from mlipkd.evaluation.rows import Row
-from mlipkd.results.figures.adf import adf
-from mlipkd.results.figures.axes import colours_of
-from mlipkd.results.figures.capacity import capacity
-from mlipkd.results.figures.cdf import cdf
-from mlipkd.results.figures.deviations import deviations
-from mlipkd.results.figures.errors import comp6, curvature, errors
-from mlipkd.results.figures.growth import growth
-from mlipkd.results.figures.learning import learning
-from mlipkd.results.figures.pairs import pairs
-from mlipkd.results.figures.pareto import pareto, weights
-from mlipkd.results.figures.rdf import rdf
-from mlipkd.results.figures.stability import stability
+from mlipkd.evaluation.core.axes import colours_of
+from mlipkd.evaluation.core.bars import comp6, curvature, errors
+from mlipkd.evaluation.core.curves import Curve
+from mlipkd.evaluation.core.rows import Row
+from mlipkd.evaluation.figures.capacity import capacity
+from mlipkd.evaluation.figures.deviations import deviations
+from mlipkd.evaluation.figures.distributions import adf, cdf, pairs
+from mlipkd.evaluation.figures.growth import growth
+from mlipkd.evaluation.figures.pareto import pareto, weights
+from mlipkd.evaluation.figures.rdf import rdf
+from mlipkd.evaluation.figures.stability import stability
+from mlipkd.evaluation.learning import learning
 
 FIGURES: dict[str, Callable[..., Figure]] = {
     "errors": errors,

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from mlipkd.campaign.campaign import DatasetSection
-from mlipkd.evaluation.rows import Row
-from mlipkd.results.grid import Grid, measured
+from mlipkd.evaluation.core.grid import Grid, measured
+from mlipkd.evaluation.core.rows import Row
 
 HEADER = ["error", "model", "students", "", "controls", "", "change"]
 METRICS = ("energy_per_atom_rmse", "forces_rmse")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from mlipkd.campaign.campaign import Campaign, Family
 from mlipkd.config.recipe import LossTerm, Probes, Recipe
-from mlipkd.results.grid import Grid
+from mlipkd.evaluation.core.grid import Grid
 
 HEADER = ["family", "trained by", "on labels", "taught by", "models", "seeds"]
 

@@ -4,7 +4,7 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
-from mlipkd.results.grid import Grid
+from mlipkd.evaluation.core.grid import Grid
 from mlipkd.sizing.benchmarks import ENDING, rule_of
 
 HEADER = ["jobs", "number", "hours", "hours of CPU cores", "largest memory, GB"]

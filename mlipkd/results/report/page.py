@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mlipkd.campaign import load_campaign
 from mlipkd.campaign.campaign import Campaign
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import Row, Source, beside, read_notes, read_rows
+from mlipkd.evaluation.core.grid import Grid, grid_of
+from mlipkd.evaluation.core.rows import Row, Source, beside, read_notes, read_rows
 from mlipkd.jobs import artefacts, provenance
-from mlipkd.results.grid import Grid, grid_of
 from mlipkd.results.left_out import notes_of
 from mlipkd.results.report.comparison import comparison
 from mlipkd.results.report.families import families_of

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlipkd.evaluation.rows import Row
+from mlipkd.evaluation.core.rows import Row
 
 PLACES = 10
 #: Metrics at an epoch or a distance.

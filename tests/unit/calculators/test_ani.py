@@ -11,7 +11,7 @@ from mlipkd.config.sources import Ani1x, Comp6
 from mlipkd.datasets.normal_modes import square
 from mlipkd.errors import InputError
 from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
-from mlipkd.evaluation.ensembles import CalculatorEnsemble
+from mlipkd.evaluation.core.ensembles import CalculatorEnsemble
 from mlipkd.readers.source import read_source
 from mlipkd.testing import dataset_of
 

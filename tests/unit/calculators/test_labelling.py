@@ -19,9 +19,9 @@ from mlipkd.distillation.merge import merge
 from mlipkd.distillation.predict import label
 from mlipkd.distillation.predictions import PredictionsFile
 from mlipkd.errors import InputError
-from mlipkd.evaluation.ensembles import load_ensembles, notes_of
+from mlipkd.evaluation.core.ensembles import load_ensembles, notes_of
+from mlipkd.evaluation.core.rows import beside, write_rows
 from mlipkd.evaluation.errors import evaluate_errors
-from mlipkd.evaluation.rows import beside, write_rows
 from mlipkd.jobs import artefacts
 from mlipkd.readers.source import read_source
 

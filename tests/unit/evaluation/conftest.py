@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from mlipkd.evaluation.ensembles import CalculatorEnsemble, Ensemble
+from mlipkd.evaluation.core.ensembles import CalculatorEnsemble, Ensemble
 
 
 @pytest.fixture
 def ensemble_of(monkeypatch):
     """A function that makes an ensemble of members, each a function from dataset to predictions."""
     monkeypatch.setattr(
-        "mlipkd.evaluation.ensembles.predict_together",
+        "mlipkd.evaluation.core.ensembles.predict_together",
         lambda members, dataset, quantities: {
             q: np.stack([member(dataset)[q] for member in members]) for q in quantities
         },

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.conformers import below_ceiling, conformer_errors, molecules
+from mlipkd.evaluation.comp6 import below_ceiling, conformer_errors, molecules
 from mlipkd.testing import dataset_of
 
 

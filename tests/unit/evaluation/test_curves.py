@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.curves import UNITS, Curve, read_curves, stacked, write_curves
-from mlipkd.evaluation.rows import ENSEMBLE, Source
+from mlipkd.evaluation.core.curves import UNITS, Curve, read_curves, stacked, write_curves
+from mlipkd.evaluation.core.rows import ENSEMBLE, Source
 from mlipkd.jobs import artefacts
 
 

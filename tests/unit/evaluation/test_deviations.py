@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.curves import UNITS, Curve
+from mlipkd.evaluation.core.curves import UNITS, Curve
 from mlipkd.evaluation.deviations import evaluate_deviations
 
 

@@ -10,7 +10,7 @@ from mlipkd.config.evaluation import DistributionsEvaluation
 from mlipkd.datasets.dataset import Bead
 from mlipkd.datasets.file import write
 from mlipkd.errors import InputError
-from mlipkd.evaluation.curves import read_curves
+from mlipkd.evaluation.core.curves import read_curves
 from mlipkd.evaluation.deviations import evaluate_deviations
 from mlipkd.evaluation.distributions import evaluate_distributions
 from mlipkd.jobs import provenance

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from mlipkd.errors import InputError
+from mlipkd.evaluation.core.rows import Row
 from mlipkd.evaluation.learning import evaluate_learning
-from mlipkd.evaluation.rows import Row
 from mlipkd.hipnn.file import Potential, load_potential, save_potential
 from mlipkd.jobs import artefacts
 

@@ -10,7 +10,7 @@ from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TEST
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
-from mlipkd.evaluation.ensembles import load_ensembles
+from mlipkd.evaluation.core.ensembles import load_ensembles
 from mlipkd.evaluation.own import evaluate_own
 from mlipkd.testing import dataset_of
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import Row, Source, beside, read_rows, write_rows
+from mlipkd.evaluation.core.rows import Row, Source, beside, read_rows, write_rows
 from mlipkd.jobs import artefacts
 
 ROWS = [

@@ -8,7 +8,7 @@ from mlipkd.config.evaluation import StabilityEvaluation
 from mlipkd.dynamics.nve import Trajectory
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import stability
-from mlipkd.evaluation.ensembles import Ensemble, load_ensembles
+from mlipkd.evaluation.core.ensembles import Ensemble, load_ensembles
 from mlipkd.evaluation.stability import evaluate_stability
 from mlipkd.jobs.resumable import Resumable
 

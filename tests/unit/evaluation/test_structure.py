@@ -3,7 +3,7 @@
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import Row
+from mlipkd.evaluation.core.rows import Row
 from mlipkd.evaluation.structure import evaluate_structure
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import Row, Source, read_notes, read_rows, write_rows
+from mlipkd.evaluation.core.rows import Row, Source, read_notes, read_rows, write_rows
 from mlipkd.jobs import artefacts
 from mlipkd.results.collect import collect
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import write_rows
+from mlipkd.evaluation.core.rows import write_rows
 from mlipkd.jobs import artefacts
 from mlipkd.results.left_out import notes_of
 from mlipkd.results.report.page import report

@@ -4,9 +4,9 @@ import pytest
 
 from mlipkd.config.evaluation import Recommendation
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import UNITS, Row
+from mlipkd.evaluation.core.rows import UNITS, Row
+from mlipkd.evaluation.recommended import recommend
 from mlipkd.hipnn.file import Potential, load_potential, save_potential
-from mlipkd.results.recommend import recommend
 
 #: Validation errors of the members of each model, eV/Å; and its number of weights, time and memory.
 MODELS = {

@@ -1,7 +1,7 @@
 """The summary: mean and deviation over seeds, families side by side."""
 
-from mlipkd.evaluation.rows import Row, Source, write_rows
-from mlipkd.results.grid import pivot
+from mlipkd.evaluation.core.grid import pivot
+from mlipkd.evaluation.core.rows import Row, Source, write_rows
 from mlipkd.results.summary import markdown, summary
 
 MEMBERS = {

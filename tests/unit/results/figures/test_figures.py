@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row, write_rows
+from mlipkd.evaluation.core.rows import ENSEMBLE, POOLED, Row, write_rows
 from mlipkd.results.figures import draw
 
 SMALL, LARGE = "n1-l0-a3-w8-s4", "n2-l1-a3-w8-s4"

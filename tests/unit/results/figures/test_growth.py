@@ -1,6 +1,6 @@
 """Costs against the number of atoms: one line for all that cost the same."""
 
-from mlipkd.evaluation.rows import Row
+from mlipkd.evaluation.core.rows import Row
 from mlipkd.results.figures import draw
 
 #: Number of weights, on which the cost depends; in the order of names e would stand before d.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlipkd.evaluation.rows import Row
+from mlipkd.evaluation.core.rows import Row
 from mlipkd.results.figures import draw
 
 #: Number of weights; in the order of names e would stand before d.

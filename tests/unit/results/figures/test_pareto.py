@@ -3,9 +3,9 @@
 import pytest
 from matplotlib.colors import to_hex
 
-from mlipkd.evaluation.rows import Row
+from mlipkd.evaluation.core.rows import Row
+from mlipkd.evaluation.figures.pareto import front
 from mlipkd.results.figures import draw
-from mlipkd.results.figures.pareto import front
 
 UNITS = {"time": "µs/atom/step", "memory": "kB/atom", "weights": "1", "forces_rmse": "eV/Å"}
 #: Cost and error of each model. Of the students, b is beaten by a; controls by students.

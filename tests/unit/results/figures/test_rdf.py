@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from mlipkd.cli.main import app
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import POOLED, Row, write_rows
+from mlipkd.evaluation.core.rows import POOLED, Row, write_rows
 from mlipkd.results.figures import draw
 
 #: g(r) at two distances, of members whose first bin is 0.5 below and above it.

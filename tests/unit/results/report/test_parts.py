@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlipkd.campaign.campaign import Campaign
-from mlipkd.evaluation.rows import Row
+from mlipkd.evaluation.core.rows import Row
 from mlipkd.results.figures import FIGURES
 from mlipkd.results.report.comparison import change, comparison
 from mlipkd.results.report.families import families_of

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlipkd.config.evaluation import Recommendation
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import UNITS, Row
+from mlipkd.evaluation.core.rows import UNITS, Row
 from mlipkd.hipnn.file import Potential
 from mlipkd.jobs import artefacts
 

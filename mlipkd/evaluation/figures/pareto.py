@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from mlipkd.evaluation.rows import Row
-from mlipkd.results.figures.axes import Colours, name_ordinate, panels_of
-from mlipkd.results.figures.selection import has, models_of, values_of
+from mlipkd.evaluation.core.axes import Colours, has, models_of, name_ordinate, panels_of, values_of
+from mlipkd.evaluation.core.rows import Row
 
 #: Costs that differ by this factor have a logarithmic abscissa.
 WIDE = 4

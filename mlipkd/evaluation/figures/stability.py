@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlipkd.evaluation.rows import POOLED, Row
-from mlipkd.results.figures.axes import Colours, line, panels_of
-from mlipkd.results.figures.selection import models_of, values_of
+from mlipkd.evaluation.core.axes import Colours, line, models_of, panels_of, values_of
+from mlipkd.evaluation.core.rows import POOLED, Row
 
 
 def stability(rows: Sequence[Row], colours: Colours) -> Figure:

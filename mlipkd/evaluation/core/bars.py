@@ -10,9 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mlipkd.config.functions import CALCULATOR
-from mlipkd.evaluation.rows import ENSEMBLE, Row
-from mlipkd.results.figures.axes import Colours, name_of, panels_of
-from mlipkd.results.figures.selection import differences, has, models_of, values_of
+from mlipkd.evaluation.core.axes import (
+    Colours,
+    differences,
+    has,
+    models_of,
+    name_of,
+    panels_of,
+    values_of,
+)
+from mlipkd.evaluation.core.rows import ENSEMBLE, Row
 
 
 class Panel(NamedTuple):

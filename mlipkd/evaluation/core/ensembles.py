@@ -15,8 +15,8 @@ from mlipkd.config.functions import SEED
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
-from mlipkd.evaluation.error_sum import ErrorSum
-from mlipkd.evaluation.rows import ENSEMBLE, UNITS, Row, Source, made_by
+from mlipkd.evaluation.core.error_sums import ErrorSum
+from mlipkd.evaluation.core.rows import ENSEMBLE, UNITS, Row, Source, made_by
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict_members

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mlipkd.evaluation.rows import ENSEMBLE, POOLED, Row
+from mlipkd.evaluation.core.rows import ENSEMBLE, POOLED, Row
 
 #: What the metrics of an interval's bounds end with; the interval stands beside its metric.
 BOUNDS = ("_low", "_high")

@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import Row
-from mlipkd.results.figures.axes import Colours, band, panels_of, styles_of
-from mlipkd.results.figures.selection import three_of
+from mlipkd.evaluation.core.axes import Colours, band, panels_of, styles_of, three_of
+from mlipkd.evaluation.core.rows import Row
 
 #: Of a family and model: g(r) of each member, by r in Å.
 Functions = dict[tuple[str, str], dict[int | str, dict[float, float]]]

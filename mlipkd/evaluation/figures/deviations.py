@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from mlipkd.evaluation.core.axes import Colours
+from mlipkd.evaluation.core.bars import Panel, side_by_side
+from mlipkd.evaluation.core.rows import Row
 from mlipkd.evaluation.deviations import ALL
-from mlipkd.evaluation.rows import Row
-from mlipkd.results.figures.axes import Colours
-from mlipkd.results.figures.errors import Panel, side_by_side
 
 
 def deviations(rows: Sequence[Row], colours: Colours) -> Figure:

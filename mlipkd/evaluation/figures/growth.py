@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from mlipkd.evaluation.rows import UNITS, Row
-from mlipkd.results.figures.axes import Colours, panels_of
-from mlipkd.results.figures.selection import models_of, three_of
+from mlipkd.evaluation.core.axes import Colours, models_of, panels_of, three_of
+from mlipkd.evaluation.core.rows import UNITS, Row
 
 #: Of the models of one family, from small to large.
 MARKERS = "os^"

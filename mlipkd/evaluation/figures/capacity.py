@@ -4,9 +4,18 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from mlipkd.evaluation.rows import Row
-from mlipkd.results.figures.axes import Colours, line, name_ordinate, panels_of
-from mlipkd.results.figures.selection import differences, has, models_of, natural, values_of
+from mlipkd.evaluation.core.axes import (
+    Colours,
+    differences,
+    has,
+    line,
+    models_of,
+    name_ordinate,
+    natural,
+    panels_of,
+    values_of,
+)
+from mlipkd.evaluation.core.rows import Row
 
 
 def capacity(rows: Sequence[Row], colours: Colours) -> Figure:

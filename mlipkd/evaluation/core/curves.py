@@ -11,11 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.rows import ENSEMBLE, Source, read_table, write_table
+from mlipkd.evaluation.core.rows import ENSEMBLE, Source, read_table, write_table
 
 #: The units of bins and of values, by kind.
 UNITS = {"rdf": ("Å", "1"), "adf": ("degree", "1/degree"), "cdf": ("Å", "1/Å")}
 WINDOW = "window"
+#: The family, model and seed of a dataset that no member made.
+REFERENCE = "reference", "dataset", 0
 
 
 class Curve(NamedTuple):
