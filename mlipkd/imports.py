@@ -1,4 +1,4 @@
-"""Imports: what a campaign names as ``package.module:name``, and what goes wrong in it."""
+"""Import paths: what a campaign names as ``package.module:name``, and the errors in its code."""
 
 import importlib
 import importlib.util
@@ -11,10 +11,10 @@ from mlipkd.errors import InputError, remedy
 
 
 def find(where: str, path: str) -> object:
-    """Import what stands at an import path.
+    """Import the object at an import path.
 
     Args:
-        where: the key that names it, for messages.
+        where: the key of the configuration that names it, for messages.
         path: ``package.module:name``.
 
     Raises:
@@ -23,50 +23,49 @@ def find(where: str, path: str) -> object:
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except Exception as error:  # a module runs when it is imported, and raises anything
-        raise _not_found(where, path, in_words(error)) from error
+    except Exception as error:  # a module runs when it is imported, and may raise anything
+        raise _cannot_import(where, path, in_words(error)) from error
 
 
 def find_function(where: str, path: str) -> Callable:
-    """The same of a function.
+    """Import the function at an import path.
 
     Raises:
         InputError: it cannot be imported, or cannot be called.
     """
-    found = find(where, path)
-    if not callable(found):
-        raise InputError(
-            f"{where}: expected a function, got {path}, which is a {type(found).__name__}; name one"
-        )
-    return found
+    function = find(where, path)
+    if not callable(function):
+        kind = type(function).__name__
+        raise InputError(f"{where}: expected a function, got {path}, which is a {kind}; name one")
+    return function
 
 
 def module_file(where: str, path: str) -> Path:
-    """The file of the module at an import path, of which no more than its package is imported.
+    """The file of the module at an import path, without importing more than its package.
 
     Raises:
-        InputError: there is no such module, or it is no file.
+        InputError: there is no such module, or it is not a file.
     """
     module = path.partition(":")[0]
     try:
         spec = importlib.util.find_spec(module)
     except Exception as error:  # of its package
-        raise _not_found(where, path, in_words(error)) from error
+        raise _cannot_import(where, path, in_words(error)) from error
     if spec is None or not spec.has_location or spec.origin is None:
-        raise _not_found(where, path, f"no file of the module {module}")
+        raise _cannot_import(where, path, f"no file of the module {module}")
     return Path(spec.origin)
 
 
 @contextmanager
-def blamed(path: str, wanted: str) -> Iterator[None]:
-    """Turn whatever a function raises into one line: the file and line, what for, and why.
+def blamed(path: str, expected: str) -> Iterator[None]:
+    """Turn whatever a user's function raises into one line: its file and line, and the reason.
 
     Args:
         path: the function's import path.
-        wanted: what it was asked for.
+        expected: what it should have returned.
 
     Raises:
-        InputError: in the place of any exception.
+        InputError: in place of any exception.
     """
     try:
         yield
@@ -76,19 +75,19 @@ def blamed(path: str, wanted: str) -> Iterator[None]:
             if frame.filename == file:
                 place = f"{file}:{frame.lineno}"
         raise InputError(
-            f"{place}: expected {wanted} from {path}, got {type(error).__name__} "
+            f"{place}: expected {expected} from {path}, got {type(error).__name__} "
             f"({in_words(error)}); fix the function, or what it is given"
         ) from error
 
 
 def in_words(error: Exception) -> str:
-    """An error of somebody else's on one line, and what installs the package that it misses."""
-    said = " ".join(str(error).split()) or type(error).__name__
+    """Any exception on one line, and how to install the package that it misses, if it does."""
+    text = " ".join(str(error).split()) or type(error).__name__
     fix = remedy(error.name or "") if isinstance(error, ImportError) else None
-    return f"{said}; {fix}" if fix else said
+    return f"{text}; {fix}" if fix else text
 
 
-def _not_found(where: str, path: str, reason: str) -> InputError:
+def _cannot_import(where: str, path: str, reason: str) -> InputError:
     return InputError(
         f"{where}: expected what can be imported, got {path} ({reason}); install its package, put "
         "its folder on PYTHONPATH, or correct the path"

@@ -27,7 +27,7 @@ from mlipkd.cli.results import collect, figure, recommend, report, summary
 from mlipkd.cli.training import merge, predict, train, transfer
 from mlipkd.errors import InputError, TryAgainError, remedy
 from mlipkd.jobs import provenance
-from mlipkd.jobs.lock import sole_maker
+from mlipkd.jobs.lock import locked
 
 # Read once, when the first library with OpenMP is loaded: none of them takes threads by itself.
 # Verbs with --threads give that many to PyTorch and to our kernels.
@@ -80,7 +80,7 @@ def _alone(verb: Callable) -> Callable:
     @functools.wraps(verb)
     def run(**options) -> None:
         output: Path | list[Path] = options.get("output", [])
-        with sole_maker([output] if isinstance(output, Path) else output):
+        with locked([output] if isinstance(output, Path) else output):
             verb(**options)
 
     return run

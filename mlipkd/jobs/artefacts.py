@@ -1,4 +1,4 @@
-"""Artefacts: every file that mlipkd leaves behind is whole, or is not there.
+"""Artefacts: every file that mlipkd writes is complete, or is not there.
 
 An artefact is written under a temporary name in its own folder, flushed to the disk and renamed.
 Beside it lies ``<name>.sha256``, in the format of ``sha256sum``; reading an artefact checks it, so
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from mlipkd.errors import InputError
 
-#: Errors of a disk that holds no more, whatever file they name: copying names the source.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: Errors of a full disk, whatever file they name: copying names the source.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sha256(path: Path) -> str:
@@ -47,24 +47,29 @@ def writing(path: Path) -> Iterator[Path]:
         yield temporary
         digest = sha256(temporary)
         temporary_sidecar.write_text(f"{digest}  {path.name}\n")
-        for written in (temporary, temporary_sidecar):
-            written.chmod(0o666 & ~_umask())  # libraries may have made it for the owner alone
-            _flush_to_disk(written)
+        for file in (temporary, temporary_sidecar):
+            file.chmod(0o666 & ~_umask())  # libraries may have made it for the owner alone
+            _flush_to_disk(file)
         os.replace(temporary_sidecar, sidecar(path))
         os.replace(temporary, path)
         _flush_to_disk(path.parent)
     except OSError as error:
-        if error.errno not in FULL and error.filename is not None:
-            own = (temporary, temporary_sidecar, path.parent)
-            if Path(os.fsdecode(error.filename)) not in own:
-                raise  # it is of another file, which the block has opened
-        raise InputError(
-            f"{path}: could not be written ({error.strerror or error}); "
-            f"free space on the disk that holds {path.parent}, or choose another folder"
-        ) from error
+        if error.errno not in DISK_FULL and error.filename is not None:
+            written_here = (temporary, temporary_sidecar, path.parent)
+            if Path(os.fsdecode(error.filename)) not in written_here:
+                raise  # it is about another file, which the block has opened
+        raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
         temporary_sidecar.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """What to say of a file that the disk does not take."""
+    return InputError(
+        f"{path}: could not be written ({error.strerror or error}); "
+        f"free space on the disk that holds {path.parent}, or choose another folder"
+    )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -82,19 +87,19 @@ def verify(path: Path) -> str:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: expected a file, found none; run the step that makes it")
-    beside = sidecar(path)
-    if not beside.is_file():
+    hash_file = sidecar(path)
+    if not hash_file.is_file():
         raise InputError(
-            f"{path}: expected its hash in {beside.name}, found none; make the file again"
+            f"{path}: expected its hash in {hash_file.name}, found none; make the file again"
         )
-    wanted = beside.read_text(errors="replace").split()[:1]  # it may be damaged, too
-    came = sha256(path)
-    if wanted != [came]:
+    recorded = hash_file.read_text(errors="replace").split()[:1]  # it may be damaged, too
+    actual = sha256(path)
+    if recorded != [actual]:
         raise InputError(
-            f"{path}: expected SHA-256 {''.join(wanted)[:12] or 'none'}…, got {came[:12]}…: the "
-            "file was changed or damaged after it was written; delete it and make it again"
+            f"{path}: expected SHA-256 {''.join(recorded)[:12] or 'none'}…, got {actual[:12]}…: "
+            "the file was changed or damaged after it was written; delete it and make it again"
         )
-    return came
+    return actual
 
 
 def _umask() -> int:

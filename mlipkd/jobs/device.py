@@ -1,6 +1,8 @@
-"""Where the arithmetic is done, set once at the start of a process.
+"""Where the arithmetic is done, and how: device, threads, subnormal numbers, memory.
 
-OpenMP: how many threads the libraries that run on it take.
+``choose_device`` sets a process up once, at its start. What others' code needs otherwise for a
+while (subnormal numbers, a single thread) is a context that restores what was there before,
+whatever is raised in it; both settings are the calling thread's own.
 """
 
 import ctypes
@@ -14,31 +16,22 @@ import torch
 
 from mlipkd.errors import InputError
 
-#: Codes and values of glibc's mallopt: memory given back to the system is memory to be zeroed anew.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEEP = -1, -3, 2**30
-
+#: Codes of glibc's mallopt, and the bytes up to which freed memory is kept.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT_BYTES = -1, -3, 2**30
 #: Objects that make Python look for garbage; a step makes hundreds, none of them in a cycle.
-GARBAGE = 20_000, 20, 20
-
+GARBAGE_THRESHOLDS = 20_000, 20, 20
+#: The smallest subnormal number.
 SUBNORMAL = np.float64(5e-324)
-
-
-@contextmanager
-def subnormal_numbers() -> Iterator[None]:
-    """Let subnormal numbers be for a while, as others' code may count on them.
-
-    SciPy's trees do: from many coordinates of zero they go to the next number above, for ever.
-    """
-    flushed = SUBNORMAL * np.float64(1) == 0
-    torch.set_flush_denormal(False)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(bool(flushed))
+#: The OpenMP library that tblite runs on.
+OPENMP = "libgomp.1.dylib" if sys.platform == "darwin" else "libgomp.so.1"
 
 
 def choose_device(name: str, threads: int) -> torch.device:
-    """The device of this name, ``auto`` being CUDA where there is one; and the CPU's settings.
+    """Set this process up to compute, and give the device of this name.
+
+    Args:
+        name: cpu, cuda, …; or auto: CUDA where there is one.
+        threads: of PyTorch and of our kernels on the CPU.
 
     Raises:
         InputError: a device that this machine does not have.
@@ -46,12 +39,25 @@ def choose_device(name: str, threads: int) -> torch.device:
     torch.set_num_threads(threads)
     # Gaussians far from their centre are subnormal numbers: zero for us, slow for the processor.
     torch.set_flush_denormal(True)
+    _keep_freed_memory()
+    _collect_garbage_less_often()
+    return _device(name)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what is freed: given back to the system, it has to be zeroed anew."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(M_MMAP_THRESHOLD, KEEP)
-        libc.mallopt(M_TRIM_THRESHOLD, KEEP)
-    # What was imported stays: no use in looking through all of it for garbage again and again.
+        libc.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def _collect_garbage_less_often() -> None:
+    """Leave out what was imported, which stays, and look through the rest less often."""
     gc.freeze()
-    gc.set_threshold(*GARBAGE)
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
+
+
+def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -65,12 +71,23 @@ def choose_device(name: str, threads: int) -> torch.device:
     return device
 
 
-OPENMP = "libgomp.1.dylib" if sys.platform == "darwin" else "libgomp.so.1"  # what tblite runs on
+@contextmanager
+def subnormal_numbers() -> Iterator[None]:
+    """Compute with subnormal numbers within, as others' code may rely on them.
+
+    SciPy's trees do: from many coordinates of zero they go to the next number above, for ever.
+    """
+    flushed = bool(SUBNORMAL * np.float64(1) == 0)
+    torch.set_flush_denormal(False)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(flushed)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep tblite to one thread: on small molecules, two on a busy machine are much slower.
+    """Keep tblite to one thread within: for small molecules, two on a busy machine are much slower.
 
     OMP_NUM_THREADS would not do: OpenMP reads it when it is loaded, and PyTorch loads the same one.
     """
@@ -79,9 +96,9 @@ def one_thread() -> Iterator[None]:
     except OSError:  # another OpenMP, left to the environment
         yield
         return
-    before = openmp.omp_get_max_threads()
+    threads = openmp.omp_get_max_threads()
     openmp.omp_set_num_threads(1)
     try:
         yield
     finally:
-        openmp.omp_set_num_threads(before)
+        openmp.omp_set_num_threads(threads)

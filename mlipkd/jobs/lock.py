@@ -1,10 +1,10 @@
-"""Locks: whoever makes an output is the only one who does.
+"""Locks: no two processes make the same output at once.
 
 A scheduler that was killed forgets what it has submitted: started again, it submits the same jobs
-beside those that still run. So the maker of ``<name>`` holds the lock ``.<name>.lock`` beside it,
-which says who that is. The lock is the operating system's (flock), which lets go of it with the
-death of its holder, be it by kill -9. Where file systems keep locks from the other nodes, what the
-file says still tells: a SLURM job that runs is alive, whatever the lock.
+while the first ones still run. So the process that makes ``<name>`` holds ``.<name>.lock`` next to
+it, which says who holds it. The lock is the operating system's (flock), which releases it when its
+holder dies, even by kill -9. Where file systems do not share locks between nodes, the content of
+the file still tells: a SLURM job that runs is alive, whatever the lock says.
 """
 
 import contextlib
@@ -24,36 +24,36 @@ from mlipkd.errors import InputError, TryAgainError
 
 #: Seconds to wait for the holder: it may be a job that was told to stop and is writing its state.
 PATIENCE = 30.0
-#: Seconds between looks at a lock: the first, and the most, as each may ask SLURM.
+#: Seconds between attempts: at first, and at most; each may ask SLURM.
 PAUSE, LONGEST_PAUSE = 0.2, 5.0
 #: States of a SLURM job that has processes.
 RUNNING = {"CONFIGURING", "RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED"}
 
 
 @contextlib.contextmanager
-def sole_maker(outputs: Sequence[Path], patience: float = PATIENCE) -> Iterator[None]:
-    """Hold the locks of all outputs, and clear away what makers that were killed left half done.
+def locked(outputs: Sequence[Path], patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the locks of all outputs, and remove temporary files of processes that were killed.
 
     Args:
         outputs: files or folders to be made.
-        patience: seconds to wait for another maker.
+        patience: seconds to wait for another process.
 
     Raises:
-        TryAgainError: another is making one of them; the message names it.
+        TryAgainError: another process is making one of them; the message names it.
         InputError: the folder is not writable.
     """
     until = time.monotonic() + patience
     with contextlib.ExitStack() as stack:
         for output in sorted(set(outputs)):
-            stack.enter_context(_held(output, until))
-            for left in output.parent.glob(f".{escape(output.name)}.*.tmp*"):
-                left.unlink(missing_ok=True)
+            stack.enter_context(_lock(output, until))
+            for temporary in output.parent.glob(f".{escape(output.name)}.*.tmp*"):
+                temporary.unlink(missing_ok=True)
         yield
 
 
 @dataclass(frozen=True)
-class _Maker:
-    """A process that makes an output."""
+class _Holder:
+    """A process that holds a lock."""
 
     host: str
     pid: int
@@ -61,12 +61,12 @@ class _Maker:
     """Its SLURM job, or ``none``."""
 
     @classmethod
-    def this(cls) -> Self:
+    def this_process(cls) -> Self:
         return cls(platform.node(), os.getpid(), os.environ.get("SLURM_JOB_ID", "none"))
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Who wrote the lock, if the text is whole."""
+        """Who wrote a lock; none if its text is incomplete."""
         match text.split():
             case ["host", host, "pid", pid, "job", job] if pid.isdigit():
                 return cls(host, int(pid), job)
@@ -80,30 +80,31 @@ class _Maker:
 
         A job of our own number is this one before it was put back into the queue.
         """
-        this = type(self).this()
+        this = type(self).this_process()
         if self.host == this.host or self.job in ("none", this.job) or not self.job.isdigit():
             return False
         command = ["squeue", "--noheader", "--jobs", self.job, "--states", "all", "--format", "%T"]
         try:
-            asked = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
         except (FileNotFoundError, subprocess.TimeoutExpired):
-            return False  # nobody to ask: the lock has said that its holder is dead
-        if asked.returncode != 0:
-            return "Invalid job id" not in asked.stderr
-        return bool(RUNNING & set(asked.stdout.split()))
+            return False  # no SLURM here: the lock has said that its holder is dead
+        if answer.returncode != 0:
+            return "Invalid job id" not in answer.stderr
+        return bool(RUNNING & set(answer.stdout.split()))
 
 
 @contextlib.contextmanager
-def _held(output: Path, until: float) -> Iterator[None]:
+def _lock(output: Path, until: float) -> Iterator[None]:
     path = output.with_name(f".{output.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         pause = PAUSE
-        while (descriptor := _take(path)) is None:
+        while (descriptor := _acquire(path)) is None:
             if time.monotonic() > until:
+                holder = _read_holder(path) or "another process"
                 raise TryAgainError(
-                    f"{output}: it is being made already, by {_maker(path) or 'another process'}; "
-                    "wait for that one to end, or end it, and try again"
+                    f"{output}: it is being made already, by {holder}; wait for that one to end, "
+                    "or end it, and try again"
                 )
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -116,21 +117,21 @@ def _held(output: Path, until: float) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is held, so that nobody's lock is removed but our own.
+        # Removed while it is held: afterwards it might be another process's.
         path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
-def _take(path: Path) -> int | None:
-    """The descriptor of the lock, if it could be taken."""
+def _acquire(path: Path) -> int | None:
+    """The descriptor of the lock; none while another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        before = _maker(path)
-        if _is(descriptor, path) and not (before is not None and before.runs_elsewhere()):
-            if before is not None:
-                print(f"taking over from {before}, which has ended", file=sys.stderr)
-            _sign(descriptor, path)
+        previous = _read_holder(path)
+        if _has_name(descriptor, path) and not (previous and previous.runs_elsewhere()):
+            if previous is not None:
+                print(f"taking over from {previous}, which has ended", file=sys.stderr)
+            _write_holder(descriptor, path)
             return descriptor
     except BlockingIOError:
         pass
@@ -141,27 +142,27 @@ def _take(path: Path) -> int | None:
     return None
 
 
-def _sign(descriptor: int, path: Path) -> None:
-    """Write who holds the lock; on a full disk, leave nothing behind."""
+def _write_holder(descriptor: int, path: Path) -> None:
+    """Write into the lock that this process holds it; on a full disk, remove it."""
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{_Maker.this()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{_Holder.this_process()}\n".encode(), 0)
         os.fsync(descriptor)
     except OSError:
         path.unlink(missing_ok=True)
         raise
 
 
-def _maker(path: Path) -> _Maker | None:
-    """Who stands in a lock, if it is there and its text is whole."""
+def _read_holder(path: Path) -> _Holder | None:
+    """Who holds a lock, if it is there and its text is complete."""
     try:
-        return _Maker.parse(path.read_text(errors="replace"))
+        return _Holder.parse(path.read_text(errors="replace"))
     except FileNotFoundError:
         return None
 
 
-def _is(descriptor: int, path: Path) -> bool:
-    """Whether the open file still has that name; it has not if its last holder removed it."""
+def _has_name(descriptor: int, path: Path) -> bool:
+    """Whether the open file still has this name; it has not if its last holder removed it."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Where a result came from: version, commit, host and time, recorded in every artefact.
 
-A campaign's jobs run later than it was submitted, and on other machines. They are told in their
-environment what code they were submitted with, and refuse to run another.
+A campaign's jobs run later than it was submitted, and on other machines. Their environment says
+which code they were submitted with, and they refuse to run any other.
 """
 
 import datetime
@@ -20,7 +20,7 @@ from mlipkd.errors import InputError
 PACKAGE = Path(mlipkd.__file__).resolve().parent
 #: The environment variable that holds ``code()`` as it was when the campaign was started.
 SUBMITTED = "MLIPKD_CODE"
-#: Suffixes of files with code in them: Python's, and what kernels are compiled from.
+#: Suffixes of source files: Python, and what kernels are compiled from.
 SOURCES = (".py", ".cpp", ".h")
 
 
@@ -49,7 +49,7 @@ def code() -> str:
 
 
 def refuse_other_code() -> None:
-    """Check a job's code against the code that it was submitted with, if it was.
+    """Compare this code with the code that the job was submitted with, if it was submitted.
 
     Raises:
         InputError: they differ.
@@ -64,8 +64,8 @@ def refuse_other_code() -> None:
         )
 
 
-def record(**more: object) -> dict:
-    """What every artefact states about itself, with the artefact's own facts added."""
+def record(**facts: object) -> dict:
+    """What every artefact states about its origin, with facts about this one added."""
     return {
         "mlipkd": mlipkd.__version__,
         "commit": commit(),
@@ -73,5 +73,5 @@ def record(**more: object) -> dict:
         "torch": metadata.version("torch"),
         "host": platform.node(),
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        **more,
+        **facts,
     }

@@ -1,13 +1,12 @@
-"""Stopping in time: work that can be gone on with asks, every now and then, whether it should end.
+"""Stopping in time and resuming: long work asks now and then whether to stop, and keeps its state.
 
-It should when SLURM is about to end the job, or when somebody has sent SIGTERM (``scancel``, the
-end of the time, preemption) or SIGUSR1. The handlers only take note: what runs comes to a point
-where its state can be kept.
+It should stop when SLURM is about to end the job, or when SIGTERM (``scancel``, the time limit,
+preemption) or SIGUSR1 has come. Signal handlers only take note: the work goes on to the next point
+where its state can be saved.
 
-Long work in pieces: those that are done are kept beside its output until all are.
-
-The pieces are arrays by name, in one safetensors file. Work that was stopped or killed finds them
-there and goes on with the rest, if it is still the same work.
+``Resumable`` keeps the finished pieces of such work, arrays by name, in one safetensors file next
+to its output. Work that was stopped or killed finds them there and does the rest, if it is still
+the same work. (Training has a checkpoint of its own kind, ``training/checkpoint.py``.)
 """
 
 import os
@@ -26,58 +25,60 @@ from mlipkd.jobs import artefacts, provenance
 #: Why work should stop now; none while it may go on.
 Stop = Callable[[], str | None]
 
-#: Seconds of a job's time that are left to what comes before and after the work: two Snakemakes
-#: start, the last state is written, and SLURM's signals come up to a minute early. At most half.
+#: Seconds of a job's time reserved for what comes before and after the work: two Snakemakes start,
+#: the last state is written, and SLURM's signals come up to a minute early. At most half of it.
 MARGIN = 180.0
 
 
 def never() -> str | None:
-    """Nothing stops work that is done by a function call."""
+    """Never stop: the default where a function is called from Python."""
     return None
 
 
 def listen(runtime: float | None) -> Stop:
-    """Listen to signals from now on.
+    """Listen for signals from now on, and watch the time.
 
     Args:
-        runtime: minutes that SLURM gives the job; outside of SLURM nobody ends it, and it is not
-            heeded.
+        runtime: minutes that SLURM gives the job; ignored outside of SLURM, where nothing ends it.
+
+    Returns:
+        A function that says why work should stop, or none.
     """
-    asked: list[str] = []
+    received: list[str] = []
 
     def note(number: int, _: object) -> None:
-        asked.append(f"{signal.Signals(number).name} came")
+        received.append(f"{signal.Signals(number).name} came")
 
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, note)
-    until = float("inf")
+    deadline = float("inf")
     if runtime is not None and "SLURM_JOB_ID" in os.environ:
-        until = time.monotonic() + runtime * 60 - min(MARGIN, runtime * 60 / 2)
+        deadline = time.monotonic() + runtime * 60 - min(MARGIN, runtime * 60 / 2)
 
     def stop() -> str | None:
-        if asked:
-            return asked[0]
-        return f"its {runtime:g} minutes are nearly over" if time.monotonic() > until else None
+        if received:
+            return received[0]
+        return f"its {runtime:g} minutes are nearly over" if time.monotonic() > deadline else None
 
     return stop
 
 
 class Resumable:
-    """The pieces of one piece of work; without an output, nothing is kept."""
+    """The finished pieces of one computation; without an output, none are saved."""
 
     def __init__(self, output: Path | None = None, identity: str = "", stop: Stop = never) -> None:
-        """Find what there is.
+        """Read the pieces that were saved before.
 
         Args:
-            output: what the work is to make.
-            identity: all that the result depends on but for mlipkd's code.
+            output: the file that the work makes.
+            identity: all that the result depends on, apart from mlipkd's code.
             stop: asked after every piece.
         """
         self.output, self.stop = output, stop
         self._identity = f"{identity} {provenance.code()}"
         self._path = output and output.with_name(output.name + ".checkpoint")
         self.pieces: dict[str, np.ndarray] = {}
-        """Those that are done."""
+        """The finished ones, by name."""
         if self._path is not None and self._path.exists():
             self.pieces = self._read(self._path)
 
@@ -92,7 +93,7 @@ class Resumable:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
     def keep(self, pieces: Mapping[str, np.ndarray]) -> None:
-        """Keep pieces, in the place of all before.
+        """Save these pieces in place of all before.
 
         Raises:
             TryAgainError: it is time to stop.
@@ -109,7 +110,7 @@ class Resumable:
             )
 
     def finish(self) -> None:
-        """Delete what was kept, once the output is there."""
+        """Delete what was saved, once the output is there."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
             artefacts.sidecar(self._path).unlink(missing_ok=True)

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mlipkd.errors import InputError
 from mlipkd.jobs import artefacts
 
 
@@ -50,10 +49,7 @@ def _on_disk(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(
-            f"{path}: could not be written ({error.strerror or error}); "
-            f"free space on the disk that holds {path.parent}, or choose another folder"
-        ) from error
+        raise artefacts.unwritable(path, error) from error
 
 
 def read_history(path: Path) -> tuple[list[dict], str]:

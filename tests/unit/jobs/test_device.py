@@ -1,10 +1,12 @@
 """Settings of the processor: others' code finds subnormal numbers, and ours what it had chosen."""
 
+import ctypes
+
 import numpy as np
 import pytest
 import torch
 
-from mlipkd.jobs.device import SUBNORMAL, subnormal_numbers
+from mlipkd.jobs.device import OPENMP, SUBNORMAL, one_thread, subnormal_numbers
 
 
 @pytest.fixture(params=[True, False])
@@ -24,3 +26,18 @@ def test_subnormal_numbers_are_there_for_a_while(flushed) -> None:
         assert not is_flushed()
         raise KeyError
     assert is_flushed() == flushed
+
+
+def test_one_thread_is_for_a_while() -> None:
+    """Whatever is raised, and however often it is entered."""
+    openmp = ctypes.CDLL(OPENMP)
+    openmp.omp_set_num_threads(3)
+    try:
+        with pytest.raises(KeyError), one_thread():
+            with one_thread():
+                assert openmp.omp_get_max_threads() == 1
+            assert openmp.omp_get_max_threads() == 1
+            raise KeyError
+        assert openmp.omp_get_max_threads() == 3
+    finally:
+        openmp.omp_set_num_threads(1)

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from mlipkd.errors import InputError, TryAgainError
-from mlipkd.jobs.lock import sole_maker
+from mlipkd.jobs.lock import locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from mlipkd.jobs.lock import sole_maker
-with sole_maker([Path(path) for path in sys.argv[1:]]):
+from mlipkd.jobs.lock import locked
+with locked([Path(path) for path in sys.argv[1:]]):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -65,17 +65,17 @@ def test_the_second_refuses_and_names_the_first(tmp_path, other):
     first = other(tmp_path / "a.csv", tmp_path / "b.csv")
     with (
         pytest.raises(TryAgainError, match=f"b.csv: .* pid {first.pid} job 4711"),
-        sole_maker([tmp_path / "b.csv"], patience=0),
+        locked([tmp_path / "b.csv"], patience=0),
     ):
         pytest.fail("two makers")
-    with sole_maker([tmp_path / "c.csv"], patience=0):
+    with locked([tmp_path / "c.csv"], patience=0):
         pass
 
 
 def test_waits_for_the_first_to_end(tmp_path, other):
     first = other(tmp_path / "a.csv")
     first.send_signal(signal.SIGTERM)
-    with sole_maker([tmp_path / "a.csv"], patience=10):
+    with locked([tmp_path / "a.csv"], patience=10):
         assert first.wait() == -signal.SIGTERM
 
 
@@ -85,13 +85,13 @@ def test_takes_over_from_the_dead_and_clears_up_behind_them(tmp_path, other, cap
     left.touch(), own.touch()
     first.kill()
     first.wait()
-    with sole_maker([tmp_path / "a.csv"], patience=0):
+    with locked([tmp_path / "a.csv"], patience=0):
         assert not left.exists() and own.exists()
     assert f"taking over from host {os.uname().nodename} pid {first.pid}" in capfd.readouterr().err
 
 
 def test_leaves_nothing_behind(tmp_path):
-    with sole_maker([tmp_path / "new" / "a.csv"], patience=0):
+    with locked([tmp_path / "new" / "a.csv"], patience=0):
         assert [path.name for path in (tmp_path / "new").iterdir()] == [".a.csv.lock"]
     assert list((tmp_path / "new").iterdir()) == []
 
@@ -112,7 +112,7 @@ def test_asks_slurm_where_the_lock_does_not_reach(tmp_path, squeue, answer, stat
     squeue(answer, status)
     (tmp_path / ".a.csv.lock").write_text("host elsewhere pid 1 job 12\n")
     try:
-        with sole_maker([tmp_path / "a.csv"], patience=0):
+        with locked([tmp_path / "a.csv"], patience=0):
             assert taken
     except TryAgainError as error:
         assert not taken and "host elsewhere pid 1 job 12" in str(error)
@@ -122,7 +122,7 @@ def test_a_job_put_back_into_the_queue_takes_over_from_itself(tmp_path, squeue, 
     squeue("RUNNING")
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     (tmp_path / ".a.csv.lock").write_text("host elsewhere pid 1 job 12\n")
-    with sole_maker([tmp_path / "a.csv"], patience=0):
+    with locked([tmp_path / "a.csv"], patience=0):
         pass
 
 
@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(InputError, match="could not be locked"),
-        sole_maker([tmp_path / "file" / "a.csv"], patience=0),
+        locked([tmp_path / "file" / "a.csv"], patience=0),
     ):
         pytest.fail("no lock")
 
@@ -142,7 +142,7 @@ def test_a_full_disk_leaves_no_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pwrite", full)
     with (
         pytest.raises(InputError, match="No space left on device"),
-        sole_maker([tmp_path / "a.csv"], patience=0),
+        locked([tmp_path / "a.csv"], patience=0),
     ):
         pytest.fail("no lock")
     assert not list(tmp_path.iterdir())
@@ -153,10 +153,10 @@ def test_many_makers_one_after_the_other(tmp_path):
     script = """
 import sys
 from pathlib import Path
-from mlipkd.jobs.lock import sole_maker
+from mlipkd.jobs.lock import locked
 output, inside = Path(sys.argv[1]), Path(sys.argv[2])
 for _ in range(5):
-    with sole_maker([output]):
+    with locked([output]):
         inside.mkdir()  # fails if another is inside
         inside.rmdir()
 """
