@@ -12,8 +12,9 @@ from mlipkd.config.load import load_section
 from mlipkd.config.model import Architecture, ModelGrid
 from mlipkd.config.recipe import Recipe
 from mlipkd.config.section import Faults, Name, Section
-from mlipkd.config.simulation import Simulation
-from mlipkd.config.sources import AnySource, Split
+from mlipkd.config.simulation import Simulation, outputs
+from mlipkd.config.split import Split
+from mlipkd.readers import AnySource
 
 
 class Origin(Section):
@@ -169,6 +170,15 @@ class Campaign(Section):
         if found := list(faults(self)):
             raise Faults(found)
         return self
+
+    def with_files(self, source: AnySource) -> AnySource:
+        """A source with the files of the simulation or of the datasets that it is made of."""
+        simulation = source.needs_simulation
+        if simulation and simulation in self.simulations:
+            return source.with_files(outputs(simulation), self.simulations[simulation].temperature)
+        if names := source.needs_datasets:
+            return source.with_files([f"results/{name}/dataset.h5" for name in names])
+        return source
 
 
 def load_campaign(path: Path | str) -> Campaign:

@@ -9,7 +9,8 @@ What families stand on: families that teach them, and models and data of other d
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mlipkd.config.sources import AnySource, Pooled, Split, paths_of
+from mlipkd.config.split import Split
+from mlipkd.readers import AnySource
 
 if TYPE_CHECKING:
     from mlipkd.campaign.campaign import Campaign, DatasetSection
@@ -42,12 +43,12 @@ def faults(campaign: "Campaign") -> Iterator[tuple[str, str]]:
 
 def _simulation_faults(campaign: "Campaign", dataset: str) -> Iterator[tuple[str, str]]:
     """What is wrong with the simulation that a dataset is made of."""
-    source = campaign.datasets[dataset].source
-    if source.reader == "trajectory" and source.simulation not in (None, *campaign.simulations):
+    simulation = campaign.datasets[dataset].source.needs_simulation
+    if simulation not in (None, *campaign.simulations):
         known = ", ".join(campaign.simulations) or "of which there are none"
         yield (
             f"datasets.{dataset}.source.simulation",
-            f"expected one of the campaign's simulations, {known}, got {source.simulation!r}; name "
+            f"expected one of the campaign's simulations, {known}, got {simulation!r}; name "
             "one, or add it to simulations",
         )
 
@@ -158,12 +159,12 @@ def _rdf_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
 
 def _states_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
     """What is asked of one state where several are pooled: the evaluation, and the fault."""
-    if dataset.source.reader == "pooled":
+    if pooled := dataset.source.needs_datasets:
         for evaluation in ("replicas", "distributions"):
             if getattr(dataset.evaluations, evaluation):
                 yield (
                     evaluation,
-                    f"expected a dataset of one state, got {', '.join(dataset.source.datasets)} "
+                    f"expected a dataset of one state, got {', '.join(pooled)} "
                     "pooled, whose mean is the liquid of none; ask it of each of these, with "
                     "transferred_from for the families that are trained here",
                 )
@@ -238,8 +239,8 @@ def lineage(
 def faults_of_origins(campaign: "Campaign") -> Iterator[tuple[str, str]]:
     """All that is wrong: (YAML path, what is wrong and the remedy)."""
     for name, dataset in campaign.datasets.items():
-        if isinstance(dataset.source, Pooled):
-            yield from _pooled_faults(campaign, name, dataset.source)
+        if dataset.source.needs_datasets:
+            yield from _pooled_faults(campaign, name)
         for family, section in dataset.families.items():
             if section.transferred_from:
                 yield from lineage(campaign, name, family)[1]
@@ -263,17 +264,19 @@ def _circle(families: list[tuple[str, str]]) -> str:
     return f"families learn in a circle: {' → '.join(names)}; break it"
 
 
-def _pooled_faults(campaign: "Campaign", name: str, source: Pooled) -> Iterator[tuple[str, str]]:
+def _pooled_faults(campaign: "Campaign", name: str) -> Iterator[tuple[str, str]]:
+    source = campaign.datasets[name].source
+    pooled = source.needs_datasets
     others = [
-        other
-        for other, section in campaign.datasets.items()
-        if not isinstance(section.source, Pooled)
+        other for other, section in campaign.datasets.items() if not section.source.needs_datasets
     ]
-    for other in source.datasets:
+    if source.paths:
+        yield f"datasets.{name}.source.files", "pooled datasets have files; remove files"
+    for other in pooled:
         if other not in others:
             wanted = f"expected some of the datasets {', '.join(others)}, got {other!r}"
             yield f"datasets.{name}.source.datasets", wanted
-    if len(set(source.datasets)) < len(source.datasets):
+    if len(set(pooled)) < len(pooled):
         yield f"datasets.{name}.source.datasets", "expected each dataset once; remove repetitions"
     if "split" in campaign.datasets[name].model_fields_set:
         yield f"datasets.{name}.split", "pooled configurations stay in their splits; remove split"
@@ -304,7 +307,7 @@ def _transfer_faults(
 def _may_have_seen(campaign: "Campaign", origin: str, dataset: str) -> bool:
     """Whether what one dataset trains on may be among what another tests on."""
     return any(
-        _overlap(there.source, here.source)
+        _overlap(campaign, there.source, here.source)
         and (there.source, _tested(there.split)) != (here.source, _tested(here.split))
         for there in _parts(campaign, origin)
         for here in _parts(campaign, dataset)
@@ -313,14 +316,14 @@ def _may_have_seen(campaign: "Campaign", origin: str, dataset: str) -> bool:
 
 def _parts(campaign: "Campaign", dataset: str) -> list["DatasetSection"]:
     """The datasets that are pooled in one, each in its own splits, or that one."""
-    source = campaign.datasets[dataset].source
-    names = source.datasets if isinstance(source, Pooled) else [dataset]
+    names = campaign.datasets[dataset].source.needs_datasets or [dataset]
     return [campaign.datasets[name] for name in names if name in campaign.datasets]
 
 
-def _overlap(one: AnySource, other: AnySource) -> bool:
+def _overlap(campaign: "Campaign", one: AnySource, other: AnySource) -> bool:
     """Whether two sources read a file both, or compute the same configurations."""
-    return one == other or not set(paths_of(one)).isdisjoint(paths_of(other))
+    files = [set(campaign.with_files(source).paths) for source in (one, other)]
+    return one == other or not files[0].isdisjoint(files[1])
 
 
 def _tested(split: Split) -> dict:

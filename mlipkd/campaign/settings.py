@@ -17,8 +17,9 @@ from mlipkd.config.model import Architecture
 from mlipkd.config.recipe import Recipe
 from mlipkd.config.section import Name, Section
 from mlipkd.config.simulation import Simulation
-from mlipkd.config.sources import AnySource, Split, Trajectory
+from mlipkd.config.split import Split
 from mlipkd.errors import InputError
+from mlipkd.readers import AnySource
 
 
 class Settings(Section):
@@ -100,9 +101,7 @@ def read_evaluation(path: Path | str, kind: type[E]) -> E:
 def dataset_settings(campaign: Campaign, dataset: str) -> DatasetSettings:
     """What making one dataset needs."""
     section = campaign.datasets[dataset]
-    source = section.source
-    if isinstance(source, Trajectory) and source.simulation:
-        source = source.simulated(campaign.simulations[source.simulation].temperature)
+    source = campaign.with_files(section.source)
     return DatasetSettings(name=dataset, source=source, split=section.split)
 
 

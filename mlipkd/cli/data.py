@@ -46,9 +46,9 @@ def section_of(file: Path, reader: str | None, options: dict[str, str | int | No
     """
     from mlipkd.config.load import parse_section
     from mlipkd.config.section import Section
-    from mlipkd.config.sources import AnySource
     from mlipkd.errors import InputError
-    from mlipkd.readers.layout import guess_source
+    from mlipkd.readers import AnySource
+    from mlipkd.readers.guess import guess_source
 
     class Command(Section):
         source: AnySource
@@ -101,15 +101,14 @@ def check(
     from mlipkd.checks import check
     from mlipkd.checks.check import contents
     from mlipkd.datasets.file import read
-    from mlipkd.readers.layout import is_canonical
-    from mlipkd.readers.source import read_source
+    from mlipkd.readers.guess import is_canonical
 
     if reader is None and file.is_file() and is_canonical(file):
         dataset = read(file)
         print(f"{file}: dataset {dataset.name!r} of mlipkd {dataset.provenance['mlipkd']}")
     else:
         section = section_of(file, reader, options)
-        dataset = read_source(file.stem, section)
+        dataset = section.read(file.stem)
         print(f"{file}: read as {section.model_dump(exclude={'files'}, exclude_none=True)}")
     report = check.check(dataset)
     print("\n".join(contents(dataset, report)))
@@ -145,11 +144,9 @@ def init(
 
     from mlipkd.checks import check
     from mlipkd.checks.check import contents
-    from mlipkd.config.sources import AseFile, Comp6
     from mlipkd.errors import InputError
     from mlipkd.proposal.propose import propose, refuse_existing, write_new
-    from mlipkd.readers.layout import is_canonical
-    from mlipkd.readers.source import read_source
+    from mlipkd.readers.guess import is_canonical
 
     refuse_existing(output)
     if file.is_file() and is_canonical(file):
@@ -159,9 +156,9 @@ def init(
         )
     section = section_of(file, reader, options)
     guesses = []
-    if isinstance(section, AseFile | Comp6):
+    if section.undeclared:
         section, guesses = _with_units(file, section, options)
-    dataset = read_source(file.stem, section)
+    dataset = section.read(file.stem)
     print(f"{file}: read as {section.model_dump(exclude={'files'}, exclude_none=True)}")
     report = check.check(dataset)
     print("\n".join(contents(dataset, report)))
@@ -182,19 +179,14 @@ def _with_units(file: Path, section, options: dict):
     from dataclasses import replace
 
     from mlipkd.config.load import parse_section
-    from mlipkd.config.sources import AseFile
-    from mlipkd.proposal.units import guess_sign, guess_units
-    from mlipkd.readers.source import read_source
+    from mlipkd.proposal.units import guess_units
 
     keys = section.model_dump(include=section.model_fields_set)
     stated = {key for key, value in options.items() if value is not None}
     plain = {key: value for key, value in keys.items() if not key.endswith(("_unit", "_sign"))}
     as_default = type(section)(**plain)
-    dataset = read_source(file.stem, as_default)
-    if isinstance(as_default, AseFile):
-        found = guess_units(dataset)
-    else:
-        found = guess_sign(dataset, as_default.force_sign)
+    dataset = as_default.read(file.stem)
+    found = guess_units(dataset, section.undeclared, as_default.force_sign)
     guesses = [guess for guess in found if guess.key not in stated]
     if sys.stdin.isatty():
         guesses = [
@@ -226,7 +218,7 @@ def fetch(
 
     Example: mlipkd fetch --url https://example.org/data.h5 --sha256 9f86d0… --output data.h5
     """
-    from mlipkd.readers.source import fetch
+    from mlipkd.readers.download import fetch
 
     fetch(url, sha256, output)
 
@@ -269,20 +261,19 @@ def dataset(
 
     from mlipkd.campaign.settings import DatasetSettings
     from mlipkd.checks.check import check, split_counts
-    from mlipkd.config.sources import Pooled
+    from mlipkd.datasets.dataset import UNUSED
     from mlipkd.datasets.file import write
     from mlipkd.datasets.splits import apart, clusters, leaks, split
     from mlipkd.errors import InputError
-    from mlipkd.readers.source import read_source
     from mlipkd.sizing.size import measure
 
     wanted = DatasetSettings.read(str(settings))
-    found = read_source(wanted.name, wanted.source)
+    found = wanted.source.read(wanted.name)
     report = check(found)
     if report.faults:
         raise InputError("\n".join(report.faults))
     notes = [*found.provenance["notes"], *report.remarks]
-    if not isinstance(wanted.source, Pooled):
+    if (found.splits == UNUSED).all():  # what is pooled is split already
         notes += leaks(found, wanted.split)
         together = clusters(found, wanted.split)
         splits = split(together, wanted.split, apart(found, together, wanted.split))

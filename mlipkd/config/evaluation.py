@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_v
 
 from mlipkd.config.functions import OwnFunction
 from mlipkd.config.section import Ascending, Name, Section
-from mlipkd.config.sources import AseFile, Comp6
+from mlipkd.readers.ani import Comp6
+from mlipkd.readers.ase_file import AseFile
 
 Width = Annotated[float, Field(ge=0.01)]
 

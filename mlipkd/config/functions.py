@@ -4,11 +4,11 @@ Calculators: reference methods, and families that are not trained here.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from mlipkd.config.section import Files, Section
+from mlipkd.config.section import Section
 
 PATTERN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
@@ -32,15 +32,6 @@ class OwnFunction(Section):
     """The function, as `module:name`, of a module on `PYTHONPATH`."""
     options: dict[str, JsonValue] = Field(default={})
     """Its keyword arguments; paths count from the folder that the campaign runs in."""
-
-
-class OwnReader(OwnFunction):
-    """Configurations from a reader of one's own: `read(files, **options)` yields `ase.Atoms`, whose
-    calculator's results are the labels in eV and Å and whose `info["group"]` is the group."""
-
-    reader: Literal["own"]
-    files: Files
-    """Paths of the files that it reads."""
 
 
 #: The model of a calculator's family: it has no architecture to be named by.

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from ase.data import atomic_masses, chemical_symbols
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,15 @@ class Bead:
 
 def species_name(species: int, beads: tuple[Bead, ...]) -> str:
     """The name of a species: its bead's, or the chemical symbol where there are no beads."""
+    from ase.data import chemical_symbols
+
     return beads[species - 1].name if beads else chemical_symbols[species]
 
 
 def species_masses(species: np.ndarray, beads: tuple[Bead, ...]) -> np.ndarray:
     """Masses in u, in the shape of ``species``: of beads, or of elements if there are no beads."""
+    from ase.data import atomic_masses
+
     masses = np.array([np.nan, *(bead.mass for bead in beads)]) if beads else atomic_masses
     return masses[species]
 

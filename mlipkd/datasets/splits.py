@@ -6,7 +6,7 @@ group, form a cluster; a cluster falls on one side of a split as a whole.
 
 import numpy as np
 
-from mlipkd.config.sources import Split
+from mlipkd.config.split import Split
 from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
 from mlipkd.datasets.duplicates import duplicates, joined
 from mlipkd.datasets.file import DatasetFile, of_kinds

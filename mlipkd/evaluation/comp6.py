@@ -19,13 +19,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlipkd.checks.check import check
-from mlipkd.config.sources import AseFile, Comp6
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.ensembles import Ensemble
 from mlipkd.evaluation.core.error_sums import ErrorSum
 from mlipkd.evaluation.core.rows import Row
-from mlipkd.readers.source import read_source
+from mlipkd.readers.ani import Comp6
+from mlipkd.readers.ase_file import AseFile
 from mlipkd.units import KCAL_MOL
 
 
@@ -83,7 +83,7 @@ def read_subset(name: str, source: Comp6 | AseFile) -> Dataset:
     Raises:
         InputError: a file cannot be read, or its content is faulty.
     """
-    dataset = read_source(name, source)
+    dataset = source.read(name)
     if faults := check(dataset).faults:
         raise InputError("\n".join(faults))
     return dataset

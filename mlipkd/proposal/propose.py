@@ -16,11 +16,11 @@ from mlipkd.campaign.campaign import Campaign
 from mlipkd.campaign.settings import train_settings
 from mlipkd.checks.check import Report
 from mlipkd.config.load import parse_section
-from mlipkd.config.sources import AnySource
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
 from mlipkd.proposal.text import Choices, campaign_text, cutoffs
 from mlipkd.proposal.units import Guess
+from mlipkd.readers import AnySource
 from mlipkd.sizing import work
 from mlipkd.sizing.estimate import Sizing
 from mlipkd.sizing.size import Size, measure

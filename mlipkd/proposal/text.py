@@ -9,10 +9,10 @@ import numpy as np
 import yaml
 
 from mlipkd.checks.positions_and_labels import Contacts
-from mlipkd.config.sources import AnySource
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
 from mlipkd.proposal.units import Guess
+from mlipkd.readers import AnySource
 from mlipkd.sizing.size import FARTHEST, Size
 
 #: The cut-off holds so many neighbours, on average, unless it would leave these bounds, Å; and it

@@ -7,6 +7,7 @@ stiffer than the units differ. The sign of forces: energies fall along them. Whe
 as with relative energies without forces, nobody can but the user.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,31 +44,25 @@ class Guess:
         return f"{tells} for certain: {self.suspicion}" if self.suspicion else tells
 
 
-def guess_units(dataset: Dataset) -> list[Guess]:
-    """Guesses of length_unit, energy_unit and, if there are forces, force_sign.
+def guess_units(dataset: Dataset, keys: Collection[str], sign: int) -> list[Guess]:
+    """Guesses of units and of the sign of forces, if there are any.
 
     Args:
-        dataset: as it is read in eV and Å, with the sign of forces.
+        dataset: as it is read with the defaults: in eV and Å, if units are to be guessed.
+        keys: some of length_unit, energy_unit and force_sign; a unit that is not among them is
+            known.
+        sign: the force_sign that it is read with.
     """
-    length = _length(dataset)
-    in_length = _lengths_scaled(dataset, LENGTH[str(length.value)])
-    fit = consistency(in_length)
-    guesses = [length, _energy(dataset, fit)]
-    if "forces" in dataset.labels["reference"]:
-        guesses.append(_sign(fit, 1))
+    guesses = []
+    if "length_unit" in keys:
+        guesses.append(_length(dataset))
+        dataset = _lengths_scaled(dataset, LENGTH[str(guesses[0].value)])
+    fit = consistency(dataset)
+    if "energy_unit" in keys:
+        guesses.append(_energy(dataset, fit))
+    if "force_sign" in keys and "forces" in dataset.labels["reference"]:
+        guesses.append(_sign(fit, sign))
     return guesses
-
-
-def guess_sign(dataset: Dataset, sign: int) -> list[Guess]:
-    """A guess of force_sign alone, of a layout whose units are known; none without forces.
-
-    Args:
-        dataset: as it is read.
-        sign: which it is read with, the layout's default.
-    """
-    if "forces" not in dataset.labels["reference"]:
-        return []
-    return [_sign(consistency(dataset), sign)]
 
 
 def _length(dataset: Dataset) -> Guess:

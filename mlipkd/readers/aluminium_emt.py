@@ -6,16 +6,20 @@ or 31 atoms: a crystal shaken about its strained lattice, some with a vacancy, o
 Langevin dynamics at its own density and temperature.
 """
 
-import numpy as np
-from ase import Atoms
-from ase.build import bulk
-from ase.calculators.emt import EMT
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 
-from mlipkd.config.sources import AluminiumEMT
-from mlipkd.datasets.blocks import Block, assemble
+import numpy as np
+from pydantic import PositiveInt
+
+from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.dataset import Dataset
-from mlipkd.jobs.provenance import record
-from mlipkd.readers.molecules_xtb import hot_dynamics
+from mlipkd.readers.source import Source
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    Labelled = tuple[Atoms, dict]
 
 LATTICE_CONSTANT = 3.994  # Å, fcc aluminium at rest in EMT
 STATE_SIZE = 16  # configurations of one state
@@ -33,25 +37,42 @@ STRIDE = 8  # steps between two configurations
 TIME_STEP = 5.0  # fs
 
 
-def make(name: str, source: AluminiumEMT) -> Dataset:
-    """Aluminium with energy, forces, stress and atomic energies, the same for the same seed."""
-    blocks = []
-    for first in range(0, source.configurations, STATE_SIZE):
-        count = min(STATE_SIZE, source.configurations - first)
-        state = first // STATE_SIZE
-        rng = np.random.default_rng([source.seed, state])
-        kind, sample = ("melt", _melt) if state % 2 else ("crystal", _crystal)
-        blocks.append(_block(f"{kind} {state}", sample(rng, count)))
-    return assemble(name, blocks, record(source=source.model_dump(mode="json"), notes=[]))
+class AluminiumEMT(Source):
+    """Aluminium boxes with the energies, forces and atomic energies of ASE's EMT potential."""
+
+    reader: Literal["aluminium-emt"]
+    configurations: PositiveInt = 320
+    """How many configurations to make."""
+    seed: int = 0
+    """Seed of displacements, strains and velocities."""
+
+    def read(self, name: str) -> Dataset:
+        """One block for each state; energy, forces, stress and atomic energies, by the seed."""
+        return self._dataset(name, self._states())
+
+    def _states(self) -> Iterator[Block]:
+        for first in range(0, self.configurations, STATE_SIZE):
+            count = min(STATE_SIZE, self.configurations - first)
+            state = first // STATE_SIZE
+            rng = np.random.default_rng([self.seed, state])
+            kind, sample = ("melt", _melt) if state % 2 else ("crystal", _crystal)
+            yield _block(f"{kind} {state}", sample(rng, count))
+
+    @property
+    def computed(self) -> dict[str, int]:
+        return {"aluminium-emt": self.configurations}
 
 
-def _box() -> Atoms:
+def _box() -> "Atoms":
+    from ase.build import bulk
+    from ase.calculators.emt import EMT
+
     box = bulk("Al", a=LATTICE_CONSTANT, cubic=True) * (2, 2, 2)
     box.calc = EMT()
     return box
 
 
-def _labelled(atoms: Atoms) -> tuple[Atoms, dict]:
+def _labelled(atoms: "Atoms") -> "Labelled":
     """A copy of the atoms, and their labels."""
     energy = atoms.get_potential_energy()
     return atoms.copy(), {
@@ -62,7 +83,7 @@ def _labelled(atoms: Atoms) -> tuple[Atoms, dict]:
     }
 
 
-def _crystal(rng: np.random.Generator, count: int) -> list[tuple[Atoms, dict]]:
+def _crystal(rng: np.random.Generator, count: int) -> list["Labelled"]:
     """A strained crystal, with a vacancy every other time, shaken as heat would shake it."""
     atoms = _box()
     strain = rng.normal(scale=SHEAR, size=(3, 3)) + np.eye(3) * rng.uniform(
@@ -72,34 +93,39 @@ def _crystal(rng: np.random.Generator, count: int) -> list[tuple[Atoms, dict]]:
     if rng.random() < 0.5:
         del atoms[0]
     lattice = atoms.get_positions()  # (atoms, 3)
-    frames = []
+    configurations = []
     for temperature in rng.uniform(*CRYSTAL_TEMPERATURES, size=count):
         displacement = DISPLACEMENT_AT_300_K * np.sqrt(temperature / 300)
         atoms.set_positions(lattice + rng.normal(scale=displacement, size=lattice.shape))
-        frames.append(_labelled(atoms))
-    return frames
+        configurations.append(_labelled(atoms))
+    return configurations
 
 
-def _melt(rng: np.random.Generator, count: int) -> list[tuple[Atoms, dict]]:
+def _melt(rng: np.random.Generator, count: int) -> list["Labelled"]:
     """A melt at its own density and temperature, some steps from configuration to configuration."""
+    from mlipkd.readers.molecules_xtb import hot_dynamics
+
     atoms = _box()
     atoms.set_cell(atoms.cell * rng.uniform(*MELT_VOLUMES) ** (1 / 3), scale_atoms=True)
     temperature = rng.uniform(*MELT_TEMPERATURES)
     atoms.positions += rng.normal(scale=MELTING_DISPLACEMENT, size=(len(atoms), 3))
     dynamics = hot_dynamics(atoms, temperature, TIME_STEP, rng)
-    frames = []
+    configurations = []
     for steps in [MELTING_STEPS] + [STRIDE] * (count - 1):
         dynamics.run(steps)
-        frames.append(_labelled(atoms))
-    return frames
+        configurations.append(_labelled(atoms))
+    return configurations
 
 
-def _block(place: str, frames: list[tuple[Atoms, dict]]) -> Block:
+def _block(place: str, configurations: list["Labelled"]) -> Block:
     """One state as a block."""
     return Block(
         place=place,
-        species=frames[0][0].numbers,
-        positions=np.array([atoms.positions for atoms, _ in frames]),
-        cells=np.array([atoms.cell.array for atoms, _ in frames]),
-        labels={label: np.array([given[label] for _, given in frames]) for label in frames[0][1]},
+        species=configurations[0][0].numbers,
+        positions=np.array([atoms.positions for atoms, _ in configurations]),
+        cells=np.array([atoms.cell.array for atoms, _ in configurations]),
+        labels={
+            label: np.array([given[label] for _, given in configurations])
+            for label in configurations[0][1]
+        },
     )

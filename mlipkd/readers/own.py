@@ -1,52 +1,69 @@
-"""Readers of one's own: a function that yields ASE's atoms with their labels in eV and Å."""
+"""Readers of the user's own: a function that yields ASE's atoms with their labels in eV and Å."""
 
-from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
+from typing import TYPE_CHECKING, Literal
 
-from mlipkd.config.functions import OwnReader
-from mlipkd.config.sources import AseFile
-from mlipkd.datasets.blocks import Block
+from mlipkd.config.functions import OwnFunction
+from mlipkd.config.section import Files
+from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
 from mlipkd.imports import blamed, find_function
-from mlipkd.readers import ase_file
-from mlipkd.readers.ase_file import results
+from mlipkd.readers.ase_file import AseFile, results
+from mlipkd.readers.source import Source
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 LABELS = ("energy", "forces", "stress")
 
 
-def read(source: OwnReader) -> tuple[list[Block], tuple[str, ...]]:
-    """Blocks of one configuration each, and the quantities that may be missing here and there.
+class OwnReader(Source, OwnFunction):
+    """Configurations from a reader of one's own: `read(files, **options)` yields `ase.Atoms`, whose
+    calculator's results are the labels in eV and Å and whose `info["group"]` is the group."""
 
-    All configurations have the labels that any of them has, but that an atom alone needs none
-    beside its energy, and free systems have no stress.
+    reader: Literal["own"]
+    files: Files
+    """Paths of the files that it reads."""
 
-    Raises:
-        InputError: there is no such function, it fails, or yields something else.
-    """
-    function = find_function("source.function", source.function)
-    first, *others = source.files
-    files = f"{first} and {len(others)} more" if others else first
-    with blamed(source.function, f"configurations of {files}"):
-        frames = [_kept(atoms) for atoms in function(list(source.files), **source.options)]
-    labels = set().union({"energy"}, *map(_labels, frames))
-    grouped = any("group" in atoms.info for atoms in frames)
-    for index, atoms in enumerate(frames):
-        _refuse_lacking(f"{source.function}: configuration {index}", atoms, labels, grouped)
-    names = AseFile(
-        reader="ase",
-        files=source.files,
-        forces_key="forces" if "forces" in labels else None,
-        stress_key="stress" if "stress" in labels else None,
-        group_key="group" if grouped else None,
-    )
-    blocks = [
-        ase_file.block(source.function, index, atoms, names) for index, atoms in enumerate(frames)
-    ]
-    return blocks, ase_file.masked(names)
+    def read(self, name: str) -> Dataset:
+        """One block for each configuration that the function yields.
+
+        All have the labels that any of them has, but that an atom alone needs none beside its
+        energy, and free systems have no stress.
+
+        Raises:
+            InputError: there is no such function, it fails, or yields something else.
+        """
+        function = find_function("source.function", self.function)
+        first, *others = self.files
+        files = f"{first} and {len(others)} more" if others else first
+        with blamed(self.function, f"configurations of {files}"):
+            configurations = [_copy(atoms) for atoms in function(list(self.files), **self.options)]
+        labels = set().union({"energy"}, *map(_labels, configurations))
+        grouped = any("group" in atoms.info for atoms in configurations)
+        for index, atoms in enumerate(configurations):
+            _refuse_lacking(f"{self.function}: configuration {index}", atoms, labels, grouped)
+        names = AseFile(
+            reader="ase",
+            files=self.files,
+            forces_key="forces" if "forces" in labels else None,
+            stress_key="stress" if "stress" in labels else None,
+            group_key="group" if grouped else None,
+        )
+        blocks = (
+            names.block(self.function, index, atoms) for index, atoms in enumerate(configurations)
+        )
+        return self._dataset(name, blocks, masked=names.masked)
+
+    @property
+    def user_function(self) -> str | None:
+        return self.function
 
 
-def _kept(atoms: object) -> Atoms:
+def _copy(atoms: object) -> "Atoms":
     """The configuration as it is now; a reader may go on to change and yield the same object."""
+    from ase import Atoms
+    from ase.calculators.singlepoint import SinglePointCalculator
+
     if not isinstance(atoms, Atoms):
         raise TypeError(f"it yields {type(atoms).__name__} in the place of ase.Atoms")
     copy = atoms.copy()
@@ -60,13 +77,13 @@ def _kept(atoms: object) -> Atoms:
     return copy
 
 
-def _labels(atoms: Atoms) -> set[str]:
+def _labels(atoms: "Atoms") -> set[str]:
     """The labels that a configuration has and that mean something there."""
     given = set(results(atoms))
     return given if atoms.pbc.all() else given - {"stress"}
 
 
-def _refuse_lacking(where: str, atoms: Atoms, labels: set[str], grouped: bool) -> None:
+def _refuse_lacking(where: str, atoms: "Atoms", labels: set[str], grouped: bool) -> None:
     needed = {"energy"} if len(atoms) == 1 else labels
     if not atoms.pbc.all():
         needed = needed - {"stress"}

@@ -3,55 +3,78 @@
 But for copies of what one of the others tests on: these are left unused.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, Literal, Self
 
 import numpy as np
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
-from mlipkd.datasets import duplicates
+from mlipkd.config.section import Name
 from mlipkd.datasets.dataset import TEST, UNUSED, Dataset
-from mlipkd.datasets.file import DatasetFile, joined
 from mlipkd.errors import InputError
 from mlipkd.jobs import provenance
+from mlipkd.readers.source import Source
 
 
-def pool(name: str, paths: Sequence[Path]) -> Dataset:
-    """The datasets of some canonical files, one after the other.
+class Pooled(Source):
+    """Other datasets of the campaign as one: several states of a liquid, say.
 
-    Raises:
-        InputError: a file that cannot be read, or one with other labels or beads than the first.
-    """
-    parts: list[Dataset] = []
-    sources: dict[str, str] = {}
-    first_group = first_cluster = 0
-    for path in paths:
-        with DatasetFile(path) as file:
-            part = file.read()
-            sources[str(path)] = file.sha256
-        _refuse_stranger(path, part, paths[0], (parts or [part])[0])
-        parts.append(
-            replace(part, groups=part.groups + first_group, clusters=part.clusters + first_cluster)
+    A configuration stays in the split in which it is there, so that what one of them tests on,
+    nothing trains on here."""
+
+    reader: Literal["pooled"]
+    datasets: Annotated[list[Name], Field(min_length=2)]
+    """Names of the datasets, with the same labels and, if there are any, the same beads."""
+    files: SkipJsonSchema[list[str]] = []  # noqa: RUF012 (pydantic copies it)
+    """Their files, which the campaign gives."""
+
+    @property
+    def needs_datasets(self) -> list[str]:
+        return self.datasets
+
+    def with_files(self, files: list[str], temperature: float | None = None) -> Self:
+        return self.model_copy(update={"files": files})
+
+    def read(self, name: str) -> Dataset:
+        """The datasets one after the other, in their splits.
+
+        Raises:
+            InputError: a file that cannot be read, or one with other labels or beads than the
+                first.
+        """
+        from mlipkd.datasets import duplicates
+        from mlipkd.datasets.file import DatasetFile, joined
+
+        parts: list[Dataset] = []
+        sources: dict[str, str] = {}
+        first_group = first_cluster = 0
+        for path in self.files:
+            with DatasetFile(Path(path)) as file:
+                part = file.read()
+                sources[path] = file.sha256
+            _refuse_unlike(path, part, self.files[0], (parts or [part])[0])
+            groups, clusters = part.groups + first_group, part.clusters + first_cluster
+            parts.append(replace(part, groups=groups, clusters=clusters))
+            first_group, first_cluster = groups.max() + 1, clusters.max() + 1
+        firsts = np.cumsum([0, *(len(part) for part in parts[:-1])]).tolist()
+        whole = joined(parts)
+        clusters = duplicates.joined(whole.clusters, duplicates.duplicates(whole))
+        leaking = np.isin(clusters, clusters[whole.splits == TEST])  # (configurations,)
+        leaking &= (whole.splits != TEST) & (whole.splits != UNUSED)
+        return replace(
+            whole,
+            name=name,
+            clusters=clusters,
+            splits=np.where(leaking, UNUSED, whole.splits).astype(np.uint8),
+            provenance=provenance.record(
+                source_sha256=sources,
+                masked=sorted(set().union(*(part.masked for part in parts))),
+                notes=_left_unused(int(leaking.sum())),
+                origins=list(zip(firsts, self.files, strict=True)),
+            ),
         )
-        first_group = parts[-1].groups.max() + 1
-        first_cluster = parts[-1].clusters.max() + 1
-    firsts = np.cumsum([0, *(len(part) for part in parts[:-1])]).tolist()
-    whole = joined(parts)
-    clusters = duplicates.joined(whole.clusters, duplicates.duplicates(whole))
-    leaking = np.isin(clusters, clusters[whole.splits == TEST])  # (configurations,)
-    leaking &= (whole.splits != TEST) & (whole.splits != UNUSED)
-    return replace(
-        whole,
-        name=name,
-        clusters=clusters,
-        splits=np.where(leaking, UNUSED, whole.splits).astype(np.uint8),
-        provenance=provenance.record(
-            source_sha256=sources,
-            masked=sorted(set().union(*(part.masked for part in parts))),
-            notes=_left_unused(int(leaking.sum())),
-            origins=[(first, str(path)) for first, path in zip(firsts, paths, strict=True)],
-        ),
-    )
 
 
 def _left_unused(number: int) -> list[str]:
@@ -63,13 +86,13 @@ def _left_unused(number: int) -> list[str]:
     ]
 
 
-def _refuse_stranger(path: Path, part: Dataset, first_path: Path, first: Dataset) -> None:
-    for what, own, wanted in [
+def _refuse_unlike(path: str, part: Dataset, first_path: str, first: Dataset) -> None:
+    for what, got, expected in [
         ("reference labels", sorted(part.labels["reference"]), sorted(first.labels["reference"])),
         ("beads", list(part.beads), list(first.beads)),
     ]:
-        if own != wanted:
+        if got != expected:
             raise InputError(
-                f"{path}: expected the {what} of {first_path}, {wanted}, got {own}; pool datasets "
-                "that are alike"
+                f"{path}: expected the {what} of {first_path}, {expected}, got {got}; pool "
+                "datasets that are alike"
             )

@@ -9,42 +9,125 @@ Around each stationary point there are normal-mode samples, of a mild and of a h
 each mode of eigenvalue λ is displaced by a normal deviate of variance k_B T/|λ|. A sample is drawn
 anew if its energy is more than k_B T per mode above the stationary point, twice the mean of a
 harmonic molecule. Every group is one reaction.
-
-Rearrangements of small molecules: rough geometries of both sides, atom by atom the same.
-
-They are relaxed before use; what matters is that each lies in the basin of its side.
 """
 
 import copy
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 import numpy as np
-from ase import Atoms
-from ase.calculators.calculator import BaseCalculator
-from ase.units import kB
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from mlipkd.calculators.labelling import counted, hessian
-from mlipkd.calculators.load import accommodated, load_calculator, versions
-from mlipkd.config.sources import Reactions
-from mlipkd.datasets.blocks import Block, assemble
+from mlipkd.config.functions import Calculator
+from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.dataset import Dataset
-from mlipkd.datasets.normal_modes import blocks, normal_modes
 from mlipkd.errors import InputError
 from mlipkd.imports import in_words
-from mlipkd.jobs.progress import progress
-from mlipkd.jobs.provenance import record
-from mlipkd.readers.stationary_points import (
-    alike,
-    imaginary_modes,
-    leads_to,
-    minimum,
-    transition_state,
-)
+from mlipkd.readers.source import Source
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import BaseCalculator
 
 #: Imaginary modes of the stationary points.
 POINTS = {"reactant": 0, "product": 0, "ts": 1}
 NEAR, FAR = "near", "far"
 ATTEMPTS = 200  # at a sample, before its reaction is given up
+#: How many molecules of the reader ``molecules-xtb`` take as long as one with a Hessian.
+HESSIAN = 5
+
+
+ReactionName = Literal[
+    "acetaldehyde",
+    "ammonia",
+    "formaldehyde",
+    "formamide",
+    "formic-acid",
+    "hydrogen-cyanide",
+    "malonaldehyde",
+    "nitrous-acid",
+]
+
+
+class Reactions(Source):
+    """Reactants, products and transition states of small reactions with the energies, forces and
+    Hessians of a calculator, and normal-mode samples around them."""
+
+    reader: Literal["reactions"]
+    calculator: Calculator = Calculator(
+        type="tblite.ase:TBLite",
+        options={"method": "GFN2-xTB", "accuracy": 0.01, "verbosity": 0},
+    )
+    """The method that they are found, verified and sampled with."""
+    reactions: Annotated[tuple[ReactionName, ...], Field(min_length=1)] = (
+        "hydrogen-cyanide",
+        "formaldehyde",
+        "formamide",
+        "formic-acid",
+        "acetaldehyde",
+        "malonaldehyde",
+    )
+    """Rearrangements, by the name of one of their molecules."""
+    near: PositiveInt = 20
+    """Samples of the kind `near` around each stationary point."""
+    temperature: PositiveFloat = 300.0
+    """Temperature of these, K."""
+    far: PositiveInt = 10
+    """Samples of the kind `far` around each stationary point."""
+    far_temperature: PositiveFloat = 1500.0
+    """Temperature of these, K."""
+    seed: int = 0
+    """Seed of the samples."""
+
+    @property
+    def configurations(self) -> int:
+        """How many configurations that makes."""
+        return 3 * len(self.reactions) * (1 + self.near + self.far)
+
+    @model_validator(mode="after")
+    def _reactions_differ(self) -> Self:
+        if len(set(self.reactions)) < len(self.reactions):
+            raise ValueError(
+                f"expected reactions that differ, got {list(self.reactions)}; keep one of each"
+            )
+        return self
+
+    @property
+    def computed(self) -> dict[str, int]:
+        return {"molecules-xtb": HESSIAN * self.configurations}
+
+    @property
+    def has_hessians(self) -> bool:
+        return True
+
+    def read(self, name: str) -> Dataset:
+        """Stationary points and samples with energy, forces and Hessian, by the seed.
+
+        Raises:
+            InputError: the calculator cannot be made or has no forces, a stationary point is not
+                found or is not of its kind, or the calculator cannot follow the samples.
+        """
+        from mlipkd.calculators.load import accommodated, versions
+        from mlipkd.jobs.progress import progress
+
+        method = Method(name, self.calculator)
+        made: list[Block] = []
+        with accommodated(method.unused):
+            for order in progress(range(len(self.reactions)), len(self.reactions), "reactions"):
+                made += self._reaction(self.reactions[order], method)
+        return self._dataset(name, made, packages=versions(method.unused))
+
+    def _reaction(self, reaction: str, method: "Method") -> Iterator[Block]:
+        """The stationary points of one reaction, each followed by the samples around it."""
+        samples = {NEAR: (self.near, self.temperature), FAR: (self.far, self.far_temperature)}
+        for number, (kind, point) in enumerate(_points(reaction, method).items()):
+            itself = Labelled(point.atoms.positions, point.labels)
+            yield _block(reaction, f"{reaction} {kind}", kind, point, [itself])
+            rng = np.random.default_rng([self.seed, list(REACTIONS).index(reaction), number])
+            for around, (count, temperature) in samples.items():
+                place = f"{reaction} {around} to the {kind}"
+                drawn = [_sample(rng, place, method, point, temperature) for _ in range(count)]
+                yield _block(reaction, place, around, point, drawn)
 
 
 class Labelled(NamedTuple):
@@ -59,9 +142,11 @@ class Labelled(NamedTuple):
 class Method:
     """A calculator that begins anew whenever it is asked for, and what it is called."""
 
-    def __init__(self, where: str, source: Reactions) -> None:
-        self.name = source.calculator.type
-        self.unused = load_calculator(where, source.calculator)
+    def __init__(self, where: str, calculator: Calculator) -> None:
+        from mlipkd.calculators.load import load_calculator
+
+        self.name = calculator.type
+        self.unused = load_calculator(where, calculator)
         if "forces" not in self.unused.implemented_properties:
             raise InputError(
                 f"{where}: expected a calculator with forces for stationary points, got "
@@ -69,7 +154,7 @@ class Method:
                 "another"
             )
 
-    def calculator(self) -> BaseCalculator:
+    def calculator(self) -> "BaseCalculator":
         """One that has not computed anything, from which it might start."""
         return copy.deepcopy(self.unused)
 
@@ -77,41 +162,16 @@ class Method:
 class Point(NamedTuple):
     """A stationary point."""
 
-    atoms: Atoms
+    atoms: "Atoms"
     curvature: np.ndarray
     """Its Hessian, (3 atoms, 3 atoms), eV/Å²."""
     labels: dict
 
 
-def make(name: str, source: Reactions) -> Dataset:
-    """Stationary points and samples with energy, forces and Hessian, the same for the same seed.
-
-    Raises:
-        InputError: the calculator cannot be made or has no forces, a stationary point is not found
-            or is not of its kind, or the calculator cannot follow the samples.
-    """
-    made = []
-    method = Method(name, source)
-    samples = {NEAR: (source.near, source.temperature), FAR: (source.far, source.far_temperature)}
-    with accommodated(method.unused):
-        for order in progress(range(len(source.reactions)), len(source.reactions), "reactions"):
-            reaction = source.reactions[order]
-            for number, (kind, point) in enumerate(_points(reaction, method).items()):
-                own = [Labelled(point.atoms.positions, point.labels)]
-                made.append(_block(reaction, f"{reaction} {kind}", kind, point, own))
-                rng = np.random.default_rng([source.seed, list(REACTIONS).index(reaction), number])
-                for around, (count, temperature) in samples.items():
-                    place = f"{reaction} {around} to the {kind}"
-                    drawn = [_sample(rng, place, method, point, temperature) for _ in range(count)]
-                    made.append(_block(reaction, place, around, point, drawn))
-    provenance = record(
-        source=source.model_dump(mode="json"), packages=versions(method.unused), notes=[]
-    )
-    return assemble(name, made, provenance)
-
-
 def _points(reaction: str, method: Method) -> dict[str, Point]:
     """The stationary points of a reaction by their kinds."""
+    from mlipkd.readers.stationary_points import alike, leads_to, minimum, transition_state
+
     place = f"{reaction} with {method.name}"
     reactant, product = REACTIONS[reaction].sides()
     try:
@@ -120,8 +180,8 @@ def _points(reaction: str, method: Method) -> dict[str, Point]:
             minimum(place, side)
         saddle = transition_state(place, reactant, product, method.calculator)
         atoms = {"reactant": reactant, "product": product, "ts": saddle}
-        found = {kind: _point(place, kind, own) for kind, own in atoms.items()}
-        ends = leads_to(place, saddle, found["ts"].curvature, method.calculator)
+        points = {kind: _point(place, kind, side) for kind, side in atoms.items()}
+        ends = leads_to(place, saddle, points["ts"].curvature, method.calculator)
     except InputError:
         raise
     except Exception as error:  # calculators raise anything
@@ -135,15 +195,18 @@ def _points(reaction: str, method: Method) -> dict[str, Point]:
             f"{place}: expected a transition state between reactant and product, got one that "
             "leads elsewhere; leave this reaction out"
         )
-    return found
+    return points
 
 
-def _point(place: str, kind: str, atoms: Atoms) -> Point:
+def _point(place: str, kind: str, atoms: "Atoms") -> Point:
+    from mlipkd.calculators.labelling import hessian
+    from mlipkd.readers.stationary_points import imaginary_modes
+
     curvature = hessian(atoms)
-    found = imaginary_modes(curvature, atoms.positions, atoms.get_masses())
-    if found != POINTS[kind]:
+    modes = imaginary_modes(curvature, atoms.positions, atoms.get_masses())
+    if modes != POINTS[kind]:
         raise InputError(
-            f"{place}: expected {POINTS[kind]} imaginary modes of the {kind}, got {found}; leave "
+            f"{place}: expected {POINTS[kind]} imaginary modes of the {kind}, got {modes}; leave "
             "this reaction out"
         )
     return Point(atoms, curvature, _labels(atoms, curvature))
@@ -153,6 +216,11 @@ def _sample(
     rng: np.random.Generator, place: str, method: Method, point: Point, temperature: float
 ) -> Labelled:
     """A normal-mode sample around a stationary point."""
+    from ase.units import kB
+
+    from mlipkd.calculators.labelling import counted, hessian
+    from mlipkd.datasets.normal_modes import normal_modes
+
     masses = point.atoms.get_masses()
     eigenvalues, modes = normal_modes(point.curvature, point.atoms.positions, masses)
     scales = np.sqrt(kB * temperature / np.abs(eigenvalues))  # (modes,), Å √u
@@ -175,7 +243,9 @@ def _sample(
     )
 
 
-def _labels(atoms: Atoms, curvature: np.ndarray) -> dict:
+def _labels(atoms: "Atoms", curvature: np.ndarray) -> dict:
+    from mlipkd.datasets.normal_modes import blocks
+
     labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
     return {**labels, "hessian": blocks(curvature)}
 
@@ -184,22 +254,28 @@ def _block(reaction: str, place: str, kind: str, point: Point, drawn: list[Label
     return Block(
         place=place,
         species=point.atoms.numbers,
-        positions=np.array([own.positions for own in drawn]),
-        labels={label: np.array([own.labels[label] for own in drawn]) for label in point.labels},
+        positions=np.array([sample.positions for sample in drawn]),
+        labels={
+            label: np.array([sample.labels[label] for sample in drawn]) for label in point.labels
+        },
         groups=np.full(len(drawn), reaction),
         kind=kind,
     )
 
 
 class Reaction(NamedTuple):
-    """Both sides of a rearrangement, in Å."""
+    """Rough geometries of both sides of a rearrangement, atom by atom the same, in Å.
+
+    They are relaxed before use; what matters is that each lies in the basin of its side."""
 
     symbols: str
     reactant: list[tuple[float, float, float]]
     product: list[tuple[float, float, float]]
 
-    def sides(self) -> tuple[Atoms, Atoms]:
+    def sides(self) -> tuple["Atoms", "Atoms"]:
         """Reactant and product."""
+        from ase import Atoms
+
         return Atoms(self.symbols, self.reactant), Atoms(self.symbols, self.product)
 
 

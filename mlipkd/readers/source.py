@@ -1,145 +1,111 @@
-"""Sources: from a source's section of the configuration to a dataset.
+"""What every reader is: a section of the configuration that says all about itself, and reads.
 
-Fetch: files of the web, pinned by their hash.
+A reader is one file of this folder. It holds the section, a subclass of ``Source`` with a
+``reader`` of its own, and whatever reading takes. Others ask a source by the methods below and
+never which reader it is. A campaign is read long before its data are, so ASE, h5py, MDAnalysis and
+calculators are imported by the functions that use them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Self
 
-import pooch
-from requests.exceptions import RequestException
-
-from mlipkd.calculators import computed
-from mlipkd.config.functions import OwnReader
-from mlipkd.config.sources import (
-    AluminiumEMT,
-    Ani1x,
-    AniAl,
-    AnySource,
-    AseFile,
-    Comp6,
-    MappedHDF5,
-    MappedNumPy,
-    MoleculesXTB,
-    OpenReact,
-    Pooled,
-    Reactions,
-    Trajectory,
-    paths_of,
-)
+from mlipkd.config.section import Section
 from mlipkd.datasets.blocks import Block, assemble
 from mlipkd.datasets.dataset import Bead, Dataset
-from mlipkd.errors import InputError
 from mlipkd.imports import module_file
-from mlipkd.jobs import artefacts
 from mlipkd.jobs.artefacts import sha256
 from mlipkd.jobs.provenance import record
-from mlipkd.readers import (
-    aluminium_emt,
-    ani1x,
-    ani_al,
-    ase_file,
-    comp6,
-    mapped_hdf5,
-    mapped_numpy,
-    molecules_xtb,
-    openreact,
-    own,
-    pooled,
-    reactions,
-    trajectory,
-)
 
 
-def read_source(name: str, source: AnySource) -> Dataset:
-    """The dataset of a source: made, or read from its files, not yet checked.
+class Source(Section):
+    """Where the configurations of a dataset come from."""
 
-    Only what is pooled is split already.
+    def read(self, name: str) -> Dataset:
+        """The dataset: made, or read from its files; not yet checked, and seldom split.
 
-    Raises:
-        InputError: a file that cannot be read, or does not have the reader's layout; or a
-            calculator that cannot be made, or fails.
-    """
-    match source:
-        case AluminiumEMT():
-            return aluminium_emt.make(name, source)
-        case MoleculesXTB():
-            return molecules_xtb.make(name, source)
-        case Reactions():
-            return reactions.make(name, source)
-        case Pooled():
-            return pooled.pool(name, [Path(path) for path in paths_of(source)])
-    notes: list[str] = []
-    masked: tuple[str, ...] = ()
-    beads: tuple[Bead, ...] = ()
-    blocks: Iterable[Block]
-    match source:
-        case AniAl():
-            blocks = ani_al.read(source)
-        case Ani1x():
-            blocks, masked = ani1x.read(source, notes), ani1x.MASKED
-        case Comp6():
-            blocks = comp6.read(source)
-        case OpenReact():
-            blocks = openreact.read(source)
-        case AseFile():
-            blocks, masked = ase_file.read(source), ase_file.masked(source)
-        case OwnReader():
-            blocks, masked = own.read(source)
-        case Trajectory():
-            beads, blocks = trajectory.read(source)
-        case MappedHDF5():
-            beads, blocks = mapped_hdf5.read(source)
-        case MappedNumPy():
-            beads, blocks = mapped_numpy.read(source)
-    kept = list(blocks)
-    files = list(paths_of(source))
-    if isinstance(source, OwnReader):
-        files.append(str(module_file("source.function", source.function)))
-    provenance = record(
-        source=source.model_dump(mode="json"),
-        source_sha256={path: sha256(Path(path)) for path in files},
-        masked=list(masked),
-        notes=notes,
-    )
-    found = assemble(name, kept, provenance, beads)
-    if isinstance(source, AseFile) and source.calculator:
-        return computed.label(found, source.calculator, source.hessian)
-    return found
+        Raises:
+            InputError: a file that cannot be read, or does not have the reader's layout; or a
+                calculator that cannot be made, or fails.
+        """
+        raise NotImplementedError
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all files that are read, which are those in ``files`` if there are any."""
+        return list(getattr(self, "files", None) or ())
 
-def fetch(url: str, sha256: str, output: Path) -> None:
-    """Download a file; nothing is left of one that is not what was meant.
+    @property
+    def has_hessians(self) -> bool:
+        """Whether there will be reference Hessians."""
+        return False
 
-    Args:
-        url: where it is, http or https.
-        sha256: 64 hexadecimal digits.
-        output: where it goes.
+    @property
+    def computed(self) -> Mapping[str, int]:
+        """How many configurations the built-in reference methods compute, by the method."""
+        return {}
 
-    Raises:
-        InputError: it is no address of the web, cannot be had, or its hash is another.
-    """
-    if not url.startswith(("http://", "https://")):
-        raise InputError(
-            f"{output}: expected an address that starts with http:// or https://, got {url}; "
-            "complete it"
+    @property
+    def user_function(self) -> str | None:
+        """The import path of the user's own function that reads, if one does."""
+        return None
+
+    @property
+    def needs_simulation(self) -> str | None:
+        """The simulation of the campaign whose files are read, if they are not named here."""
+        return None
+
+    @property
+    def needs_datasets(self) -> list[str]:
+        """The datasets of the campaign that this one is put together from."""
+        return []
+
+    def with_files(self, files: list[str], temperature: float | None = None) -> Self:
+        """The same with the files of its datasets, or of its simulation and its temperature, K."""
+        raise NotImplementedError
+
+    @property
+    def undeclared(self) -> tuple[str, ...]:
+        """Keys of units and signs that such files leave open, and that physics may tell."""
+        return ()
+
+    @classmethod
+    def recognise(cls, keys: set[str]) -> dict[str, str | None] | None:
+        """The keys that a section needs for an HDF5 file whose groups hold these arrays.
+
+        None if the layout is another.
+        """
+        return None
+
+    def _dataset(
+        self,
+        name: str,
+        blocks: Iterable[Block],
+        *,
+        beads: tuple[Bead, ...] = (),
+        masked: tuple[str, ...] = (),
+        notes: list[str] | None = None,
+        **facts: object,
+    ) -> Dataset:
+        """The dataset of some blocks, which records what it was read from.
+
+        Args:
+            name: the dataset's.
+            blocks: configurations in eV and Å.
+            beads: the species, where these are beads.
+            masked: quantities that may be missing here and there, as NaN.
+            notes: what the user should know; may be added to while blocks are read.
+            facts: more for the provenance.
+        """
+        blocks = list(blocks)
+        files = [Path(path) for path in self.paths]
+        if self.user_function:
+            files.append(module_file("source.function", self.user_function))
+        provenance = record(
+            source=self.model_dump(mode="json"),
+            source_sha256={str(path): sha256(path) for path in files},
+            masked=list(masked),
+            notes=notes or [],
+            **facts,
         )
-    with artefacts.writing(output) as temporary:
-        try:
-            pooch.retrieve(
-                url,
-                known_hash=f"sha256:{sha256}",
-                fname=temporary.name,
-                path=temporary.parent,
-                progressbar=True,
-            )
-        except RequestException as error:
-            raise InputError(
-                f"{output}: expected {url}, got an error ({error}); check the address and the "
-                "network, or download it elsewhere and put it there"
-            ) from error
-        except ValueError as error:  # pooch: another hash
-            raise InputError(
-                f"{output}: expected {url} with SHA-256 {sha256}, got another file ({error}); "
-                "check address and hash: the release may have changed"
-            ) from error
+        return assemble(name, blocks, provenance, beads)

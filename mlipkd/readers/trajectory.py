@@ -10,58 +10,102 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
-from ase.geometry import wrap_positions
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from mlipkd.coarse_graining.mapping import Mapping, mapping
-from mlipkd.config.sources import Trajectory, paths_of
-from mlipkd.datasets.blocks import Block
-from mlipkd.datasets.dataset import Bead
+from mlipkd.config.section import Files, Name
+from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
-from mlipkd.readers.frames import frames, one_system
-from mlipkd.units import KJ_MOL
+from mlipkd.readers.mapped import Frames, one_system
 
-FORCE_UNIT = KJ_MOL  # per Å
+if TYPE_CHECKING:
+    from mlipkd.coarse_graining.mapping import Mapping
+
 #: No atom of a bead may be farther from its first than this part of the box's smallest width. The
 #: atoms of a bead that is too long for its nearest images show up between here and the half.
 LONGEST = 0.4
 
 
-def read(source: Trajectory) -> tuple[tuple[Bead, ...], list[Block]]:
-    """The beads and a block for each trajectory.
+class Trajectory(Frames):
+    """Dynamics of all atoms with their forces, mapped to beads at their centres of mass."""
 
-    Raises:
-        InputError: MDAnalysis is not installed or cannot read a file; a topology without masses, a
-            mapping that does not have every atom once, a trajectory without forces, a bead that is
-            too long for the box, or frames of several systems.
-    """
-    topology, *files = paths_of(source)
-    universe = _universe(topology)
-    chosen = _mapping(universe, topology, source.beads)
-    blocks = []
-    for path in files:
-        read = list(_frames(universe, path, chosen, source.every))
-        if not read:
-            raise InputError(f"{path}: expected frames, found none; check the file")
-        if len({box is None for *_, box in read}) > 1:
-            raise InputError(
-                f"{path}: expected a box in all frames or in none, got both; take dynamics of one "
-                "box"
+    reader: Literal["trajectory"]
+    simulation: Name | None = None
+    """One of the campaign's simulations, in the place of topology, files and temperature."""
+    topology: str | None = None
+    """Path of a topology that MDAnalysis reads and that holds masses, as a .tpr does."""
+    files: Files | None = None
+    """Paths of trajectories with forces, as a .trr holds them, all in one box of constant size."""
+    temperature: PositiveFloat | None = None
+    """Temperature of the dynamics, K; sign and unit of the forces are checked by it."""
+    beads: Annotated[dict[Name, str], Field(min_length=1)]
+    """The beads in the order of their species: the atoms of each, as a selection of MDAnalysis.
+    What a selection takes of one residue is one bead; every atom belongs to exactly one bead."""
+    every: PositiveInt = 1
+    """Read each so many-th frame."""
+
+    @model_validator(mode="after")
+    def _simulation_or_files(self) -> Self:
+        own = {"topology": self.topology, "files": self.files, "temperature": self.temperature}
+        given = [key for key, value in own.items() if value is not None]
+        if self.simulation and given:
+            raise ValueError(
+                f"expected a simulation or files, got {', '.join(given)} beside the "
+                "simulation, which has its own; remove one"
             )
-        positions, forces, boxes = zip(*read, strict=True)
-        blocks.append(
-            frames(
-                place=path,
-                species=chosen.species,
-                positions=np.array(positions),
-                forces=np.array(forces),
-                cells=None if boxes[0] is None else np.array(boxes),
-                runs=source.blocks,
+        if not self.simulation and len(given) < len(own):
+            raise ValueError(
+                "expected either a simulation, or topology, files and temperature; give either"
             )
-        )
-    return chosen.beads, one_system(blocks)
+        return self
+
+    @property
+    def needs_simulation(self) -> str | None:
+        return self.simulation
+
+    def with_files(self, files: list[str], temperature: float | None = None) -> Self:
+        topology, *trajectories = files
+        own = self.model_dump(exclude={"simulation", "topology", "files", "temperature"})
+        return type(self)(**own, topology=topology, files=trajectories, temperature=temperature)
+
+    @property
+    def paths(self) -> list[str]:
+        return [] if self.topology is None else [self.topology, *(self.files or ())]
+
+    def read(self, name: str) -> Dataset:
+        """One block for each trajectory.
+
+        Raises:
+            InputError: MDAnalysis is not installed or cannot read a file; a topology without
+                masses, a mapping that does not have every atom once, a trajectory without forces, a
+                bead that is too long for the box, or frames of several systems.
+        """
+        topology, *files = self.paths
+        universe = _universe(topology)
+        mapping = _mapping(universe, topology, self.beads)
+        blocks = []
+        for path in files:
+            frames = list(_frames(universe, path, mapping, self.every))
+            if not frames:
+                raise InputError(f"{path}: expected frames, found none; check the file")
+            if len({cell is None for *_, cell in frames}) > 1:
+                raise InputError(
+                    f"{path}: expected a box in all frames or in none, got both; take dynamics of "
+                    "one box"
+                )
+            positions, forces, cells = zip(*frames, strict=True)
+            blocks.append(
+                self.block(
+                    place=path,
+                    species=mapping.species,
+                    positions=np.array(positions),
+                    forces=np.array(forces),
+                    cells=None if cells[0] is None else np.array(cells),
+                )
+            )
+        return self._dataset(name, one_system(blocks), beads=mapping.beads)
 
 
 def _universe(topology: str) -> Any:
@@ -81,7 +125,9 @@ def _universe(topology: str) -> Any:
         ) from error
 
 
-def _mapping(universe: Any, topology: str, beads: dict[str, str]) -> Mapping:
+def _mapping(universe: Any, topology: str, beads: dict[str, str]) -> "Mapping":
+    from mlipkd.coarse_graining.mapping import mapping
+
     atoms = universe.atoms
     masses = getattr(atoms, "masses", None)  # (atoms,)
     if masses is None or not np.isfinite(masses).all():
@@ -102,7 +148,7 @@ def _mapping(universe: Any, topology: str, beads: dict[str, str]) -> Mapping:
 
 
 def _frames(
-    universe: Any, path: str, chosen: Mapping, every: int
+    universe: Any, path: str, mapping: "Mapping", every: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
     """Positions and forces (beads, 3) and the cell (3, 3), or none, of each frame."""
     _refuse_missing(path, "trajectory")
@@ -120,40 +166,44 @@ def _frames(
                 step = universe.trajectory[index]
             except Exception as error:
                 raise _unreadable(f"{path}: frame {index}", error) from error
-            yield _mapped(f"{path}: frame {index}", step, chosen)
+            yield _mapped(f"{path}: frame {index}", step, mapping)
         universe.trajectory.close()
 
 
 def _mapped(
-    place: str, step: Any, chosen: Mapping
+    place: str, step: Any, mapping: "Mapping"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    from ase.geometry import wrap_positions
+
+    from mlipkd.units import KJ_MOL
+
     for what, there in [("positions", step.has_positions), ("forces", step.has_forces)]:
         if not there:
             raise InputError(
                 f"{place}: expected {what}, found none; give a .trr that was written with nstfout "
                 "= nstxout, or read only frames with both by setting every"
             )
-    forces = chosen.forces(step.forces.astype(float)) * FORCE_UNIT
+    forces = mapping.forces(step.forces.astype(float)) * KJ_MOL  # per Å
     positions = step.positions.astype(float)  # (atoms, 3)
     if step.dimensions is None or not step.dimensions[:3].all():
-        return chosen.centres(positions), forces, None
+        return mapping.centres(positions), forces, None
     cell = step.triclinic_dimensions.astype(float)  # (3, 3)
-    whole = _whole(place, positions, step.dimensions, cell, chosen)
-    return wrap_positions(chosen.centres(whole), cell), forces, cell
+    whole = _whole(place, positions, step.dimensions, cell, mapping)
+    return wrap_positions(mapping.centres(whole), cell), forces, cell
 
 
 def _whole(
-    place: str, positions: np.ndarray, box: np.ndarray, cell: np.ndarray, chosen: Mapping
+    place: str, positions: np.ndarray, box: np.ndarray, cell: np.ndarray, mapping: "Mapping"
 ) -> np.ndarray:
     """Positions with each atom at its image nearest to the first of its bead: (atoms, 3)."""
     from MDAnalysis.lib.distances import minimize_vectors
 
-    anchors = positions[chosen.first]  # (atoms, 3)
+    anchors = positions[mapping.first]  # (atoms, 3)
     vectors = minimize_vectors(positions - anchors, box)
     width = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0).max()
     lengths = np.linalg.norm(vectors, axis=1)  # (atoms,)
     if lengths.max() > LONGEST * width:
-        bead = chosen.beads[chosen.species[chosen.owner[lengths.argmax()]] - 1]
+        bead = mapping.beads[mapping.species[mapping.owner[lengths.argmax()]] - 1]
         raise InputError(
             f"{place}: expected beads shorter than half the box, got {bead.name!r} with atoms "
             f"{lengths.max():.1f} Å apart in a box {width:.1f} Å wide; give its parts beads of "

@@ -20,7 +20,6 @@ from mlipkd.config.evaluation import (
     StabilityEvaluation,
 )
 from mlipkd.config.section import Section
-from mlipkd.config.sources import has_hessians, paths_of
 from mlipkd.distillation.predictions import PredictionsFile
 from mlipkd.errors import InputError
 from mlipkd.sizing import dynamics, work
@@ -145,7 +144,7 @@ class Job:
 
 def _dataset(job: Job) -> Work:
     source = job.made().source
-    return work.dataset(source, job.bytes(paths_of(source)))
+    return work.dataset(source, job.bytes(source.paths))
 
 
 def _train(job: Job) -> Work:
@@ -169,7 +168,7 @@ def _merge(job: Job) -> Work:
 
 def _errors(job: Job) -> Work:
     size, made = job.size(), job.made()
-    hessians = has_hessians(made.source)
+    hessians = made.source.has_hessians
     if job.is_of_calculator():
         tested = work.tested(size, made.split)
         return work.calculate(tested, hessians * size.atoms / size.configurations)

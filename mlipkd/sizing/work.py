@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.model import Architecture
-from mlipkd.config.sources import AnySource, Split
+from mlipkd.config.split import Split
 from mlipkd.datasets.dataset import ATOMS as SLAB
+from mlipkd.readers import AnySource
 from mlipkd.sizing.counts import held, multiplications
 from mlipkd.sizing.size import Size
 
@@ -47,10 +48,8 @@ ARRAYS, TOGETHER = 50, 2e6
 BLOCK = 4 * 2**30
 #: Bytes of an atom in a file of the COMP6 layout: a position and a force in single precision.
 COMP6_ATOM = 24
-#: Readers that compute their labels.
-BUILT_IN = ("aluminium-emt", "molecules-xtb")
-#: How many of these molecules take as long as one with a Hessian by central differences.
-HESSIAN = 5
+#: What readers compute.
+COMPUTED = ("aluminium-emt", "molecules-xtb")
 #: Quantities that are no derivatives.
 ENERGIES = {"energy", "energy_per_atom", "atomic_energies"}
 
@@ -69,11 +68,7 @@ class Work:
 
 def dataset(source: AnySource, file_bytes: int) -> Work:
     """Making a dataset, of files of so many bytes if it is made of files."""
-    made = getattr(source, "configurations", 0)
-    counts = {reader: made * (source.reader == reader) for reader in BUILT_IN}
-    if source.reader == "reactions":
-        counts["molecules-xtb"] = HESSIAN * made
-    counts["file"] = file_bytes / MB
+    counts = {**dict.fromkeys(COMPUTED, 0), **source.computed, "file": file_bytes / MB}
     return Work("dataset", {"start": 1, **counts}, {"start": 1, "file": file_bytes / MB})
 
 

@@ -17,10 +17,9 @@ from ase.units import GPa
 from scipy.optimize import brentq
 
 from mlipkd.campaign import load_campaign
-from mlipkd.config.sources import AseFile
 from mlipkd.imports import find
 from mlipkd.readers.aluminium_emt import LATTICE_CONSTANT
-from mlipkd.readers.source import read_source
+from mlipkd.readers.ase_file import AseFile
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -88,7 +87,7 @@ def test_the_calculator_is_a_reference_method(example, tmp_path) -> None:
     write(tmp_path / "crystals.xyz", crystals)
     files = [str(tmp_path / "crystals.xyz")]
     source = AseFile(reader="ase", files=files, calculator=family.calculator)
-    labels = read_source("aluminium", source).labels["reference"]
+    labels = source.read("aluminium").labels["reference"]
     for crystal, energy in zip(crystals, labels["energy"], strict=True):
         crystal.calc = example(family.calculator.type)(**family.calculator.options)
         assert energy == pytest.approx(crystal.get_potential_energy(), rel=1e-9)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlipkd.jobs import provenance
 from mlipkd.campaign import load_campaign
-from mlipkd.config.sources import paths_of
+
 from mlipkd.config.section import NAME_PATTERN
 from mlipkd.campaign.settings import (
     calculator_settings,
@@ -34,15 +34,15 @@ CAPTIONS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).pare
 
 def modules_of(campaign):
     """The files of functions of one's own, by the campaign's sections that name them."""
-    sections = {}
+    functions = {}
     for dataset, section in campaign.datasets.items():
-        if section.source.reader == "own":
-            sections[f"datasets.{dataset}.source"] = section.source
+        if section.source.user_function:
+            functions[f"datasets.{dataset}.source"] = section.source.user_function
         for evaluation, own in section.evaluations.own.items():
-            sections[f"datasets.{dataset}.evaluations.own.{evaluation}"] = own
+            functions[f"datasets.{dataset}.evaluations.own.{evaluation}"] = own.function
     return {
-        place: module_file(f"{CAMPAIGN}: {place}.function", own.function)
-        for place, own in sections.items()
+        place: module_file(f"{CAMPAIGN}: {place}.function", function)
+        for place, function in functions.items()
     }
 
 

@@ -23,7 +23,7 @@ rule fetch:
 rule dataset:
     input:
         settings=f"results/{DATASET}/settings.yaml",
-        files=lambda w: paths_of(campaign.datasets[w.dataset].source),
+        files=lambda w: campaign.with_files(campaign.datasets[w.dataset].source).paths,
         module=lambda w: MODULES.get(f"datasets.{w.dataset}.source", []),
     output:
         dataset=f"results/{DATASET}/dataset.h5",

@@ -2,7 +2,7 @@
 # (workflow/sizing.yaml, which mlipkd fit-sizing writes). A dataset's size is known once it is made;
 # until then Snakemake shows <TBD>.
 
-from mlipkd.config.sources import has_hessians
+
 from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.estimate import Sizing
 from mlipkd.sizing.size import Size
@@ -46,7 +46,7 @@ def merging(wildcards, input):
 
 def comparing(wildcards, input):
     size, split = Size.read(input.dataset_size), campaign.datasets[wildcards.dataset].split
-    hessians = has_hessians(campaign.datasets[wildcards.dataset].source)
+    hessians = campaign.datasets[wildcards.dataset].source.has_hessians
     if not one_gpu(wildcards):
         return work.calculate(work.tested(size, split), hessians * size.atoms / size.configurations)
     members = len(as_list(input.models))

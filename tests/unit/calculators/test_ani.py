@@ -7,12 +7,11 @@ from ase.build import molecule
 
 from mlipkd.calculators.labelling import hessian
 from mlipkd.calculators.member import CalculatorMember
-from mlipkd.config.sources import Ani1x, Comp6
 from mlipkd.datasets.normal_modes import square
 from mlipkd.errors import InputError
 from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
 from mlipkd.evaluation.core.ensembles import CalculatorEnsemble
-from mlipkd.readers.source import read_source
+from mlipkd.readers.ani import Ani1x, Comp6
 from mlipkd.testing import dataset_of
 
 pytest.importorskip("torchani", reason="needs the extra torchani")
@@ -32,7 +31,7 @@ def test_labels_of_small_molecules(member, shared_data) -> None:
         files=[str(shared_data / "chno" / "ani1x-release-small.h5")],
         energy="ccsd(t)_cbs.energy",
     )
-    few = read_source("chno", source).select(range(0, 200, 10))
+    few = source.read("chno").select(range(0, 200, 10))
     found, failed = member.predict(few, ["energy", "atomic_energies"])
     assert not failed
     np.testing.assert_allclose(found["energy"], few.labels["reference"]["energy"], atol=1e-9)

@@ -12,7 +12,6 @@ from ase.build import molecule
 
 from mlipkd.checks.positions_and_labels import bad_labels
 from mlipkd.config.functions import Calculator
-from mlipkd.config.sources import AseFile, MoleculesXTB
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TEST
 from mlipkd.distillation.merge import merge
@@ -23,7 +22,8 @@ from mlipkd.evaluation.core.ensembles import load_ensembles, notes_of
 from mlipkd.evaluation.core.rows import beside, write_rows
 from mlipkd.evaluation.errors import evaluate_errors
 from mlipkd.jobs import artefacts
-from mlipkd.readers.source import read_source
+from mlipkd.readers.ase_file import AseFile
+from mlipkd.readers.molecules_xtb import MoleculesXTB
 
 XTB = {"method": "GFN2-xTB", "verbosity": 0}
 CPU = torch.device("cpu")
@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 def water():
     """Water with the labels of GFN2-xTB, half of it in the test split."""
     source = MoleculesXTB(reader="molecules-xtb", molecules=("H2O",), configurations=8)
-    dataset = read_source("test", source)
+    dataset = source.read("test")
     dataset.splits[1::2] = TEST
     return dataset
 
@@ -75,7 +75,7 @@ def test_nor_of_its_own_hessians(write_calculator, tmp_path) -> None:
     emt = Calculator(type="ase.calculators.emt:EMT")
     files = [str(tmp_path / "water.xyz")]
     source = AseFile(reader="ase", files=files, calculator=emt, hessian=True)
-    dataset = read_source("test", source)
+    dataset = source.read("test")
     dataset.splits[:] = TEST
     errors, _ = rows_of(write_calculator(), written(dataset, tmp_path))
     assert np.abs(dataset.labels["reference"]["hessian"]).max() > 1
@@ -88,7 +88,7 @@ def test_forces_beside_a_hessian_are_those_of_the_configuration(tmp_path) -> Non
     emt = Calculator(type="ase.calculators.emt:EMT")
     files = [str(tmp_path / "water.xyz")]
     alone, beside_hessian = (
-        read_source("test", AseFile(reader="ase", files=files, calculator=emt, hessian=hessian))
+        AseFile(reader="ase", files=files, calculator=emt, hessian=hessian).read("test")
         for hessian in (False, True)
     )
     np.testing.assert_array_equal(

@@ -9,7 +9,8 @@ from mlipkd.config.evaluation import (
     LiquidEvaluation,
     StabilityEvaluation,
 )
-from mlipkd.config.sources import AseFile, Comp6
+from mlipkd.readers.ani import Comp6
+from mlipkd.readers.ase_file import AseFile
 
 
 def test_a_path_a_list_of_paths_or_a_source() -> None:

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from mlipkd.campaign.campaign import Campaign
 from mlipkd.campaign.settings import OwnSettings, own_settings
-from mlipkd.config.functions import OwnFunction, OwnReader
-from mlipkd.config.sources import paths_of
+from mlipkd.config.functions import OwnFunction
+from mlipkd.readers.own import OwnReader
 
 
 def test_settings_are_of_one_evaluation(content) -> None:
@@ -23,7 +23,7 @@ def test_a_reader_names_its_files(content) -> None:
     content["datasets"]["metal"]["source"] = source
     found = Campaign.model_validate(content).datasets["metal"].source
     assert isinstance(found, OwnReader)
-    assert paths_of(found) == ["a.txt", "b.txt"]
+    assert found.paths == ["a.txt", "b.txt"]
 
 
 @pytest.mark.parametrize(

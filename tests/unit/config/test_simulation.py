@@ -7,7 +7,7 @@ from mlipkd.campaign.campaign import Campaign
 from mlipkd.campaign.settings import SimulationSettings, dataset_settings, simulation_settings
 from mlipkd.config.load import ConfigError, parse_section
 from mlipkd.config.simulation import Simulation
-from mlipkd.config.sources import Trajectory, paths_of
+from mlipkd.readers.trajectory import Trajectory
 
 WATER = {
     "molecules": {"SOL": {"number": 900, "structure": "water.gro", "residue": "HOH"}},
@@ -56,9 +56,9 @@ def test_what_does_not_fit_is_refused(changed, message) -> None:
 def test_a_dataset_has_the_files_and_the_temperature_of_its_simulation(campaign, tmp_path) -> None:
     made = Campaign.model_validate(campaign)
     files = [f"results/simulations/cold/{name}" for name in ("topology.tpr", "trajectory.trr")]
-    assert paths_of(made.datasets["metal"].source) == files
+    assert made.with_files(made.datasets["metal"].source).paths == files
     settings = dataset_settings(made, "metal")
-    assert paths_of(settings.source) == files
+    assert settings.source.paths == files
     assert settings.source.temperature == 298.1
     (tmp_path / "settings.yaml").write_text(settings.to_yaml())
     assert type(settings).read(tmp_path / "settings.yaml") == settings

@@ -11,10 +11,9 @@ from ase.db import connect
 
 from mlipkd.cli.data import section_of
 from mlipkd.config.load import ConfigError, parse_section
-from mlipkd.config.sources import AseFile
 from mlipkd.errors import InputError
-from mlipkd.readers.layout import guess_source
-from mlipkd.readers.source import read_source
+from mlipkd.readers.ase_file import AseFile
+from mlipkd.readers.guess import guess_source
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def bare(atoms: Atoms) -> Atoms:
 
 def read(path, **keys):
     source = {**guess_source(path), **keys, "files": [str(path)]}
-    return read_source("data", parse_section(AseFile, source, "test"))
+    return parse_section(AseFile, source, "test").read("data")
 
 
 @pytest.mark.parametrize("prefix", ["REF_", "dft_", "DFT_", "my-"])
@@ -154,7 +153,7 @@ def test_none_reads_none(tmp_path, crystal, option) -> None:
     section = section_of(tmp_path / "a.xyz", None, {option: "none"})
     label = option.removesuffix("_key")
     assert getattr(section, option) is None
-    assert label not in read_source("data", section).labels["reference"]
+    assert label not in section.read("data").labels["reference"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlipkd.checks.check import check, contents
-from mlipkd.config.sources import Split
+from mlipkd.config.split import Split
 from mlipkd.datasets.dataset import Bead, species_masses, species_name
 from mlipkd.datasets.duplicates import duplicates
 from mlipkd.datasets.file import DatasetFile, read, write

@@ -9,8 +9,7 @@ from ase.units import Bohr, Hartree, kcal, mol
 from mlipkd.checks.check import check
 from mlipkd.checks.force_energy_consistency import consistency
 from mlipkd.checks.positions_and_labels import contacts
-from mlipkd.config.sources import Ani1x, AniAl, Comp6
-from mlipkd.readers.source import read_source
+from mlipkd.readers.ani import Ani1x, AniAl, Comp6
 from mlipkd.testing import dataset_of, random_crystal
 
 
@@ -224,7 +223,7 @@ REAL = [
 @pytest.mark.parametrize("source", REAL, ids=lambda s: f"{s.files[0]}-{getattr(s, 'energy', '')}")
 def test_real_data_pass_and_their_flipped_forces_do_not(shared_data, source) -> None:
     files = [str(shared_data / name) for name in source.files]
-    dataset = read_source("real", source.model_copy(update={"files": files}))
+    dataset = source.model_copy(update={"files": files}).read("real")
     report = check(dataset)
     assert report.faults == []
     assert report.consistency.slope == pytest.approx(1, abs=0.25)
@@ -237,4 +236,4 @@ def test_real_energies_pass(shared_data) -> None:
         files=[str(shared_data / "qm22/malonaldehyde.h5")],
         energy="ccsd(t)_cbs.energy",
     )
-    assert check(read_source("malonaldehyde", source)).faults == []
+    assert check(source.read("malonaldehyde")).faults == []

@@ -12,10 +12,9 @@ from ase.units import Bohr
 from mlipkd.calculators.labelling import differences
 from mlipkd.checks.check import check
 from mlipkd.config.load import ConfigError, parse_section
-from mlipkd.config.sources import AseFile, has_hessians
 from mlipkd.datasets.normal_modes import square
 from mlipkd.errors import InputError
-from mlipkd.readers.source import read_source
+from mlipkd.readers.ase_file import AseFile
 
 EMT_CLASS = {"type": "ase.calculators.emt:EMT"}
 
@@ -38,7 +37,7 @@ def file(tmp_path):
 
 def read(path: str, **keys):
     section = {"reader": "ase", "files": [path], "calculator": EMT_CLASS, **keys}
-    return read_source("oracle", parse_section(AseFile, section, "test"))
+    return parse_section(AseFile, section, "test").read("oracle")
 
 
 def rattled(atoms: Atoms, seed: int = 0) -> Atoms:
@@ -125,5 +124,5 @@ def test_labels_are_the_files_or_the_calculators(keys, message) -> None:
 def test_settings_are_read_as_they_are_written() -> None:
     source = AseFile(reader="ase", files=["a.xyz"], calculator=EMT_CLASS, hessian=True)
     assert AseFile(**source.model_dump(mode="json")) == source
-    assert has_hessians(source)
-    assert not has_hessians(AseFile(reader="ase", files=["a.xyz"], calculator=EMT_CLASS))
+    assert source.has_hessians
+    assert not AseFile(reader="ase", files=["a.xyz"], calculator=EMT_CLASS).has_hessians

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from mlipkd.campaign.campaign import Download
 from mlipkd.errors import InputError
 from mlipkd.jobs import artefacts
-from mlipkd.readers.source import fetch
+from mlipkd.readers.download import fetch
 
 CONTENT = b"energies"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

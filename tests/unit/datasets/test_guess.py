@@ -6,7 +6,7 @@ import pytest
 
 from mlipkd.datasets.file import write
 from mlipkd.errors import InputError
-from mlipkd.readers.layout import guess_source, is_canonical
+from mlipkd.readers.guess import guess_source, is_canonical
 
 
 @pytest.mark.parametrize(

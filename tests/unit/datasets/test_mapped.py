@@ -7,9 +7,8 @@ import pytest
 from mlipkd.checks.check import check
 from mlipkd.checks.positions_and_labels import contacts
 from mlipkd.checks.temperature import temperature
-from mlipkd.config.sources import MappedHDF5, MappedNumPy
 from mlipkd.errors import InputError
-from mlipkd.readers.source import read_source
+from mlipkd.readers.mapped import MappedHDF5, MappedNumPy
 from mlipkd.units import HARTREE, NANOMETRE
 
 ARRAYS = {
@@ -41,7 +40,7 @@ def hdf5(tmp_path):
             "blocks": 2,
             **keys,
         }
-        return read_source("d", MappedHDF5.model_validate(section))
+        return MappedHDF5.model_validate(section).read("d")
 
     return read
 
@@ -111,7 +110,7 @@ def numpy_source(tmp_path):
 
 def test_numpy_arrays_of_one_molecule(numpy_source) -> None:
     source = numpy_source(ARRAYS["positions"], ARRAYS["forces"])
-    dataset = read_source("d", source)
+    dataset = source.read("d")
     assert [(bead.name, bead.mass) for bead in dataset.beads] == [("head", 12.0), ("tail", 14.0)]
     assert dataset.species.tolist() == 4 * [1, 2]
     assert np.allclose(dataset.labels["reference"]["forces"], 0.0433641, rtol=1e-5)
@@ -135,7 +134,7 @@ def test_numpy_arrays_of_one_molecule(numpy_source) -> None:
 )
 def test_arrays_that_do_not_fit_are_refused(numpy_source, positions, forces, message) -> None:
     with pytest.raises(InputError, match=message):
-        read_source("d", numpy_source(positions, forces))
+        numpy_source(positions, forces).read("d")
 
 
 def test_a_deep_eutectic_solvent(shared_data) -> None:
@@ -146,7 +145,7 @@ def test_a_deep_eutectic_solvent(shared_data) -> None:
         force_unit="eV/Å",
         temperature=298.1,
     )
-    dataset = read_source("des", source)
+    dataset = source.read("des")
     assert len(dataset) == 472
     assert set(dataset.sizes.tolist()) == {2000}
     forces = dataset.labels["reference"]["forces"]
@@ -166,11 +165,11 @@ def test_alanine_dipeptide(shared_data) -> None:
         force_unit="kcal/mol/Å",
         temperature=300,
     )
-    dataset = read_source("ala2", source)
+    dataset = source.read("ala2")
     assert len(dataset) == 10_000
     every_fourth = dataset.select(range(0, 10_000, 4))
     found = contacts(every_fourth)
     assert temperature(every_fourth, found).fault() is None
-    wrong = read_source("ala2", source.model_copy(update={"force_unit": "eV/Å"}))
+    wrong = source.model_copy(update={"force_unit": "eV/Å"}).read("ala2")
     fault = temperature(wrong.select(range(0, 10_000, 4)), found).fault()
     assert fault.startswith("expected forces that go with 300 K")

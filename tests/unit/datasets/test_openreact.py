@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from ase.units import Bohr, Hartree
 
-from mlipkd.config.sources import OpenReact, paths_of
 from mlipkd.datasets.file import kinds_of
 from mlipkd.errors import InputError
-from mlipkd.readers.layout import guess_source
-from mlipkd.readers.source import read_source
+from mlipkd.readers.guess import guess_source
+from mlipkd.readers.openreact import OpenReact
 
 RNG = np.random.default_rng(0)
 
@@ -32,7 +31,7 @@ def write(path, name="mol", count=2, species=(b"O", b"H"), **changed):
 
 
 def read(files, **units):
-    return read_source("open", OpenReact(reader="openreact", files=files, **units))
+    return OpenReact(reader="openreact", files=files, **units).read("open")
 
 
 def test_entries_of_hessians_find_their_atoms_and_directions(tmp_path) -> None:
@@ -90,7 +89,8 @@ def test_files_tell_kinds_apart(tmp_path) -> None:
     dataset = read(files)
     assert kinds_of(dataset).tolist() == ["rtp", "rtp", "nms", "nms"]
     assert set(dataset.provenance["source_sha256"]) == {path for (path,) in files.values()}
-    assert paths_of(OpenReact(reader="openreact", files=files)) == [*files["rtp"], *files["nms"]]
+    source = OpenReact(reader="openreact", files=files)
+    assert source.paths == [*files["rtp"], *files["nms"]]
 
 
 def test_its_layout_is_recognised(tmp_path) -> None:

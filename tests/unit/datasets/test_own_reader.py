@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from mlipkd.config.functions import OwnReader
 from mlipkd.errors import InputError
 from mlipkd.jobs import artefacts
-from mlipkd.readers.source import read_source
+from mlipkd.readers.own import OwnReader
 
 HEAD = """\
 import numpy as np
@@ -41,7 +40,7 @@ def read(write_module, tmp_path):
         source = OwnReader(
             reader="own", function="own_reader:read", files=[str(data)], options=options
         )
-        return read_source("own", source)
+        return source.read("own")
 
     return read
 

@@ -8,7 +8,7 @@ import pytest
 from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Bead, Dataset
 from mlipkd.datasets.file import write
 from mlipkd.errors import InputError
-from mlipkd.readers.pooled import pool
+from mlipkd.readers.pooled import Pooled
 
 
 def _state(name: str, edge: float) -> Dataset:
@@ -34,15 +34,17 @@ def states():
     return _state("cold", 20.0), _state("hot", 25.0)
 
 
-def _written(states, folder):
-    paths = [folder / f"{one.name}.h5" for one in states]
-    for one, path in zip(states, paths, strict=True):
-        write(one, path)
-    return paths
+def _pool(states, folder) -> Dataset:
+    names = [state.name for state in states]
+    paths = [folder / f"{name}.h5" for name in names]
+    for state, path in zip(states, paths, strict=True):
+        write(state, path)
+    source = Pooled(reader="pooled", datasets=names).with_files([str(path) for path in paths])
+    return source.read("both")
 
 
 def test_configurations_stay_as_they_are_and_in_their_splits(states, tmp_path) -> None:
-    found = pool("both", _written(states, tmp_path))
+    found = _pool(states, tmp_path)
     cold, hot = states
     assert found.name == "both" and found.beads == cold.beads
     np.testing.assert_array_equal(found.splits, [*cold.splits, *hot.splits])
@@ -56,7 +58,7 @@ def test_configurations_stay_as_they_are_and_in_their_splits(states, tmp_path) -
 
 
 def test_groups_of_different_datasets_stay_apart(states, tmp_path) -> None:
-    found = pool("both", _written(states, tmp_path))
+    found = _pool(states, tmp_path)
     assert found.groups.tolist() == [0, 0, 1, 2, 2, 3]
     assert len(set(found.clusters)) == 6
 
@@ -65,7 +67,7 @@ def test_what_one_dataset_tests_on_is_trained_on_in_none(states, tmp_path) -> No
     cold, hot = states
     positions = hot.positions.copy()
     positions[:2] = cold.positions[4:]  # trained on there, tested on here
-    found = pool("both", _written((cold, replace(hot, positions=positions)), tmp_path))
+    found = _pool((cold, replace(hot, positions=positions)), tmp_path)
     assert found.splits.tolist() == [TRAIN, VALIDATION, TEST, UNUSED, VALIDATION, TEST]
     assert found.clusters[2] == found.clusters[3]
     assert len(set(found.clusters)) == 5
@@ -74,7 +76,7 @@ def test_what_one_dataset_tests_on_is_trained_on_in_none(states, tmp_path) -> No
 
 
 def test_without_copies_nothing_is_joined(states, tmp_path) -> None:
-    found = pool("both", _written(states, tmp_path))
+    found = _pool(states, tmp_path)
     assert found.clusters.tolist() == list(range(6))
     assert found.provenance["notes"] == []
 
@@ -83,7 +85,7 @@ def test_strangers_are_refused(states, tmp_path) -> None:
     cold, hot = states
     other = replace(hot, beads=(Bead("b", 20.0), Bead("a", 10.0)))
     with pytest.raises(InputError, match=r"hot\.h5: expected the beads of .*cold\.h5"):
-        pool("both", _written((cold, other), tmp_path))
+        _pool((cold, other), tmp_path)
     other = replace(hot, labels={"reference": {"energy": np.zeros(3)}})
     with pytest.raises(InputError, match=r"expected the reference labels of"):
-        pool("both", _written((cold, other), tmp_path))
+        _pool((cold, other), tmp_path)

@@ -9,13 +9,12 @@ from tblite.ase import TBLite
 
 from mlipkd.checks.check import check
 from mlipkd.config.functions import Calculator
-from mlipkd.config.sources import Reactions
 from mlipkd.datasets.dataset import row_offsets
 from mlipkd.datasets.file import kinds_of
 from mlipkd.datasets.normal_modes import normal_modes, square, wavenumbers
 from mlipkd.errors import InputError
-from mlipkd.readers import reactions
-from mlipkd.readers.source import read_source
+from mlipkd.readers import reactions, stationary_points
+from mlipkd.readers.reactions import Reactions
 from mlipkd.readers.stationary_points import alike, leads_to
 
 SOURCE = Reactions(reader="reactions", reactions=("ammonia",), near=2, far=2)
@@ -24,7 +23,7 @@ POINTS = {"reactant": 0, "product": 5, "ts": 10}
 
 @pytest.fixture(scope="module")
 def ammonia():
-    return read_source("reactions", SOURCE)
+    return SOURCE.read("reactions")
 
 
 def hessian(dataset, m):
@@ -96,7 +95,7 @@ def of(type, *reactions, **options):
 
 def test_another_method_finds_points_of_its_own(ammonia) -> None:
     options = {"solvation": ["alpb", "water"], "accuracy": 0.01, "verbosity": 0}
-    found = read_source("reactions", of("tblite.ase:TBLite", "ammonia", **options))
+    found = of("tblite.ase:TBLite", "ammonia", **options).read("reactions")
     molecule = Atoms(found.species[24:28], found.positions[24:28], calculator=TBLite(**options))
     assert kinds_of(found)[6] == "ts"
     assert np.abs(molecule.get_forces()).max() < 2e-3
@@ -121,9 +120,9 @@ def test_the_inversion_of_ammonia_leads_to_both_sides(ammonia) -> None:
 
 
 def test_a_transition_state_of_another_reaction_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr(reactions, "leads_to", lambda place, saddle, *_: (saddle, saddle))
+    monkeypatch.setattr(stationary_points, "leads_to", lambda place, saddle, *_: (saddle, saddle))
     with pytest.raises(InputError, match=r"^ammonia with tblite.*, got one that leads elsewhere"):
-        read_source("reactions", SOURCE)
+        SOURCE.read("reactions")
 
 
 def test_a_surface_without_the_barrier_is_refused() -> None:
@@ -132,16 +131,16 @@ def test_a_surface_without_the_barrier_is_refused() -> None:
         InputError,
         match=r"^hydrogen-cyanide with ase.*LennardJones: expected a transition state, found no",
     ):
-        read_source("reactions", of("ase.calculators.lj:LennardJones", "hydrogen-cyanide"))
+        of("ase.calculators.lj:LennardJones", "hydrogen-cyanide").read("reactions")
 
 
 def test_a_method_that_fails_is_named() -> None:
     with pytest.raises(InputError, match=r"^ammonia with tblite.*: .* failed on the way \(.*SCF"):
-        read_source("reactions", of("tblite.ase:TBLite", "ammonia", max_iterations=1, verbosity=0))
+        of("tblite.ase:TBLite", "ammonia", max_iterations=1, verbosity=0).read("reactions")
 
 
 def test_samples_that_are_all_too_high_are_refused() -> None:
-    method = reactions.Method("reactions", of("ase.calculators.lj:LennardJones"))
+    method = reactions.Method("reactions", of("ase.calculators.lj:LennardJones").calculator)
     pair = Atoms("H2", [[0, 0, 0], [0, 0, 2 ** (1 / 6)]], calculator=method.calculator())
     point = reactions._point("H2", "reactant", pair)._replace(labels={"energy": -9.0})
     with pytest.raises(InputError, match=r"^near H2 with .*Jones: expected samples .* of 300 K"):

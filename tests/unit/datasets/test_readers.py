@@ -8,9 +8,9 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import Bohr, Hartree, kcal, mol
 
-from mlipkd.config.sources import Ani1x, AniAl, AseFile, Comp6
 from mlipkd.errors import InputError
-from mlipkd.readers.source import read_source
+from mlipkd.readers.ani import Ani1x, AniAl, Comp6
+from mlipkd.readers.ase_file import AseFile
 from mlipkd.units import HARTREE
 
 RNG = np.random.default_rng(0)
@@ -30,7 +30,7 @@ def test_ani_al_forces_are_gradients_in_hartree(tmp_path) -> None:
         group["cell"] = cells
         group["energy"] = np.arange(6.0)
         group["force"] = gradient
-    dataset = read_source("al", AniAl(reader="ani-al", files=[str(path)]))
+    dataset = AniAl(reader="ani-al", files=[str(path)]).read("al")
     reference = dataset.labels["reference"]
     assert np.allclose(reference["energy"], Hartree * np.arange(6))
     assert np.allclose(reference["forces"], -Hartree * gradient.reshape(-1, 3))
@@ -60,7 +60,7 @@ def test_ani1x_forces_are_forces_and_missing_ones_stay_missing(ani1x) -> None:
     source = Ani1x(
         reader="ani1x", files=[ani1x], energy="wb97x_dz.energy", forces="wb97x_dz.forces"
     )
-    dataset = read_source("ani1x", source)
+    dataset = source.read("ani1x")
     forces = dataset.labels["reference"]["forces"]
     assert len(dataset) == 8
     missing = dataset.offsets[4 + 2] + 1  # H2O1 follows C1H4
@@ -72,7 +72,7 @@ def test_ani1x_forces_are_forces_and_missing_ones_stay_missing(ani1x) -> None:
 
 def test_ani1x_configurations_without_the_energy_are_left_out_and_counted(ani1x) -> None:
     source = Ani1x(reader="ani1x", files=[ani1x], energy="ccsd(t)_cbs.energy")
-    dataset = read_source("ani1x", source)
+    dataset = source.read("ani1x")
     reference = dataset.labels["reference"]
     assert np.allclose(reference["energy"], Hartree * np.array([10, 12, 13, 10, 12, 13]))
     assert list(reference) == ["energy"]
@@ -84,7 +84,7 @@ def test_ani1x_configurations_without_the_energy_are_left_out_and_counted(ani1x)
 def test_ani1x_configurations_are_counted_among_those_with_the_energy(ani1x) -> None:
     source = Ani1x(reader="ani1x", files=[ani1x], energy="ccsd(t)_cbs.energy")
     where = f"{ani1x}:/H2O1, of those with ccsd(t)_cbs.energy: configuration 1 "
-    assert read_source("ani1x", source).place(4).startswith(where)  # that is 2 in the file
+    assert source.read("ani1x").place(4).startswith(where)  # that is 2 in the file
 
 
 def test_comp6_forces_are_gradients_and_molecules_are_groups(tmp_path) -> None:
@@ -98,7 +98,7 @@ def test_comp6_forces_are_gradients_and_molecules_are_groups(tmp_path) -> None:
             group["energies"] = np.arange(3.0)
             group["forces"] = gradient
             group["lot"] = np.array([b"wb97x/6-31g*"])
-    dataset = read_source("comp6", Comp6(reader="comp6", files=[str(path)]))
+    dataset = Comp6(reader="comp6", files=[str(path)]).read("comp6")
     reference = dataset.labels["reference"]
     assert np.allclose(reference["forces"][:6], -Hartree * gradient.reshape(-1, 3))
     assert np.allclose(reference["energy"][3:], Hartree * np.arange(3))
@@ -112,7 +112,7 @@ def test_energies_in_single_precision_are_scaled_in_double(tmp_path) -> None:
         group["species"] = np.array([b"C", b"O"])
         group["coordinates"] = RNG.random((2, 2, 3))
         group["energies"] = energy
-    dataset = read_source("comp6", Comp6(reader="comp6", files=[str(tmp_path / "comp6.h5")]))
+    dataset = Comp6(reader="comp6", files=[str(tmp_path / "comp6.h5")]).read("comp6")
     assert (
         dataset.labels["reference"]["energy"].tolist() == (energy.astype(float) * HARTREE).tolist()
     )
@@ -124,7 +124,7 @@ def test_ase_reads_calculators_results(tmp_path) -> None:
     forces = RNG.normal(size=(2, 3))
     atoms.calc = SinglePointCalculator(atoms, energy=-3.5, forces=forces)
     ase.io.write(path, [atoms, atoms])
-    dataset = read_source("ase", AseFile(reader="ase", files=[str(path)]))
+    dataset = AseFile(reader="ase", files=[str(path)]).read("ase")
     assert np.allclose(dataset.labels["reference"]["energy"], -3.5)
     assert np.allclose(dataset.labels["reference"]["forces"][:2], forces)
     assert np.allclose(dataset.cells[1], np.diag([5, 6, 7]))
@@ -150,7 +150,7 @@ def test_ase_keys_units_and_sign_are_the_configurations(tmp_path) -> None:
         force_sign=-1,
         group_key="run",
     )
-    dataset = read_source("ase", source)
+    dataset = source.read("ase")
     assert np.allclose(dataset.labels["reference"]["energy"], -100 * kcal / mol)
     assert np.allclose(dataset.positions[1], [0, 0, 2 * Bohr])
     assert np.allclose(dataset.labels["reference"]["forces"][0], [0, 0, -kcal / mol / Bohr])
@@ -171,13 +171,13 @@ def test_ase_missing_keys_are_named(tmp_path, keys, message) -> None:
     atoms.calc = SinglePointCalculator(atoms, energy=1.0, forces=np.zeros((2, 3)))
     ase.io.write(path, atoms)
     with pytest.raises(InputError, match=message):
-        read_source("ase", AseFile(reader="ase", files=[str(path)], **keys))
+        AseFile(reader="ase", files=[str(path)], **keys).read("ase")
 
 
 def test_trajectories_of_the_aluminium_release_are_recognised(shared_data) -> None:
     """152 trajectories of 8 frames were made, and 11 frames dropped (al-stats.json)."""
     files = sorted(str(path) for path in (shared_data / "al").glob("*.h5"))
-    dataset = read_source("al", AniAl(reader="ani-al", files=files))
+    dataset = AniAl(reader="ani-al", files=files).read("al")
     assert len(dataset) == 152 * 8 - 11
     lengths = np.bincount(dataset.groups)
     assert lengths.max() == 8

@@ -8,15 +8,15 @@ from ase.calculators.emt import EMT
 from tblite.ase import TBLite
 
 from mlipkd.checks.check import check
-from mlipkd.config.sources import AluminiumEMT, MoleculesXTB
 from mlipkd.errors import InputError
-from mlipkd.readers import aluminium_emt, molecules_xtb
-from mlipkd.readers.source import read_source
+from mlipkd.readers import aluminium_emt
+from mlipkd.readers.aluminium_emt import AluminiumEMT
+from mlipkd.readers.molecules_xtb import MoleculesXTB
 
 
 def aluminium(seed=0, configurations=40):
     source = AluminiumEMT(reader="aluminium-emt", configurations=configurations, seed=seed)
-    return read_source("aluminium", source)
+    return source.read("aluminium")
 
 
 def molecules(molecules=("H2O", "CH4"), seed=0, configurations=21):
@@ -26,7 +26,7 @@ def molecules(molecules=("H2O", "CH4"), seed=0, configurations=21):
         configurations=configurations,
         seed=seed,
     )
-    return read_source("molecules", source)
+    return source.read("molecules")
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def diverging_at(calls, monkeypatch) -> None:
                 raise CalculationFailed("SCF not converged in 250 cycles")
             super().calculate(*args, **kwargs)
 
-    monkeypatch.setattr(molecules_xtb, "TBLite", Diverging)
+    monkeypatch.setattr("tblite.ase.TBLite", Diverging)
 
 
 def test_a_walker_whose_scf_fails_starts_anew_and_says_so(monkeypatch) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlipkd.config.sources import Split
+from mlipkd.config.split import Split
 from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION
 from mlipkd.datasets.splits import apart, clusters, per_seed, split
 from mlipkd.errors import InputError

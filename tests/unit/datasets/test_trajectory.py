@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlipkd.config.sources import Trajectory
 from mlipkd.errors import InputError
-from mlipkd.readers.source import read_source
+from mlipkd.readers.trajectory import Trajectory
 from mlipkd.units import KJ_MOL
 
 mda = pytest.importorskip("MDAnalysis", reason="needs the extra coarse")
@@ -76,7 +75,7 @@ def test_beads_of_a_trajectory(topology, tmp_path) -> None:
     forces = np.arange(30.0).reshape(2, 5, 3)
     path = write(tmp_path / "run.trr", [WHOLE, WHOLE + 1], forces)
     before = set(tmp_path.iterdir())
-    dataset = read_source("d", source(topology, path))
+    dataset = source(topology, path).read("d")
     assert set(tmp_path.iterdir()) == before
     assert [(bead.name, bead.mass) for bead in dataset.beads] == [("dimer", 4.0), ("ion", 5.0)]
     assert dataset.species.tolist() == 2 * [1, 1, 2]
@@ -97,7 +96,7 @@ def test_forces_are_those_of_a_spring_and_not_its_gradient(topology, tmp_path) -
     forces = np.zeros((1, 5, 3))
     forces[0, 0], forces[0, 4] = stiffness * stretch, -stiffness * stretch
     path = write(tmp_path / "run.trr", [WHOLE], forces)
-    mapped = read_source("d", source(topology, path)).labels["reference"]["forces"]
+    mapped = source(topology, path).read("d").labels["reference"]["forces"]
     assert np.allclose(mapped, KJ_MOL * stiffness * np.array([stretch, 0 * stretch, -stretch]))
 
 
@@ -110,7 +109,7 @@ def test_molecules_across_the_boundary_are_made_whole(topology, tmp_path, box) -
     broken = (fractions % 1) @ cell  # every atom by itself
     assert np.linalg.norm(broken[:, 1] - broken[:, 0], axis=1).max() > 10
     path = write(tmp_path / "run.trr", broken, np.zeros((20, 5, 3)), [box] * 20)
-    dataset = read_source("d", source(topology, path))
+    dataset = source(topology, path).read("d")
     off = (dataset.positions.reshape(20, 3, 3) - CENTRES - shifts) @ np.linalg.inv(cell)
     assert np.allclose(off, np.round(off), atol=1e-5)
     inside = dataset.positions @ np.linalg.inv(cell)
@@ -122,14 +121,14 @@ def test_every_so_many_frames_in_runs_that_are_groups(topology, tmp_path) -> Non
     frames = np.tile(WHOLE, (10, 1, 1)) + np.arange(10.0)[:, None, None] / 10
     one = write(tmp_path / "one.trr", frames, np.zeros((10, 5, 3)))
     two = write(tmp_path / "two.trr", frames[:3], np.zeros((3, 5, 3)))
-    dataset = read_source("d", source(topology, one, two, every=2, blocks=2))
+    dataset = source(topology, one, two, every=2, blocks=2).read("d")
     assert np.allclose(dataset.positions[::3, 0] - 1.5, [0, 0.2, 0.4, 0.6, 0.8, 0, 0.2], atol=1e-5)
     assert dataset.groups.tolist() == [0, 0, 0, 1, 1, 2, 3]
 
 
 def test_a_free_molecule_has_no_box(topology, tmp_path) -> None:
     path = write(tmp_path / "run.trr", [WHOLE - 50], np.zeros((1, 5, 3)), [None])
-    dataset = read_source("d", source(topology, path))
+    dataset = source(topology, path).read("d")
     assert np.allclose(dataset.positions, CENTRES - 50, atol=1e-5)
     assert not dataset.periodic.any()
 
@@ -160,14 +159,14 @@ def test_a_trajectory_that_cannot_be_mapped_is_refused(
 ) -> None:
     path = write(tmp_path / "run.trr", *content)
     with pytest.raises(InputError, match=message):
-        read_source("d", source(topology, path))
+        source(topology, path).read("d")
 
 
 def test_boxes_of_two_files_must_be_one(topology, tmp_path) -> None:
     one = write(tmp_path / "one.trr", [WHOLE], zeros(1))
     two = write(tmp_path / "two.trr", [WHOLE], zeros(1), [[*BOX[:2], 30.0, 90, 90, 90]])
     with pytest.raises(InputError, match=r"two.trr: expected one box in all frames"):
-        read_source("d", source(topology, one, two))
+        source(topology, one, two).read("d")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +184,7 @@ def test_boxes_of_two_files_must_be_one(topology, tmp_path) -> None:
 def test_a_mapping_that_leaves_atoms_out_is_refused(topology, tmp_path, beads, message) -> None:
     path = write(tmp_path / "run.trr", [WHOLE], zeros(1))
     with pytest.raises(InputError, match=f"system.itp: .*{message}"):
-        read_source("d", source(topology, path, beads=beads))
+        source(topology, path, beads=beads).read("d")
 
 
 def test_masses_are_never_guessed(topology, tmp_path) -> None:
@@ -194,17 +193,17 @@ def test_masses_are_never_guessed(topology, tmp_path) -> None:
     guessed.add_TopologyAttr("names", ["C", "H", "C", "H", "N"])
     guessed.atoms.write(str(tmp_path / "system.gro"))
     with pytest.raises(InputError, match=r"system.gro: expected the masses.*\.tpr, not its \.gro"):
-        read_source("d", source(str(tmp_path / "system.gro"), path))
+        source(str(tmp_path / "system.gro"), path).read("d")
 
 
 def test_files_that_are_not_there_are_named(topology, tmp_path) -> None:
     path = write(tmp_path / "run.trr", [WHOLE], zeros(1))
     with pytest.raises(InputError, match=r"none.tpr: expected a topology, found no file"):
-        read_source("d", source(str(tmp_path / "none.tpr"), path))
+        source(str(tmp_path / "none.tpr"), path).read("d")
     with pytest.raises(InputError, match=r"none.trr: expected a trajectory, found no file"):
-        read_source("d", source(topology, str(tmp_path / "none.trr")))
+        source(topology, str(tmp_path / "none.trr")).read("d")
     Path(path).write_bytes(b"no trajectory")
     with pytest.raises(InputError, match=r"run.trr: expected a trajectory"):
-        read_source("d", source(topology, path))
+        source(topology, path).read("d")
     with pytest.raises(InputError, match=r"run.trr: expected a topology that MDAnalysis reads"):
-        read_source("d", source(path, path))
+        source(path, path).read("d")

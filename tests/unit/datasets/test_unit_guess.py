@@ -8,6 +8,8 @@ from ase.units import Bohr, Hartree, kcal, kJ, mol
 
 from mlipkd.proposal.units import guess_units
 
+KEYS = ("length_unit", "energy_unit", "force_sign")
+
 HARTREES, KCALS, KJS = 1 / Hartree, mol / kcal, mol / kJ
 
 
@@ -27,7 +29,7 @@ def written(dataset, energy=1.0, length=1.0, sign=1, offset=0.0):
 
 
 def told(dataset) -> dict:
-    return {guess.key: guess.value for guess in guess_units(dataset) if guess.reason}
+    return {guess.key: guess.value for guess in guess_units(dataset, KEYS, 1) if guess.reason}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_energies_of_all_electrons_tell_their_unit(springs, how, values) -> None
 def relative_energy_unit(springs, energy):
     """The guess for relative energies of water, multiplied; there are 66 eV/Å² between them."""
     offset = -springs.labels["reference"]["energy"].min()
-    guesses = guess_units(written(springs, energy=energy, offset=offset))
+    guesses = guess_units(written(springs, energy=energy, offset=offset), KEYS, 1)
     return next(guess for guess in guesses if guess.key == "energy_unit")
 
 
@@ -76,7 +78,7 @@ def test_unusual_springs_prove_no_unit(springs, energy, suspicion) -> None:
 def test_relative_energies_without_forces_tell_nothing(springs) -> None:
     energy = springs.labels["reference"]["energy"]
     bare = replace(springs, labels={"reference": {"energy": energy - energy.min()}})
-    length, unit = guess_units(bare)
+    length, unit = guess_units(bare, KEYS, 1)
     assert length.reason
     assert (unit.key, unit.value, unit.reason) == ("energy_unit", "eV", None)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from ase import Atoms, units
 
-from mlipkd.config.sources import AseFile, Comp6
 from mlipkd.errors import InputError
 from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
+from mlipkd.readers.ani import Comp6
+from mlipkd.readers.ase_file import AseFile
 
 KCAL = units.kcal / units.mol
 HARTREE = units.Hartree

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from mlipkd.config.sources import AseFile
 from mlipkd.proposal.propose import BUDGET, plan
 from mlipkd.proposal.text import Choices, Cutoffs
+from mlipkd.readers.ase_file import AseFile
 from mlipkd.sizing.size import Size
 
 CHOICES = Choices(

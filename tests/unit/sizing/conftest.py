@@ -4,7 +4,7 @@ import pytest
 
 from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.recipe import Recipe
-from mlipkd.config.sources import Split
+from mlipkd.config.split import Split
 from mlipkd.sizing.size import Size
 from mlipkd.testing import small_shape
 

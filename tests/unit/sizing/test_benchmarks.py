@@ -7,10 +7,11 @@ import yaml
 from mlipkd.campaign.settings import DatasetSettings
 from mlipkd.cli.cluster import fit_sizing
 from mlipkd.config.evaluation import LiquidEvaluation
-from mlipkd.config.sources import AseFile, Split
+from mlipkd.config.split import Split
 from mlipkd.datasets import file as dataset_file
 from mlipkd.errors import InputError
 from mlipkd.jobs import artefacts
+from mlipkd.readers.ase_file import AseFile
 from mlipkd.sizing import dynamics, work
 from mlipkd.sizing.benchmarks import read_benchmarks
 from mlipkd.testing import dataset_of, random_molecule

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from mlipkd.config.sources import AluminiumEMT, AseFile, Reactions, Split
+from mlipkd.config.split import Split
 from mlipkd.datasets import splits
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
+from mlipkd.readers.aluminium_emt import AluminiumEMT
+from mlipkd.readers.ase_file import AseFile
+from mlipkd.readers.reactions import Reactions
 from mlipkd.sizing import work
 from mlipkd.sizing.counts import multiplications
 from mlipkd.testing import small_shape

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import h5py
 import numpy as np
@@ -17,7 +18,8 @@ from ase import Atoms
 
 from mlipkd.datasets.file import FORMAT, open_hdf5
 from mlipkd.errors import InputError
-from mlipkd.readers.ase_file import frames, results
+from mlipkd.readers import READERS
+from mlipkd.readers.ase_file import configurations, results
 
 
 def is_canonical(path: Path) -> bool:
@@ -39,18 +41,9 @@ def guess_source(path: Path, stated: Mapping[str, object] | None = None) -> dict
         return {"reader": "ase", **names_in(str(path)).keys(stated or {})}
     with open_hdf5(path) as file:
         keys = _keys_of_first_data_group(file["/"])
-    if {"species", "cell", "force"} <= keys:
-        return {"reader": "ani-al"}
-    if {"species", "energies", "forces", "hessian"} <= keys:
-        return {"reader": "openreact"}
-    if {"species", "energies"} <= keys:
-        return {"reader": "comp6"}
-    levels = sorted(key.removesuffix(".energy") for key in keys if key.endswith(".energy"))
-    if "atomic_numbers" in keys and levels:
-        with_forces = [level for level in levels if f"{level}.forces" in keys]
-        level = (with_forces or levels)[0]
-        forces = f"{level}.forces" if with_forces else None
-        return {"reader": "ani1x", "energy": f"{level}.energy", "forces": forces}
+    for reader in READERS:
+        if (needed := reader.recognise(keys)) is not None:
+            return {"reader": get_args(reader.model_fields["reader"].annotation)[0], **needed}
     raise InputError(
         f"{path}: expected a layout that is known here, found groups of "
         f"{', '.join(sorted(keys)) or 'nothing'}; name its reader, or convert it to extended XYZ"
@@ -128,7 +121,7 @@ def names_in(path: str) -> Names:
     """
     alone, found = _no_names(), _no_names()
     several = False
-    for atoms in frames(path):
+    for atoms in configurations(path):
         several |= len(atoms) > 1
         _collect(atoms, found if len(atoms) > 1 else alone)
     energies, forces, stresses, virials = (
