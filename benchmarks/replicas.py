@@ -15,8 +15,8 @@ from ase import Atoms
 from benchmarks.timing import Times, prepare, take_turns
 from mlipkd.config.model import Architecture
 from mlipkd.deploy.torch_sim import MLIPKD
-from mlipkd.dynamics.nvt import with_velocities
-from mlipkd.dynamics.nvt_batch import run_nvt_batch
+from mlipkd.dynamics.torch_sim import run_langevin_batch
+from mlipkd.dynamics.trajectories import with_velocities
 from mlipkd.hipnn.file import Potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
@@ -69,7 +69,7 @@ def measure(device: torch.device, turns: int) -> dict[str, Times]:
         model = MLIPKD(members(shape, number), device)
         # Forces are weak, and no two beads come as close as 0.1 Å.
         how = (TEMPERATURE, TIMESTEP, FRICTION, 1, STEPS, 0.1, 0, name)
-        steps[name] = partial(run_nvt_batch, model, starts, *how)
+        steps[name] = partial(run_langevin_batch, model, starts, *how)
     for step in steps.values():
         step()
     return take_turns(steps, device, budget=0, least=turns, most=turns)

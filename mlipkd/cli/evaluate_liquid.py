@@ -28,7 +28,7 @@ def evaluate_liquid(
     from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import LiquidEvaluation
     from mlipkd.datasets.file import write
-    from mlipkd.dynamics.nvt import choose_engine
+    from mlipkd.dynamics.trajectories import choose_integrator
     from mlipkd.evaluation.core.ensembles import source_of
     from mlipkd.evaluation.core.rows import write_rows
     from mlipkd.evaluation.liquid import evaluate_liquid
@@ -37,7 +37,7 @@ def evaluate_liquid(
     from mlipkd.jobs.resumable import Resumable, listen
 
     section = read_evaluation(settings, LiquidEvaluation)
-    engine = choose_engine(section.engine, "lammps", "liquid")
+    engine = choose_integrator(section.engine, "lammps", "liquid")
     potential = load_potential(model, choose_device(device, threads))
     source = source_of(model, potential)
     identity = f"{section.model_dump_json()} {source.sha256} {engine}"

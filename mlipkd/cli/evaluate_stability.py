@@ -26,8 +26,8 @@ def evaluate_stability(
     """
     from mlipkd.campaign.settings import read_evaluation
     from mlipkd.config.evaluation import StabilityEvaluation
-    from mlipkd.dynamics.nvt import choose_engine
     from mlipkd.dynamics.packing import liquid
+    from mlipkd.dynamics.trajectories import choose_integrator
     from mlipkd.evaluation.core.ensembles import load_ensembles
     from mlipkd.evaluation.core.rows import write_rows
     from mlipkd.evaluation.stability import evaluate_stability
@@ -35,7 +35,7 @@ def evaluate_stability(
     from mlipkd.jobs.resumable import Resumable, listen
 
     section = read_evaluation(settings, StabilityEvaluation)
-    engine = choose_engine(section.engine, "torch-sim", "stability")
+    engine = choose_integrator(section.engine, "torch-sim", "stability")
     ensembles, sources = load_ensembles(models, choose_device(device, threads))
     box = liquid(section.molecule, section.molecules, section.density, section.seed)
     identity = " ".join([section.model_dump_json(), engine, *(one.sha256 for one in sources)])

@@ -1,10 +1,8 @@
-"""Molecules in a box by packmol: L. Martínez et al., J. Comput. Chem. 30, 2157 (2009), doi
-10.1002/jcc.21224.
+"""Boxes of molecules at a given density, as a start for dynamics.
 
-Liquids: a cubic box of molecules at a given density, as a start for dynamics.
-
-By packmol, where that program is installed; elsewhere on a lattice, each molecule turned so that it
-keeps clear of those around it.
+By packmol (L. Martínez et al., J. Comput. Chem. 30, 2157 (2009), doi 10.1002/jcc.21224) where that
+program is installed; elsewhere on a lattice, each molecule turned so that it keeps clear of those
+around it.
 """
 
 import shutil
@@ -26,8 +24,17 @@ from mlipkd.errors import InputError
 from mlipkd.jobs.device import subnormal_numbers
 from mlipkd.units import GRAM_PER_CM3
 
-#: Its usual tolerance, Å.
+#: The usual tolerance of packmol, Å.
 USUAL = 2.0
+#: How far apart packmol puts atoms of different molecules, Å: the first with which it succeeds. At
+#: its usual distance a box of CH3ONO is strained by 0.05 eV/atom (GFN1-xTB) against the lattice,
+#: which heats it from 300 to 500 K within 50 fs; at 2.5 Å by less than a tenth of that.
+TOLERANCES = (2.5, USUAL)
+#: Atoms of different molecules that are closer overlap, Å: no two atoms touch at such a distance
+#: unless they are bonded, so that a trajectory would begin with a collision.
+OVERLAP = 1.5
+#: On a lattice: orientations that are tried of a molecule, and how often each has its turn.
+ORIENTATIONS, TURNS = 50, 3
 
 
 def pack(
@@ -36,7 +43,7 @@ def pack(
     seed: int,
     tolerances: Sequence[float] = (USUAL,),
 ) -> tuple[np.ndarray, str]:
-    """Put molecules into a cubic box, half a tolerance away from the walls.
+    """Put molecules into a cubic box with packmol, half a tolerance away from the walls.
 
     Molecules on both sides of a wall are then a tolerance apart.
 
@@ -47,7 +54,7 @@ def pack(
         tolerances: how far apart atoms of different molecules are, Å: the first that succeeds.
 
     Returns:
-        Positions (all atoms, 3), molecules in their order; and what did it, in words.
+        Positions (all atoms, 3), molecules in their order; and the program and tolerance, in words.
 
     Raises:
         InputError: packmol is not installed, or cannot pack so densely.
@@ -61,13 +68,13 @@ def pack(
     for tolerance in tolerances:
         with tempfile.TemporaryDirectory() as folder:
             for number, (positions, _) in enumerate(molecules):
-                one = Atoms(f"X{len(positions)}", positions)
-                ase.io.write(Path(folder, f"molecule{number}.xyz"), one, format="xyz")
-            words = _input([count for _, count in molecules], side, tolerance, seed)
-            Path(folder, "input").write_text(words)
-            with open(Path(folder, "input")) as given:  # a file: packmol reads it twice
+                molecule = Atoms(f"X{len(positions)}", positions)
+                ase.io.write(Path(folder, f"molecule{number}.xyz"), molecule, format="xyz")
+            text = _packmol_input([count for _, count in molecules], side, tolerance, seed)
+            Path(folder, "input").write_text(text)
+            with open(Path(folder, "input")) as file:  # a file: packmol reads it twice
                 done = subprocess.run(
-                    [program], stdin=given, cwd=folder, capture_output=True, text=True, check=False
+                    [program], stdin=file, cwd=folder, capture_output=True, text=True, check=False
                 )
             if "Success!" in done.stdout:
                 packed = next(ase.io.iread(Path(folder, "packed.xyz"), format="xyz"))
@@ -80,7 +87,7 @@ def pack(
     )
 
 
-def _input(counts: Sequence[int], side: float, tolerance: float, seed: int) -> str:
+def _packmol_input(counts: Sequence[int], side: float, tolerance: float, seed: int) -> str:
     low, high = tolerance / 2, side - tolerance / 2
     structures = [
         f"""\
@@ -95,21 +102,10 @@ end structure
     return head + "".join(structures)
 
 
-#: How far apart packmol puts atoms of different molecules, Å: the first with which it succeeds. At
-#: its usual distance a box of CH3ONO is strained by 0.05 eV/atom (GFN1-xTB) against the lattice
-#: below, which heats it from 300 to 500 K within 50 fs; at 2.5 Å by less than a tenth of that.
-TOLERANCES = (2.5, USUAL)
-#: Atoms of different molecules that are closer overlap, Å: no two atoms touch at such a distance
-#: unless they are bonded, so that a trajectory would begin with a collision.
-OVERLAP = 1.5
-#: On a lattice: orientations that are tried of a molecule, and how often each has its turn.
-ORIENTATIONS, TURNS = 50, 3
-
-
 def liquid(molecule: str, number: int, density: float, seed: int) -> Atoms:
     """A periodic box of molecules, the same for the same seed; ``info["packed"]`` tells how.
 
-    Bonds and angles are those of the molecule at rest, and the liquid is not at equilibrium.
+    Bonds and angles are those of the molecule's minimum, and the liquid is not at equilibrium.
 
     Args:
         molecule: by its name in ASE's G2 collection.
@@ -126,17 +122,17 @@ def liquid(molecule: str, number: int, density: float, seed: int) -> Atoms:
             f"expected a molecule of ASE's G2 collection, got {molecule!r}; choose from "
             f"{', '.join(sorted(g2.names))}"
         )
-    one = g2[molecule]
-    one.positions -= one.positions.mean(axis=0)
-    side = (number * one.get_masses().sum() / (density * GRAM_PER_CM3)) ** (1 / 3)  # Å
+    single = g2[molecule]
+    single.positions -= single.positions.mean(axis=0)
+    side = (number * single.get_masses().sum() / (density * GRAM_PER_CM3)) ** (1 / 3)  # Å
     program = shutil.which("packmol")
     if program:
-        positions, packed = pack([(one.positions, number)], side, seed, TOLERANCES)
+        positions, packed = pack([(single.positions, number)], side, seed, TOLERANCES)
     else:
-        positions, packed = _on_a_lattice(one, number, side, np.random.default_rng(seed))
-    box = Atoms(np.tile(one.numbers, number), positions, cell=[side] * 3, pbc=True)
+        positions, packed = _on_a_lattice(single, number, side, np.random.default_rng(seed))
+    box = Atoms(np.tile(single.numbers, number), positions, cell=[side] * 3, pbc=True)
     box.info["packed"] = packed
-    closest = closest_molecules(box, len(one))
+    closest = closest_molecules(box, len(single))
     if closest < OVERLAP:
         raise InputError(
             f"expected {number} {molecule} at {density:g} g/cm³ with atoms of different molecules "
@@ -169,14 +165,14 @@ def _on_a_lattice(
     lattice = bulk("X", name, a=side / repeats, cubic=True).repeat(repeats)
     sites = rng.choice(lattice.positions, number, replace=False)  # (molecules, 3)
     placed = np.repeat(sites[:, None], len(molecule), axis=1)  # (molecules, atoms, 3)
-    for one in [*range(number)] * TURNS:
+    for moved in [*range(number)] * TURNS:
         turned = Rotation.random(ORIENTATIONS, rng).as_matrix()
-        tried = molecule.positions @ turned + sites[one]  # (orientations, atoms, 3)
+        tried = molecule.positions @ turned + sites[moved]  # (orientations, atoms, 3)
         # A remainder may be rounded to the side itself, and the tree wants less.
-        others = np.delete(placed, one, axis=0).reshape(-1, 3) % side % side
+        others = np.delete(placed, moved, axis=0).reshape(-1, 3) % side % side
         with subnormal_numbers():
             tree = cKDTree(others, boxsize=side)
         distances, _ = tree.query(tried.reshape(-1, 3) % side)  # (orientations * atoms,)
         best = distances.reshape(ORIENTATIONS, -1).min(axis=1).argmax()
-        placed[one] = tried[best]
+        placed[moved] = tried[best]
     return placed.reshape(-1, 3), f"{name} lattice"

@@ -1,29 +1,21 @@
 """Replicas of a liquid at constant temperature, by a member or by the mean of an ensemble.
 
 After Olowookere et al. (CG-KD): each replica begins with a configuration of the dataset's test
-split and with velocities of its own, is brought to rest and then sampled. All models begin alike.
-Of an ensemble the forces are averaged at every step.
-
-A run is made in pieces, each with positions and velocities of the one before and noise of its own,
-so that one that was interrupted between two of them ends with the same bits.
+split and with velocities of its own, is equilibrated and then sampled. All models begin alike. Of
+an ensemble the forces are averaged at every step.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from ase import Atoms
 
 from mlipkd.config.evaluation import ReplicasEvaluation
-from mlipkd.datasets.dataset import TEST, Dataset, species_masses
+from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.dynamics.frames import came_to_rest, dataset_of, moved
-from mlipkd.dynamics.nvt import with_velocities
-from mlipkd.dynamics.nvt_batch import Replica, run_nvt_batch
-from mlipkd.errors import InputError
+from mlipkd.dynamics.sampling import replica_starts, sample_replicas
+from mlipkd.dynamics.trajectories import NVTRun, dataset_of, equilibrated_at
 from mlipkd.evaluation.core.rows import ENSEMBLE, UNITS, Row
 from mlipkd.hipnn.file import Potential
 from mlipkd.jobs import provenance
@@ -33,7 +25,6 @@ if TYPE_CHECKING:
     from torch_sim.models.interface import ModelInterface
 
 SECONDS_PER_DAY = 86_400
-PIECES = 16
 
 
 def evaluate_replicas(
@@ -67,156 +58,69 @@ def evaluate_replicas(
             periodic, or torch-sim is not installed.
         TryAgainError: it was stopped.
     """
-    own = members[0].metadata
-    seed = own["seed"] if len(members) == 1 else ENSEMBLE
-    name = f"{own['family']}/{own['model']} {seed}"
-    starts = _starts(dataset, settings)
+    metadata = members[0].metadata
+    seed = metadata["seed"] if len(members) == 1 else ENSEMBLE
+    name = f"{metadata['family']}/{metadata['model']} {seed}"
+
+    def opened() -> "ModelInterface":
+        from mlipkd.deploy.torch_sim import MLIPKD  # of an extra
+
+        return MLIPKD(members, device)
+
     before = max(1, round(settings.equilibration * 1e3 / settings.timestep / settings.every))
-    run = _Run(starts)
-    run.sample(
-        lambda: _model(members, device),
-        settings,
-        before + settings.frames,
-        name,
-        resumable or Resumable(),
+    runs, seconds = sample_replicas(
+        opened,
+        replica_starts(dataset, settings.replicas, settings.temperature, settings.seed),
+        temperature=settings.temperature,
+        timestep=settings.timestep,
+        friction=settings.friction * 1e-3,
+        frames=before + settings.frames,
+        every=settings.every,
+        closest=settings.closest,
+        seed=settings.seed,
+        description=name,
+        resumable=resumable or Resumable(),
     )
-    replicas, seconds = run.replicas, run.seconds
+    who = metadata["dataset"], metadata["family"], metadata["model"], seed
     rows = [
-        Row(own["dataset"], own["family"], own["model"], seed, *found, UNITS["replicas"][found[0]])
-        for found in _metrics(replicas, before, settings, seconds)
+        Row(*who, metric, value, UNITS["replicas"][metric])
+        for metric, value in _metrics(runs, before, settings, seconds)
     ]
-    whole = [replica for replica in replicas if not replica.failed]
-    frames = [replica.frames[before:] for replica in whole]
-    energies = [energy for replica in whole for energy in replica.energies[before:]]
+    sampled = [NVTRun(run.start, run.frames[before:]) for run in runs if not run.failed]
     record = provenance.record(
         masked=["energy"],
-        sampled_by={key: own[key] for key in ("family", "model", "mlipkd", "commit")}
+        sampled_by={key: metadata[key] for key in ("family", "model", "mlipkd", "commit")}
         | {"seed": seed},
         settings=settings.model_dump(mode="json"),
-        failed=None if whole else "replicas, all of them",
+        failed=None if sampled else "replicas, all of them",
     )
-    notes = list(_notes(replicas, before, settings, name))
-    return _dataset(dataset, frames, starts, energies, record), rows, notes
-
-
-class _Run:
-    """All replicas, as far as they have gone."""
-
-    def __init__(self, starts: Sequence[Atoms]) -> None:
-        self.starts = starts
-        self.replicas = [Replica() for _ in starts]
-        self.seconds = 0.0
-
-    def sample(
-        self,
-        opened: Callable[[], "ModelInterface"],
-        settings: ReplicasEvaluation,
-        frames: int,
-        name: str,
-        resumable: Resumable,
-    ) -> None:
-        """Go on from what was kept until there are so many frames of each."""
-        done = self._restore(resumable.pieces)
-        for piece, part in enumerate(np.array_split(np.arange(frames), PIECES)):
-            running = [number for number, one in enumerate(self.replicas) if not one.failed]
-            if piece < done or not len(part) or not running:
-                continue
-            began = time.perf_counter()
-            drawn = np.random.SeedSequence((settings.seed, piece)).generate_state(1)
-            found = run_nvt_batch(
-                opened(),  # anew, without the neighbour lists of the piece before
-                [self._end(number) for number in running],
-                settings.temperature,
-                settings.timestep,
-                settings.friction * 1e-3,
-                len(part),
-                settings.every,
-                settings.closest,
-                int(drawn[0]),
-                f"{name}, piece {piece + 1} of {PIECES}",
-            )
-            self.seconds += time.perf_counter() - began
-            for number, one in zip(running, found, strict=True):
-                own = self.replicas[number]
-                own.frames += one.frames
-                own.energies += one.energies
-                own.failed = one.failed
-            resumable.keep(self._state(piece + 1))
-
-    def _end(self, number: int) -> Atoms:
-        frames = self.replicas[number].frames
-        return frames[-1] if frames else self.starts[number]
-
-    def _state(self, done: int) -> dict[str, np.ndarray]:
-        state = {"done": np.array(done), "seconds": np.array(self.seconds)}
-        for number, one in enumerate(self.replicas):
-            frames = [[frame.positions, frame.get_momenta()] for frame in one.frames]
-            state[f"frames.{number}"] = np.array(frames)
-            state[f"energies.{number}"] = np.array(one.energies)
-            state[f"failed.{number}"] = np.array(one.failed)
-        return state
-
-    def _restore(self, state: dict[str, np.ndarray]) -> int:
-        """How many pieces were done before."""
-        if not state:
-            return 0
-        self.seconds = float(state["seconds"])
-        for number, one in enumerate(self.replicas):
-            one.frames = [moved(self.starts[number], *frame) for frame in state[f"frames.{number}"]]
-            one.energies = state[f"energies.{number}"].tolist()
-            one.failed = bool(state[f"failed.{number}"])
-        return int(state["done"])
-
-
-def _model(members: Sequence[Potential], device: torch.device | str) -> "ModelInterface":
-    from mlipkd.deploy.torch_sim import MLIPKD  # of an extra
-
-    return MLIPKD(members, device)
-
-
-def _starts(dataset: DatasetFile, settings: ReplicasEvaluation) -> list[Atoms]:
-    """Configurations of the test split, as far from each other as can be, with velocities."""
-    test = np.flatnonzero(dataset.splits == TEST)
-    if len(test) < settings.replicas:
-        raise InputError(
-            f"{dataset.path}: expected {settings.replicas} configurations of the test split to "
-            f"begin with, got {len(test)}; ask for fewer replicas, or give the split more"
-        )
-    chosen = test[np.linspace(0, len(test) - 1, settings.replicas).astype(int)]
-    one = dataset.read(chosen)
-    if not one.periodic.all():
-        raise InputError(
-            f"{dataset.path}: expected periodic configurations to make replicas of, got free ones; "
-            "leave replicas out"
-        )
-    starts = []
-    for m in range(len(one)):
-        atoms = slice(one.offsets[m], one.offsets[m + 1])
-        start = Atoms(
-            one.species[atoms],
-            one.positions[atoms],
-            masses=species_masses(one.species[atoms], one.beads),
-            cell=one.cells[m],
-            pbc=True,
-        )
-        starts.append(with_velocities(start, settings.temperature, [settings.seed, m]))
-    return starts
+    frames = dataset_of(
+        dataset.name, sampled or [NVTRun(run.start) for run in runs], record, dataset.beads
+    )
+    return frames, rows, list(_notes(runs, before, settings, name))
 
 
 def _metrics(
-    replicas: Sequence[Replica], before: int, settings: ReplicasEvaluation, seconds: float
+    runs: Sequence[NVTRun], before: int, settings: ReplicasEvaluation, seconds: float
 ) -> Iterator[tuple[str, float]]:
-    whole = [replica for replica in replicas if not replica.failed]
-    yield "failed", 1 - len(whole) / len(replicas)
+    whole = [run for run in runs if not run.failed]
+    yield "failed", 1 - len(whole) / len(runs)
     if not whole:
         return
-    yield "temperature", fmean(f.get_temperature() for r in whole for f in r.frames[before:])
+    yield (
+        "temperature",
+        fmean(frame.atoms.get_temperature() for run in whole for frame in run.frames[before:]),
+    )
     yield (
         "equilibrated",
-        fmean(came_to_rest(replica.energies) for replica in whole) * _interval(settings),
+        fmean(_equilibrated(run) for run in whole) * _interval(settings),
     )
-    steps = sum(len(replica.frames) for replica in replicas) * settings.every
+    steps = sum(len(run.frames) for run in runs) * settings.every
     yield "speed", steps * settings.timestep * 1e-6 / seconds * SECONDS_PER_DAY
+
+
+def _equilibrated(run: NVTRun) -> int:
+    return equilibrated_at([frame.energy for frame in run.frames])
 
 
 def _interval(settings: ReplicasEvaluation) -> float:
@@ -225,28 +129,14 @@ def _interval(settings: ReplicasEvaluation) -> float:
 
 
 def _notes(
-    replicas: Sequence[Replica], before: int, settings: ReplicasEvaluation, name: str
+    runs: Sequence[NVTRun], before: int, settings: ReplicasEvaluation, name: str
 ) -> Iterator[str]:
-    for number, replica in enumerate(replicas):
-        passed = len(replica.frames) * _interval(settings)
-        if replica.failed:
+    for number, run in enumerate(runs):
+        passed = len(run.frames) * _interval(settings)
+        if run.failed:
             yield f"{name}: replica {number} failed after {passed:.1f} ps"
-        elif came_to_rest(replica.energies) > before:
+        elif _equilibrated(run) > before:
             yield (
                 f"{name}: the potential energy of replica {number} came to rest after the first "
                 "frame; make replicas.equilibration longer"
             )
-
-
-def _dataset(
-    dataset: DatasetFile,
-    frames: list[list[Atoms]],
-    starts: list[Atoms],
-    energies: list[float],
-    record: dict,
-) -> Dataset:
-    """The frames of replicas that did not fail; where there are none, where all began."""
-    groups = [number for number, own in enumerate(frames) for _ in own] or list(range(len(starts)))
-    flat = [frame for own in frames for frame in own] or starts
-    known = energies or [np.nan] * len(flat)
-    return dataset_of(dataset.name, flat, known, groups, record, dataset.beads)

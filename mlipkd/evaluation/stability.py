@@ -6,7 +6,7 @@ velocities; a run has failed when two atoms are closer than 0.5 Å, and also, wh
 come to, when its energy is not finite or an atom flies by half the box in one step.
 
 All models, members and time steps begin at the same positions: molecules in their shape at rest,
-packed so loosely that nothing needs to be relaxed (``dynamics/liquid.py``). A relaxation by the
+packed so loosely that nothing needs to be relaxed (``dynamics/packing.py``). A relaxation by the
 model would give each model a start of its own, and its failures would be those of another question.
 So runs do not begin at equilibrium: a model's own bond lengths and cohesion warm or cool its
 liquid, which is part of what is asked of it. The velocities of run r of seed s are the same for all
@@ -21,8 +21,8 @@ from scipy.stats import binomtest
 
 from mlipkd.config.evaluation import StabilityEvaluation
 from mlipkd.deploy.ase import MLIPKD
-from mlipkd.dynamics.nve import Trajectory, run_nve
-from mlipkd.dynamics.nvt import with_velocities
+from mlipkd.dynamics.ase import run_nve
+from mlipkd.dynamics.trajectories import NVERun, with_velocities
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.ensembles import Ensemble
 from mlipkd.evaluation.core.rows import POOLED, UNITS, Row
@@ -96,14 +96,14 @@ def _run(
     timestep: float,
     settings: StabilityEvaluation,
     name: str,
-) -> list[Trajectory]:
+) -> list[NVERun]:
     steps = round(settings.duration * 1e3 / timestep)
     options = (starts, timestep, steps, settings.closest, name)
     if engine == "ase":
         return run_nve(MLIPKD(potential, potential.device), *options)
     # Optional, so it is looked for only here.
     from mlipkd.deploy import torch_sim
-    from mlipkd.dynamics.nve import run_nve_batch
+    from mlipkd.dynamics.torch_sim import run_nve_batch
 
     return run_nve_batch(torch_sim.MLIPKD(potential, potential.device), *options)
 

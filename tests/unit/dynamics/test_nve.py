@@ -9,7 +9,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.dynamics import packing as liquid_module
-from mlipkd.dynamics.nve import run_nve
+from mlipkd.dynamics.ase import run_nve
 from mlipkd.dynamics.packing import liquid
 from mlipkd.hipnn.file import Potential
 from mlipkd.units import FEMTOSECOND
@@ -32,7 +32,7 @@ def run(engine, potential, starts, timestep, steps):
     if engine == "ase":
         return run_nve(MLIPKD(potential, skin=0.5), *options)
     torch_sim = pytest.importorskip("mlipkd.deploy.torch_sim", exc_type=ImportError)
-    from mlipkd.dynamics.nve import run_nve_batch
+    from mlipkd.dynamics.torch_sim import run_nve_batch
 
     return run_nve_batch(torch_sim.MLIPKD(potential, skin=0.5), *options)
 
@@ -88,10 +88,10 @@ def test_energy_is_conserved_to_second_order(engine, starts) -> None:
 
 
 def test_drift_is_the_slope() -> None:
-    from mlipkd.dynamics.nve import Trajectory
+    from mlipkd.dynamics.trajectories import NVERun
 
     energies = 7.0 + 0.3 * np.arange(11) + 0.01 * (-1.0) ** np.arange(11)
-    one = Trajectory(2.0, energies, False, Atoms("H3"))
+    one = NVERun(2.0, energies, False, Atoms("H3"))
     assert one.duration == 20
     assert one.drift == pytest.approx(0.3 / 2 / 3, rel=1e-3)
 
@@ -145,7 +145,7 @@ def test_who_stays_is_not_disturbed_by_who_leaves(engine, starts) -> None:
 
 def test_failed_runs_cost_nothing_more() -> None:
     torch_sim = pytest.importorskip("mlipkd.deploy.torch_sim", exc_type=ImportError)
-    from mlipkd.dynamics.nve import run_nve_batch
+    from mlipkd.dynamics.torch_sim import run_nve_batch
 
     model, sizes = torch_sim.MLIPKD(potential(scale=0.0)), []
     model.register_forward_hook(lambda own, given, found: sizes.append(len(found["energy"])))

@@ -10,7 +10,8 @@ from ase.calculators.emt import EMT
 from ase.units import GPa, kB
 
 from mlipkd.deploy.ase import MLIPKD
-from mlipkd.dynamics.nvt import RunawayError, ase_nvt, with_velocities
+from mlipkd.dynamics.ase import ase_nvt
+from mlipkd.dynamics.trajectories import RunawayError, with_velocities
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.units import FEMTOSECOND
 
@@ -30,7 +31,7 @@ ENGINES = ["ase", pytest.param("lammps", marks=needs_lammps)]
 def opened(engine: str, potential: Potential, *options):
     if engine == "ase":
         return ase_nvt(MLIPKD(potential), *options)
-    from mlipkd.dynamics.nvt_lammps import lammps_nvt
+    from mlipkd.dynamics.lammps import lammps_nvt
 
     return lammps_nvt(potential, *options)
 

@@ -7,7 +7,7 @@ import pytest
 from ase import Atoms
 
 from mlipkd.config.evaluation import LiquidEvaluation, Melting
-from mlipkd.dynamics.nvt import Frame, RunawayError
+from mlipkd.dynamics.trajectories import Frame, RunawayError
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import liquid
 from mlipkd.evaluation.liquid import crystal, evaluate_liquid, melt_and_sample
@@ -67,7 +67,7 @@ class Engine:
         self.starts.append(start.positions[0, 0])
         yield self
 
-    def run(self, settings: LiquidEvaluation) -> liquid.Run:
+    def run(self, settings: LiquidEvaluation) -> liquid.LiquidRun:
         return melt_and_sample(self.opened, Atoms("Al"), settings, "students/m", Resumable())
 
 
@@ -97,12 +97,12 @@ def test_failure(call, stage, frames) -> None:
 def test_a_run_that_had_not_come_to_rest_is_told() -> None:
     longer = SETTINGS.model_copy(update={"duration": 1.0, "frames": 100, "equilibration": 0.1})
     runs = {falls: Engine(falls_for=falls).run(longer) for falls in (9, 63)}
-    rest = {falls: run.rest for falls, run in runs.items()}
+    rest = {falls: run.equilibrated for falls, run in runs.items()}
     assert 3 <= rest[9] <= 10
     assert 50 <= rest[63] <= 70
-    assert list(liquid._notes(runs[9], longer, "m")) == ["m: atoms collided or flew away without"
+    assert list(liquid._notes(runs[9], "m")) == ["m: atoms collided or flew away without"
                                                         " a thermostat"]  # fmt: skip
-    assert "came to rest" in next(liquid._notes(runs[63], longer, "m"))
+    assert "came to rest" in next(liquid._notes(runs[63], "m"))
 
 
 def test_a_member(potential, monkeypatch) -> None:
@@ -144,7 +144,7 @@ def test_a_run_that_is_stopped_again_and_again(potential, monkeypatch, tmp_path,
             stops += 1
         if stops == 3:
             (tmp_path / "liquid.h5.checkpoint").write_bytes(b"damaged")
-    assert stops == 3 + 8
+    assert stops == 3 + 9
     np.testing.assert_array_equal(found.positions, wanted.positions)
     assert others == rows
     resumable.finish()

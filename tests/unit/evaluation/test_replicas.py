@@ -8,8 +8,8 @@ pytest.importorskip("torch_sim")
 from mlipkd.config.evaluation import ReplicasEvaluation
 from mlipkd.datasets.dataset import TEST, TRAIN, Bead, Dataset, offsets_from
 from mlipkd.datasets.file import DatasetFile, write
+from mlipkd.dynamics.sampling import replica_starts
 from mlipkd.errors import InputError, TryAgainError
-from mlipkd.evaluation import replicas
 from mlipkd.evaluation.replicas import evaluate_replicas
 from mlipkd.hipnn.file import load_potential
 from mlipkd.jobs.resumable import Resumable
@@ -92,7 +92,7 @@ def test_a_run_that_is_stopped_again_and_again(liquid, write_model, tmp_path):
 
 
 def test_starts(liquid):
-    starts = replicas._starts(liquid, SETTINGS)
+    starts = replica_starts(liquid, replicas=2, temperature=300, seed=0)
     wanted = liquid.read(np.array([1, 4])).positions.reshape(2, 16, 3)
     for start, positions in zip(starts, wanted, strict=True):
         np.testing.assert_array_equal(start.positions, positions)

@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 
 from mlipkd.config.evaluation import StabilityEvaluation
-from mlipkd.dynamics.nve import Trajectory
+from mlipkd.dynamics.trajectories import NVERun
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import stability
 from mlipkd.evaluation.core.ensembles import Ensemble, load_ensembles
@@ -25,14 +25,14 @@ def rows(box, monkeypatch) -> dict:
     """Member 0 never fails; of member 1 three runs of ten do at 2 fs, after 20, 40 and 60 fs."""
     given = []
 
-    def played(engine, potential, starts, timestep, settings, name) -> list[Trajectory]:
+    def played(engine, potential, starts, timestep, settings, name) -> list[NVERun]:
         given.append((engine, potential, timestep, [start.get_velocities() for start in starts]))
         runs = []
         for number in range(len(starts)):
             failed = (potential, timestep) == ("b", 2.0) and number < 3
             steps = 10 * (number + 1) if failed else 50
             slope = 0.01 * (-1) ** number * timestep  # eV per step
-            runs.append(Trajectory(timestep, 3.0 + slope * np.arange(steps + 1), failed, box))
+            runs.append(NVERun(timestep, 3.0 + slope * np.arange(steps + 1), failed, box))
         return runs
 
     monkeypatch.setattr(stability, "_run", played)

@@ -10,8 +10,8 @@ pytest.importorskip("torch_sim")
 
 from torch_sim.models.interface import ModelInterface
 
-from mlipkd.dynamics.nvt import with_velocities
-from mlipkd.dynamics.nvt_batch import run_nvt_batch
+from mlipkd.dynamics.torch_sim import run_langevin_batch
+from mlipkd.dynamics.trajectories import with_velocities
 from mlipkd.units import FEMTOSECOND
 
 TEMPERATURE, STIFFNESS = 300.0, 0.5  # K, eV/Å^2
@@ -43,7 +43,7 @@ def starts(replicas: int) -> list[Atoms]:
 
 def run(own: list[Atoms], stiffness: float, frames: int, every: int, seed: int = 0):
     sites = np.concatenate([one.positions for one in own])
-    return run_nvt_batch(
+    return run_langevin_batch(
         Springs(sites, stiffness), own, TEMPERATURE, 5.0, 0.02, frames, every, 0.5, seed, "test"
     )
 
@@ -54,10 +54,10 @@ def test_springs_fluctuate_as_they_must():
     replicas = run(own, STIFFNESS, frames=60, every=20)
     away, speeds = [], []
     for replica, start in zip(replicas, own, strict=True):
-        assert len(replica.frames) == len(replica.energies) == 60 and not replica.failed
+        assert len(replica.frames) == 60 and not replica.failed
         for frame in replica.frames[10:]:
-            away.append(frame.positions - start.positions)
-            speeds.append(frame.get_velocities())
+            away.append(frame.atoms.positions - start.positions)
+            speeds.append(frame.atoms.get_velocities())
     assert np.mean(np.square(away)) == pytest.approx(kB * TEMPERATURE / STIFFNESS, rel=0.05)
     assert np.mean(np.square(speeds)) == pytest.approx(kB * TEMPERATURE / 40, rel=0.05)
 
@@ -66,7 +66,10 @@ def test_free_beads_diffuse_as_they_must():
     """<x²> = 2 k_B T / (m γ) (t - (1 - exp(-γ t)) / γ) from velocities of that temperature."""
     own = starts(3)
     replicas = run(own, 0.0, frames=1, every=200)
-    away = [r.frames[0].positions - start.positions for r, start in zip(replicas, own, strict=True)]
+    away = [
+        r.frames[0].atoms.positions - start.positions
+        for r, start in zip(replicas, own, strict=True)
+    ]
     t, gamma = 1000 * FEMTOSECOND, 0.02 / FEMTOSECOND
     wanted = 2 * kB * TEMPERATURE / (40 * gamma) * (t - (1 - np.exp(-gamma * t)) / gamma)
     assert np.mean(np.square(away)) == pytest.approx(wanted, rel=0.15)
@@ -74,7 +77,7 @@ def test_free_beads_diffuse_as_they_must():
 
 def test_noise_is_drawn_from_the_seed():
     before = torch.random.get_rng_state()
-    first, again, other = (run(starts(1), STIFFNESS, 1, 5, seed)[0].frames[0] for seed in (1, 1, 2))
+    first, again, other = (run(starts(1), STIFFNESS, 1, 5, seed)[0].end for seed in (1, 1, 2))
     assert torch.equal(before, torch.random.get_rng_state())
     np.testing.assert_array_equal(first.positions, again.positions)
     assert not np.array_equal(first.positions, other.positions)
@@ -90,6 +93,6 @@ def test_a_replica_that_fails_leaves():
             return super().forward(state)
 
     model = Shrinking(np.concatenate([one.positions for one in own]), STIFFNESS)
-    replicas = run_nvt_batch(model, own, TEMPERATURE, 5.0, 0.02, 2, 3, 0.5, 0, "test")
+    replicas = run_langevin_batch(model, own, TEMPERATURE, 5.0, 0.02, 2, 3, 0.5, 0, "test")
     assert [replica.failed for replica in replicas] == [False, True, False]
     assert [len(replica.frames) for replica in replicas] == [2, 0, 2]

@@ -1,4 +1,4 @@
-"""Dynamics at constant volume and temperature by LAMMPS, an engine like ASE's in ``nvt.py``."""
+"""Dynamics at constant temperature by LAMMPS: opened and advanced like ASE in ``ase.py``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +9,14 @@ from ase import Atoms
 from ase.units import bar
 
 from mlipkd.deploy.lammps import attach, lammps
-from mlipkd.dynamics.nve import Watch
-from mlipkd.dynamics.nvt import DAMPING, Advance, Frame, RunawayError
+from mlipkd.dynamics.trajectories import DAMPING, Advance, FailureWatch, Frame, RunawayError
 from mlipkd.hipnn.file import Potential
 from mlipkd.units import FEMTOSECOND
 
 #: LAMMPS's unit of velocity in ASE's.
 ANGSTROM_PER_PS = 1 / (1000 * FEMTOSECOND)
-#: What LAMMPS says when atoms have flown away.
-FLOWN = ("Lost atoms", "Non-numeric")
+#: Parts of what LAMMPS says when atoms have flown away.
+FLOWN_AWAY = ("Lost atoms", "Non-numeric")
 
 
 @contextmanager
@@ -30,8 +29,8 @@ def lammps_nvt(
 ) -> Iterator[Advance]:
     """Open LAMMPS on a periodic structure of one element in a right-angled cell, with momenta.
 
-    Each step is a run of its own, after which is seen, as with ASE, whether the dynamics have
-    failed. That takes 0.3 ms at 2,048 atoms, where forces of a small model take 10 ms.
+    Each step is a LAMMPS run of its own, after which, as with ASE, the watch looks whether the
+    dynamics have failed. That takes 0.3 ms at 2,048 atoms; forces of a small model take 10 ms.
 
     Args:
         potential: whose forces.
@@ -43,7 +42,7 @@ def lammps_nvt(
     threads = torch.get_num_threads()
     lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
     torch.set_num_threads(threads)  # which LAMMPS has changed
-    watch = Watch(start, closest)
+    watch = FailureWatch(start, closest)
     current: float | None = None  # the temperature of LAMMPS's thermostat
 
     def advance(temperature: float, steps: int) -> Frame:
@@ -56,8 +55,8 @@ def lammps_nvt(
         for step in range(steps):
             try:
                 lmp.command(f"run 1 pre {'no' if step else 'yes'} post no")
-            except Exception as error:  # LAMMPS knows no other kind
-                if any(sign in str(error) for sign in FLOWN):
+            except Exception as error:  # LAMMPS raises no other class
+                if any(part in str(error) for part in FLOWN_AWAY):
                     raise RunawayError from error
                 raise
             positions, velocities = _state(lmp, len(start))
