@@ -1,11 +1,5 @@
-"""``mlipkd status``.
-
-``mlipkd slurm-check``.
-
-``mlipkd whereabouts``.
-
-``mlipkd fit-sizing``.
-"""
+"""Verbs about a whole campaign and the machines that it runs on: ``mlipkd status``,
+``slurm-check``, ``host`` and ``fit-sizing``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -34,49 +28,47 @@ def slurm_check(
     directory: Annotated[Path, Option(help="Where Snakemake is to run it.")] = Path("."),
     wait: Annotated[float, Option(help="Minutes for the trial, the queue included.")] = 30,
 ) -> None:
-    """Say what a cluster offers and which lines of the profile to change; then try one small job.
+    """Say what a cluster has and which lines of the profile to change; then try one small job.
 
     Run it on a login node, at the top of the checkout, before snakemake --profile slurm.
 
     Example: mlipkd slurm-check --configfile mine.yaml --directory runs/mine
     """
-    from mlipkd.cluster.advice import advise
-    from mlipkd.cluster.offers import read_offers
-    from mlipkd.cluster.report import describe, tell
-    from mlipkd.cluster.requests import read_asked, read_profile
+    from mlipkd.cluster import advice, slurm
+    from mlipkd.cluster.requests import read_profile, read_requests
     from mlipkd.cluster.trial import run_trial, sees_gpus
     from mlipkd.errors import InputError
 
     file = profile / "config.yaml"
-    offers = read_offers()
-    echo(describe(offers) + "\n")
-    asked = read_asked(profile, configfile, directory)
-    advice = advise(offers, asked, read_profile(profile))
-    echo(tell(advice, file) + "\n")
-    if any(one.change for one in advice):
+    cluster = slurm.read_cluster()
+    echo(slurm.describe(cluster) + "\n")
+    requests = read_requests(profile, configfile, directory)
+    pieces = advice.advise(cluster, requests, read_profile(profile))
+    echo(advice.describe(pieces, file) + "\n")
+    if any(piece.change for piece in pieces):
         raise InputError(f"{file}: expected a profile for this cluster; change it and check again")
     echo(f"trial: one job as training would submit it, for at most {wait:g} minutes")
-    said = run_trial(profile, wait, lambda state: echo(f"trial: {state}"))
-    echo(said)
-    # Members by themselves, and the seeds of each model that train together.
-    training = [job for job in asked if job.rule.partition("_")[0] == "train"]
-    if any(job.gpus for job in training) and not sees_gpus(said):
+    host = run_trial(profile, wait, lambda state: echo(f"trial: {state}"))
+    echo(host)
+    # Of single members, and of all seeds of a model together.
+    training = [r for r in requests if r.rule.partition("_")[0] == "train"]
+    if any(request.gpus for request in training) and not sees_gpus(host):
         raise InputError(
             "expected a GPU for the job, as for training, and PyTorch saw none: it would train "
             "on the CPU; install a PyTorch for the nodes' driver, or set gpu: 0 in the profile"
         )
 
 
-def whereabouts(
+def host(
     output: Annotated[Path, Option(help="Text to write.")],
 ) -> None:
     """Say where this runs: host, SLURM job, GPUs, Python, and which mlipkd.
 
-    Example: mlipkd whereabouts --output here.txt
+    Example: mlipkd host --output host.txt
     """
-    from mlipkd.cluster.trial import whereabouts
+    from mlipkd.cluster.trial import describe_host
 
-    output.write_text(whereabouts())
+    output.write_text(describe_host())
 
 
 def fit_sizing(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from mlipkd.cli.cluster import fit_sizing, slurm_check, status, whereabouts
+from mlipkd.cli.cluster import fit_sizing, host, slurm_check, status
 from mlipkd.cli.data import check, dataset, fetch, init, simulate
 from mlipkd.cli.evaluate_comp6 import evaluate_comp6
 from mlipkd.cli.evaluate_cost import evaluate_cost
@@ -44,7 +44,7 @@ VERBS = (
     check,
     status,
     slurm_check,
-    whereabouts,
+    host,
     fetch,
     simulate,
     dataset,

@@ -1,4 +1,4 @@
-"""What a profile should say on a cluster and does not: which lines to change, to what, and why.
+"""What does not fit between a cluster, a campaign and its profile: which lines to change, and why.
 
 What SLURM and Snakemake do stands in slurm.conf(5) and sbatch(1) of SLURM 22.05 and in the source
 of snakemake-executor-plugin-slurm 2.8.
@@ -6,10 +6,13 @@ of snakemake-executor-plugin-slurm 2.8.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from mlipkd.cluster.offers import Offers, Partition
-from mlipkd.cluster.requests import Asked
+import yaml
+
+from mlipkd.cluster.requests import Request
+from mlipkd.cluster.slurm import Cluster, Partition
 
 #: Seconds: Snakemake first looks after jobs when so many have passed, and at last so seldom.
 FIRST_LOOK, LAST_LOOK = 40, 180
@@ -18,7 +21,7 @@ LOOKS = 3
 
 
 class Advice(NamedTuple):
-    """One thing that does not fit."""
+    """Something that does not fit."""
 
     reason: str
     change: dict
@@ -26,45 +29,56 @@ class Advice(NamedTuple):
     it, but the user should know."""
 
 
-def advise(offers: Offers, asked: Sequence[Asked], profile: dict) -> list[Advice]:
-    """All that does not fit.
+def advise(cluster: Cluster, requests: Sequence[Request], profile: dict) -> list[Advice]:
+    """Everything that does not fit.
 
     Args:
-        offers: of the cluster.
-        asked: by the rules of the campaign, with this profile.
-        profile: its settings.
+        cluster: what there is.
+        requests: of the campaign's rules, with this profile.
+        profile: the settings in it.
     """
-    advice = [*_on_accounts(offers, asked), *_on_status(offers, profile)]
-    if offers.settings.get("JobRequeue") == "0" and not profile.get("slurm-requeue"):
+    advice = [*_on_accounts(cluster, requests), *_on_status(cluster, profile)]
+    if cluster.settings.get("JobRequeue") == "0" and not profile.get("slurm-requeue"):
         reason = "jobs that do not ask for it are not requeued here when their node fails"
         advice.append(Advice(reason, {"slurm-requeue": True}))
-    if not _open(offers):
+    if not _open_partitions(cluster):
         return [*advice, Advice("no partition is open to jobs now: sinfo tells more", {})]
-    home = offers.default or _best(_open(offers))
-    if offers.default is None and not all(job.partition for job in asked):
-        change = {"default-resources": {"slurm_partition": home.name}}
+    default = cluster.default or _preferred(_open_partitions(cluster))
+    if cluster.default is None and not all(request.partition for request in requests):
+        change = {"default-resources": {"slurm_partition": default.name}}
         advice.append(Advice("no partition is the default here", change))
-    return [*advice, *_on_rules(offers, asked, home), *_on_the_unknown(asked)]
+    return [*advice, *_on_rules(cluster, requests, default), *_on_unknown_requests(requests)]
 
 
-def _on_accounts(offers: Offers, asked: Sequence[Asked]) -> Iterator[Advice]:
-    named, default = {job.account for job in asked} - {""}, offers.default_account
-    if not offers.accounting:
+def describe(advice: Sequence[Advice], file: Path) -> str:
+    """What to change in a profile, ready to be copied, and what to know besides."""
+    changes = [piece for piece in advice if piece.change]
+    parts = [f"{file}: change" if changes else f"{file} fits this cluster."]
+    for piece in changes:
+        lines = yaml.safe_dump(piece.change, sort_keys=False).rstrip()
+        parts.append(f"# {piece.reason}\n{lines.replace(': null', ':   # take this line out')}")
+    parts += [f"Note: {piece.reason}." for piece in advice if not piece.change]
+    return "\n\n".join(parts)
+
+
+def _on_accounts(cluster: Cluster, requests: Sequence[Request]) -> Iterator[Advice]:
+    named, default = {request.account for request in requests} - {""}, cluster.default_account
+    if not cluster.accounting:
         if named:
             yield Advice(
                 "there are no accounts, and Snakemake fails to look them up", _account(None)
             )
-    elif not offers.accounts:
-        if offers.settings.get("AccountingStorageEnforce", "none") != "none":
+    elif not cluster.accounts:
+        if cluster.settings.get("AccountingStorageEnforce", "none") != "none":
             yield Advice("you have no account here: ask those who run the cluster", {})
-    elif strange := sorted(named - set(offers.accounts)):
-        own = default or min(offers.accounts)
-        yield Advice(f"{', '.join(strange)} is no account of yours", _account(own))
+    elif unknown := sorted(named - set(cluster.accounts)):
+        reason = f"{', '.join(unknown)} is no account of yours"
+        yield Advice(reason, _account(default or min(cluster.accounts)))
     elif not named and not default:
-        reason = f"you have no default account; yours: {', '.join(offers.accounts)}"
-        yield Advice(reason, _account(min(offers.accounts)))
-    elif not named and len(offers.accounts) > 1:
-        others = ", ".join(account for account in offers.accounts if account != default)
+        reason = f"you have no default account; yours: {', '.join(cluster.accounts)}"
+        yield Advice(reason, _account(min(cluster.accounts)))
+    elif not named and len(cluster.accounts) > 1:
+        others = ", ".join(account for account in cluster.accounts if account != default)
         yield Advice(f"jobs go to your account {default}; slurm_account may say {others}", {})
 
 
@@ -72,14 +86,14 @@ def _account(name: str | None) -> dict:
     return {"default-resources": {"slurm_account": name}}
 
 
-def _on_status(offers: Offers, profile: dict) -> Iterator[Advice]:
+def _on_status(cluster: Cluster, profile: dict) -> Iterator[Advice]:
     """How Snakemake learns of a job's end."""
-    if offers.accounting:
+    if cluster.accounting:
         return
     if profile.get("slurm-status-command", "sacct") == "sacct":
         reason = "no accounting here: Snakemake would wait for an answer from sacct for ever"
         yield Advice(reason, {"slurm-status-command": "squeue"})
-    age = int(offers.settings.get("MinJobAge", "300").split()[0])
+    age = int(cluster.settings.get("MinJobAge", "300").split()[0])
     if age < LOOKS * profile.get("slurm-init-seconds-before-status-checks", FIRST_LOOK):
         reason = f"squeue forgets jobs {age} s after their end: Snakemake would ask sacct instead"
         change = {"slurm-init-seconds-before-status-checks": max(age // LOOKS, 1)}
@@ -94,7 +108,7 @@ def _on_status(offers: Offers, profile: dict) -> Iterator[Advice]:
 
 
 class _Fault(NamedTuple):
-    """One thing that does not fit with a rule; others may have the same."""
+    """Something that does not fit with a rule, and maybe with others."""
 
     reason: str
     section: str
@@ -103,20 +117,22 @@ class _Fault(NamedTuple):
     """What to write there for the rule: a number, or keys and values."""
 
 
-def _on_rules(offers: Offers, asked: Sequence[Asked], home: Partition) -> Iterator[Advice]:
+def _on_rules(
+    cluster: Cluster, requests: Sequence[Request], default: Partition
+) -> Iterator[Advice]:
     """Rules that ask for what they cannot get; those with the same fault together."""
-    together: dict[_Fault, list[str]] = defaultdict(list)
-    used: dict[str, Partition] = {}
-    for job in asked:
-        partition, fault = _placed(offers, job, home)
-        used[partition.name] = partition
-        for each in [*fault, *_beyond(offers, job, partition)]:
-            together[each].append(job.rule)
-    for (reason, section, value), rules in together.items():
+    rules_with: dict[_Fault, list[str]] = defaultdict(list)
+    partitions: dict[str, Partition] = {}
+    for request in requests:
+        partition, faults = _partition_for(cluster, request, default)
+        partitions[partition.name] = partition
+        for fault in [*faults, *_excesses(cluster, request, partition)]:
+            rules_with[fault].append(request.rule)
+    for (reason, section, value), rules in rules_with.items():
         lines = value if isinstance(value, int) else dict(value)
         yield Advice(reason, {section: {rule: lines for rule in rules}})
-    for partition in used.values():
-        if offers.preempted(partition) == "CANCEL":
+    for partition in partitions.values():
+        if cluster.preempted(partition) == "CANCEL":
             reason = (
                 f"jobs in partition {partition.name} are cancelled when others displace them, and "
                 "Snakemake then waits for ever: end it with Ctrl-C and start it again, or name "
@@ -125,8 +141,8 @@ def _on_rules(offers: Offers, asked: Sequence[Asked], home: Partition) -> Iterat
             yield Advice(reason, {})
 
 
-def _on_the_unknown(asked: Sequence[Asked]) -> Iterator[Advice]:
-    if rules := [job.rule for job in asked if not job.known]:
+def _on_unknown_requests(requests: Sequence[Request]) -> Iterator[Advice]:
+    if rules := [request.rule for request in requests if not request.known]:
         reason = (
             f"what {', '.join(rules)} ask for is computed from data that are not there yet: make "
             "them with --until dataset and check again, or see what fails"
@@ -134,54 +150,59 @@ def _on_the_unknown(asked: Sequence[Asked]) -> Iterator[Advice]:
         yield Advice(reason, {})
 
 
-def _placed(offers: Offers, job: Asked, home: Partition) -> tuple[Partition, list[_Fault]]:
+def _partition_for(
+    cluster: Cluster, request: Request, default: Partition
+) -> tuple[Partition, list[_Fault]]:
     """The partition that a rule's jobs should go to, and the change that takes them there."""
-    now = offers.partitions.get(job.partition) if job.partition else home
-    possible = _open(offers)
-    fit = [partition for partition in possible if partition.gpus() >= job.gpus] or possible
-    if now in fit:
-        return now, []
-    if now is None:
-        reason = f"there is no partition {job.partition}"
-    elif now not in possible:
-        reason = f"partition {now.name} is closed"
+    current = cluster.partitions.get(request.partition) if request.partition else default
+    available = _open_partitions(cluster)
+    suitable = [p for p in available if p.gpus() >= request.gpus] or available
+    if current in suitable:
+        return current, []
+    if current is None:
+        reason = f"there is no partition {request.partition}"
+    elif current not in available:
+        reason = f"partition {current.name} is closed"
     else:
-        reason = f"partition {now.name} has no GPUs"
-    place = _best(fit)
-    return place, [_Fault(reason, "set-resources", (("slurm_partition", place.name),))]
+        reason = f"partition {current.name} has no GPUs"
+    better = _preferred(suitable)
+    return better, [_Fault(reason, "set-resources", (("slurm_partition", better.name),))]
 
 
-def _beyond(offers: Offers, job: Asked, partition: Partition) -> Iterator[_Fault]:
+def _excesses(cluster: Cluster, request: Request, partition: Partition) -> Iterator[_Fault]:
     """Where a rule asks for more than a partition has."""
-    name, gpus = partition.name, job.gpus
+    name, gpus = partition.name, request.gpus
     if gpus > partition.gpus():
         gpus = 0
-        none = ("gres", None) if job.by_gres else ("gpu", 0)
-        yield _Fault("no partition has as many GPUs on a node", "set-resources", (none,))
-    elif gpus and not job.by_gres and not _takes_gpus(offers.settings):
+        no_gpu = ("gres", None) if request.by_gres else ("gpu", 0)
+        yield _Fault("no partition has as many GPUs on a node", "set-resources", (no_gpu,))
+    elif gpus and not request.by_gres and not _gpus_by_option(cluster.settings):
         by_gres = (("gpu", 0), ("gres", f"gpu:{gpus}"))
         yield _Fault("--gpus needs SelectType=select/cons_tres", "set-resources", by_gres)
-    if job.runtime > partition.limit:
-        longer = [p for p in _open(offers) if p.limit > partition.limit and p.gpus() >= gpus]
+    if request.runtime > partition.limit:
+        longer = [
+            p for p in _open_partitions(cluster) if p.limit > partition.limit and p.gpus() >= gpus
+        ]
         hint = f" ({', '.join(p.name for p in longer)} would give more)" if longer else ""
         reason = f"the last attempt would ask for more than partition {name} gives{hint}"
         yield _Fault(reason, "set-resources", (("runtime", int(partition.limit)),))
-    if job.memory > (memory := partition.memory(gpus)):
+    if request.memory > (memory := partition.memory(gpus)):
         reason = f"the last attempt would ask for more than a node of partition {name} has"
         yield _Fault(reason, "set-resources", (("mem_mb", int(memory)),))
-    if job.threads > (cpus := partition.cpus(gpus)):
+    if request.threads > (cpus := partition.cpus(gpus)):
         yield _Fault(f"no node of partition {name} has more CPUs", "set-threads", cpus)
 
 
-def _takes_gpus(settings: dict[str, str]) -> bool:
+def _gpus_by_option(settings: dict[str, str]) -> bool:
+    """Whether ``--gpus`` works, without ``--gres``."""
     chosen = settings["SelectType"] + settings.get("SelectTypeParameters", "")
     return "cons_tres" in chosen.lower()
 
 
-def _open(offers: Offers) -> list[Partition]:
-    return [p for p in offers.partitions.values() if p.up and p.nodes]
+def _open_partitions(cluster: Cluster) -> list[Partition]:
+    return [p for p in cluster.partitions.values() if p.up and p.nodes]
 
 
-def _best(partitions: Sequence[Partition]) -> Partition:
+def _preferred(partitions: Sequence[Partition]) -> Partition:
     """The default, or the one of most nodes."""
     return max(partitions, key=lambda p: (p.default, sum(nodes.number for nodes in p.nodes)))

@@ -20,8 +20,8 @@ JOB = re.compile(
 CORES = "10000"
 
 
-class Asked(NamedTuple):
-    """What jobs of one rule ask for at their last attempt, which asks for most."""
+class Request(NamedTuple):
+    """What jobs of a rule ask for at their last attempt, which asks for most."""
 
     rule: str
     threads: int
@@ -37,7 +37,7 @@ class Asked(NamedTuple):
     by_gres: bool
     """Whether GPUs are asked for as ``gres``."""
     known: bool = True
-    """Whether all of this is known already: what depends on data is once they are there."""
+    """Whether memory and time are known: those that depend on data are once these are there."""
 
 
 def read_profile(folder: Path) -> dict:
@@ -59,10 +59,10 @@ def read_profile(folder: Path) -> dict:
     return profile
 
 
-def read_asked(folder: Path, campaign: Path, directory: Path = Path(".")) -> list[Asked]:
+def read_requests(folder: Path, campaign: Path, directory: Path = Path(".")) -> list[Request]:
     """What each rule of a campaign asks for with a profile; nothing is submitted.
 
-    Rules that Snakemake runs where it is are among them: they ask for little.
+    Rules that Snakemake runs on the login node are among them: they ask for little.
 
     Args:
         folder: the profile's.
@@ -84,21 +84,21 @@ def read_asked(folder: Path, campaign: Path, directory: Path = Path(".")) -> lis
         text=True,
     )
     if done.returncode:
-        said = (done.stderr + done.stdout).strip()
+        output = (done.stderr + done.stdout).strip()
         raise InputError(
-            f"{said}\n{folder}: expected jobs that Snakemake can plan, got the above; fix it"
+            f"{output}\n{folder}: expected jobs that Snakemake can plan, got the above; fix it"
         )
-    return parse_asked(done.stdout)
+    return parse_requests(done.stdout)
 
 
-def parse_asked(plan: str) -> list[Asked]:
+def parse_requests(plan: str) -> list[Request]:
     """The rules of a dry run, each with what it asks for."""
-    found = {}
+    by_rule = {}
     for job in JOB.finditer(plan):
         words = [word.partition("=")[::2] for word in job["resources"].split(", ")]
         resources = {key: value for key, value in words if value != "<TBD>"}
         gres = re.fullmatch(r"gpu(?::\w+)*?(?::(\d+))?", resources.get("gres", ""))
-        found[job["rule"]] = Asked(
+        by_rule[job["rule"]] = Request(
             rule=job["rule"],
             threads=int(job["threads"] or 1),
             gpus=int(gres[1] or 1) if gres else int(resources.get("gpu", 0)),
@@ -109,4 +109,4 @@ def parse_asked(plan: str) -> list[Asked]:
             by_gres=gres is not None,
             known={"mem_mb", "runtime"} <= set(resources),
         )
-    return list(found.values())
+    return list(by_rule.values())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlipkd.cluster.offers import ask
+from mlipkd.cluster.slurm import query
 from mlipkd.cluster.trial import run_trial
 from mlipkd.errors import InputError
 
@@ -66,5 +66,5 @@ def test_a_job_that_does_not_start_says_why_and_is_cancelled(folder):
     with pytest.raises(InputError, match=r"got job \d+ pending \(BeginTime\); it was cancelled"):
         run_trial(folder / "slurm", 0.3, news.append)
     number = news[-1].split()[1]
-    jobs = ask("squeue", "--noheader", "--states=all", "--format=%A|%T").splitlines()
+    jobs = query("squeue", "--noheader", "--states=all", "--format=%A|%T").splitlines()
     assert f"{number}|CANCELLED" in jobs

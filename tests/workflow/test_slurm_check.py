@@ -135,7 +135,7 @@ def test_the_trial_is_treated_as_training(checkout, rest):
         edit(**{"set-resources": {"train": {"gpu": 0, "gres": "gpu:1"}}})
     done = checkout.snakemake(
         *("--snakefile", "workflow/check/Snakefile", "--profile", "slurm", "--dry-run"),
-        "logs/slurm-check/any/any/whereabouts.txt",
+        "logs/slurm-check/any/any/host.txt",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert ("gres=gpu:1" if rest == "gres" else "gpu=1") in done.stdout

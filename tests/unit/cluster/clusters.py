@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from mlipkd.cluster.offers import Offers, parse_accounts, parse_partitions, parse_settings
+from mlipkd.cluster.slurm import Cluster, parse_accounts, parse_partitions, parse_settings
 
 
-class Said(NamedTuple):
+class Answers(NamedTuple):
     """What a cluster answers."""
 
     partitions: str
@@ -14,12 +14,12 @@ class Said(NamedTuple):
     accounts: str = ""
 
 
-def offers(said: Said, **settings: str) -> Offers:
+def cluster(answers: Answers, **settings: str) -> Cluster:
     """The same, read; with some settings changed."""
-    default, accounts = parse_accounts(said.accounts)
-    return Offers(
-        parse_partitions(said.partitions, said.nodes),
-        parse_settings(said.settings) | settings,
+    default, accounts = parse_accounts(answers.accounts)
+    return Cluster(
+        parse_partitions(answers.partitions, answers.nodes),
+        parse_settings(answers.settings) | settings,
         accounts,
         default,
     )
@@ -41,7 +41,7 @@ def partition(name: str, **fields: object) -> str:
 
 
 #: One node of four GPUs without accounting, as SLURM 22.05.8 said it.
-SMALL = Said(
+SMALL = Answers(
     partitions=(
         "PartitionName=main AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL AllocNodes=ALL "
         "Default=YES QoS=N/A DefaultTime=NONE DisableRootJobs=NO ExclusiveUser=NO GraceTime=0 "
@@ -79,7 +79,7 @@ Slurmctld(primary) at vm is UP
 )
 
 #: Three partitions, two kinds of GPUs, accounting; jobs in `spare` make way for others.
-LARGE = Said(
+LARGE = Answers(
     partitions=(
         partition("cpu", Default="YES", MaxTime="1-00:00:00", PriorityTier=10)
         + partition("gpu", MaxTime="2-12:30:00", PriorityTier=10, MaxMemPerNode=250000)
@@ -110,7 +110,7 @@ SLURM_VERSION           = 24.05.2
 )
 
 #: No GPUs and no default partition.
-PLAIN = Said(
+PLAIN = Answers(
     partitions=partition("short", MaxTime="04:00:00") + partition("week", MaxTime="7-00:00:00"),
     nodes="short|30|12|32000|(null)|idle\nweek|3|12|32000|(null)|allocated\n",
     settings=SMALL.settings.replace("cons_tres", "cons_res"),

@@ -1,30 +1,38 @@
-"""Every piece of advice: a cluster and a profile that want it, and ones that do not."""
+"""Every piece of advice: a cluster and a profile that need it, and ones that do not."""
+
+from pathlib import Path
 
 import pytest
+import yaml
 
-from mlipkd.cluster.advice import advise
-from mlipkd.cluster.requests import Asked
-from tests.unit.cluster.clusters import LARGE, PLAIN, SMALL, Said, offers, partition
+from mlipkd.cluster.advice import Advice, advise, describe
+from mlipkd.cluster.requests import Request
+from tests.unit.cluster.clusters import LARGE, PLAIN, SMALL, Answers, cluster, partition
 
+FILE = Path("slurm/config.yaml")
 SQUEUE = {"slurm-status-command": "squeue"}
 
 
-def asks(rule="train", **other) -> Asked:
-    wanted = dict(threads=4, gpus=1, memory=24000, runtime=2160, account="", partition="")
-    return Asked(rule, **{**wanted, "by_gres": False, **other})
+def asks(rule="train", **other) -> Request:
+    defaults = dict(threads=4, gpus=1, memory=24000, runtime=2160, account="", partition="")
+    return Request(rule, **{**defaults, "by_gres": False, **other})
 
 
-def changes(cluster, *asked, profile=SQUEUE, **settings) -> list[dict]:
-    return [one.change for one in advise(offers(cluster, **settings), asked, profile) if one.change]
+def changes(answers, *requests, profile=SQUEUE, **settings) -> list[dict]:
+    return [
+        piece.change
+        for piece in advise(cluster(answers, **settings), requests, profile)
+        if piece.change
+    ]
 
 
-def notes(cluster, *asked, profile=SQUEUE, **settings) -> str:
-    advice = advise(offers(cluster, **settings), asked, profile)
-    return "\n".join(one.reason for one in advice if not one.change)
+def notes(answers, *requests, profile=SQUEUE, **settings) -> str:
+    advice = advise(cluster(answers, **settings), requests, profile)
+    return "\n".join(piece.reason for piece in advice if not piece.change)
 
 
 def test_what_fits_needs_no_advice():
-    assert advise(offers(SMALL), [asks(), asks("dataset", gpus=0)], SQUEUE) == []
+    assert advise(cluster(SMALL), [asks(), asks("dataset", gpus=0)], SQUEUE) == []
 
 
 def test_squeue_where_there_is_no_accounting():
@@ -58,10 +66,10 @@ def test_account_of_others():
 
 
 def test_no_default_account():
-    cluster = LARGE._replace(accounts="|lab|normal\n")
-    wanted = {"default-resources": {"slurm_account": "lab"}}
-    assert changes(cluster, asks(partition="gpu")) == [wanted]
-    assert changes(cluster, asks(partition="gpu", account="lab")) == []
+    answers = LARGE._replace(accounts="|lab|normal\n")
+    expected = {"default-resources": {"slurm_account": "lab"}}
+    assert changes(answers, asks(partition="gpu")) == [expected]
+    assert changes(answers, asks(partition="gpu", account="lab")) == []
 
 
 def test_several_accounts():
@@ -71,16 +79,16 @@ def test_several_accounts():
 
 
 def test_no_account():
-    cluster = LARGE._replace(accounts="")
-    assert "you have no account here" in notes(cluster, asks(partition="gpu"))
-    assert notes(cluster, asks(partition="gpu"), AccountingStorageEnforce="none") == ""
+    answers = LARGE._replace(accounts="")
+    assert "you have no account here" in notes(answers, asks(partition="gpu"))
+    assert notes(answers, asks(partition="gpu"), AccountingStorageEnforce="none") == ""
 
 
 def test_no_default_partition():
     """The one of most nodes."""
-    wanted = {"default-resources": {"slurm_partition": "short"}}
+    expected = {"default-resources": {"slurm_partition": "short"}}
     job = asks("dataset", gpus=0, runtime=60)
-    assert changes(PLAIN, job) == [wanted]
+    assert changes(PLAIN, job) == [expected]
     assert changes(PLAIN, job._replace(partition="week")) == []
 
 
@@ -93,8 +101,8 @@ def test_gpus_in_another_partition():
 
 @pytest.mark.parametrize("name", ["nowhere", "old"])
 def test_partition_that_is_not_there_or_closed(name):
-    wanted = {"set-resources": {"dataset": {"slurm_partition": "cpu"}}}
-    assert changes(LARGE, asks("dataset", gpus=0, runtime=60, partition=name)) == [wanted]
+    expected = {"set-resources": {"dataset": {"slurm_partition": "cpu"}}}
+    assert changes(LARGE, asks("dataset", gpus=0, runtime=60, partition=name)) == [expected]
 
 
 def test_no_gpus():
@@ -106,8 +114,8 @@ def test_no_gpus():
 
 
 def test_gpus_by_gres():
-    wanted = {"set-resources": {"train": {"gpu": 0, "gres": "gpu:1"}}}
-    assert changes(SMALL, asks(), SelectType="select/cons_res") == [wanted]
+    expected = {"set-resources": {"train": {"gpu": 0, "gres": "gpu:1"}}}
+    assert changes(SMALL, asks(), SelectType="select/cons_res") == [expected]
     assert changes(SMALL, asks(by_gres=True), SelectType="select/cons_res") == []
     cray = {"SelectType": "select/cray_aries", "SelectTypeParameters": "OTHER_CONS_TRES"}
     assert changes(SMALL, asks(), **cray) == []
@@ -116,16 +124,16 @@ def test_gpus_by_gres():
 def test_runtime_above_the_limit():
     job = asks("dataset", gpus=0, runtime=1441)
     assert changes(LARGE, job) == [{"set-resources": {"dataset": {"runtime": 1440}}}]
-    (one,) = [a for a in advise(offers(LARGE), [job], {}) if a.change]
-    assert "(gpu would give more)" in one.reason
+    (piece,) = [a for a in advise(cluster(LARGE), [job], {}) if a.change]
+    assert "(gpu would give more)" in piece.reason
     assert changes(LARGE, job._replace(runtime=1440)) == []
 
 
 def test_memory_above_the_nodes():
-    cluster = Said(partition("main", Default="YES"), SMALL.nodes, SMALL.settings)
-    wanted = {"set-resources": {"train": {"mem_mb": 256000}}}
-    assert changes(cluster, asks(memory=256001)) == [wanted]
-    assert changes(cluster, asks(memory=256000)) == []
+    answers = Answers(partition("main", Default="YES"), SMALL.nodes, SMALL.settings)
+    expected = {"set-resources": {"train": {"mem_mb": 256000}}}
+    assert changes(answers, asks(memory=256001)) == [expected]
+    assert changes(answers, asks(memory=256000)) == []
 
 
 def test_more_threads_than_cpus():
@@ -141,8 +149,8 @@ def test_partition_whose_jobs_are_cancelled():
 
 
 def test_no_partition_open():
-    cluster = SMALL._replace(partitions=SMALL.partitions.replace("State=UP", "State=DOWN"))
-    assert "no partition is open" in notes(cluster, asks())
+    answers = SMALL._replace(partitions=SMALL.partitions.replace("State=UP", "State=DOWN"))
+    assert "no partition is open" in notes(answers, asks())
 
 
 def test_what_depends_on_data_that_are_not_there():
@@ -150,3 +158,23 @@ def test_what_depends_on_data_that_are_not_there():
     assert changes(SMALL, asks(), unknown) == []
     assert "what predict ask for is computed from data" in notes(SMALL, asks(), unknown)
     assert notes(SMALL, asks()) == ""
+
+
+def test_changes_can_be_copied_into_the_profile():
+    change = {"set-resources": {"train": {"gpu": 0, "gres": "gpu:1"}}}
+    text = describe([Advice("why", {}), Advice("because", change)], FILE)
+    assert text.startswith("slurm/config.yaml: change\n\n# because\n")
+    assert text.endswith("\n\nNote: why.")
+    assert yaml.safe_load(text.partition("\n")[2].partition("Note")[0]) == change
+
+
+def test_lines_to_take_out():
+    text = describe([Advice("x", {"default-resources": {"slurm_account": None}})], FILE)
+    assert text.endswith("\n  slurm_account:   # take this line out")
+
+
+def test_nothing_to_change():
+    assert describe([], FILE) == "slurm/config.yaml fits this cluster."
+    assert (
+        describe([Advice("why", {})], FILE) == "slurm/config.yaml fits this cluster.\n\nNote: why."
+    )

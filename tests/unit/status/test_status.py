@@ -105,8 +105,7 @@ def test_a_run_that_started_nothing_says_nothing_of_jobs(folder) -> None:
     later = {
         "03": "Building DAG of jobs...\nLockException:\n",
         "04": "Unlocked working directory.\n",
-        "05": "rule train:\n    log: logs/slurm-check/any/any/whereabouts.log\n"
-        "1 of 1 steps (100%) done\n",
+        "05": "rule train:\n    log: logs/slurm-check/any/any/host.log\n1 of 1 steps (100%) done\n",
     }
     for day, text in later.items():
         (folder / f".snakemake/log/2026-01-{day}.snakemake.log").write_text(text)
@@ -130,7 +129,7 @@ def test_rules_of_one_model_are_told_apart(folder) -> None:
 
 def test_what_slurm_says_is_no_job(folder) -> None:
     before = states(folder)
-    for place in ("slurm/rule_train/metal_teachers/12", "slurm-check/any/any/whereabouts"):
+    for place in ("slurm/rule_train/metal_teachers/12", "slurm-check/any/any/host"):
         log = folder / "logs" / f"{place}.log"
         log.parent.mkdir(parents=True)
         log.touch()

@@ -1,6 +1,6 @@
 import pytest
 
-from mlipkd.cluster.requests import Asked, parse_asked, read_profile
+from mlipkd.cluster.requests import Request, parse_requests, read_profile
 from mlipkd.errors import InputError
 
 #: What Snakemake 9.27 says, jobs of a group being further in.
@@ -32,22 +32,22 @@ rule errors:
 
 
 def test_parse():
-    assert parse_asked(PLAN) == [
-        Asked("train", 7, 2, 24000, 2160, "lab", "big", by_gres=True),
-        Asked("merge", 1, 0, 0, 30, "", "", by_gres=False, known=False),
-        Asked("errors", 1, 1, 8000, 60, "", "", by_gres=False),
+    assert parse_requests(PLAN) == [
+        Request("train", 7, 2, 24000, 2160, "lab", "big", by_gres=True),
+        Request("merge", 1, 0, 0, 30, "", "", by_gres=False, known=False),
+        Request("errors", 1, 1, 8000, 60, "", "", by_gres=False),
     ]
 
 
 @pytest.mark.parametrize(("gres", "gpus"), [("gpu", 1), ("gpu:3", 3), ("gpu:a100:2", 2)])
 def test_gres(gres, gpus):
-    (asked,) = parse_asked(f"rule a:\n    jobid: 1\n    resources: gpu=0, gres={gres}\n")
-    assert (asked.gpus, asked.by_gres) == (gpus, True)
+    (request,) = parse_requests(f"rule a:\n    jobid: 1\n    resources: gpu=0, gres={gres}\n")
+    assert (request.gpus, request.by_gres) == (gpus, True)
 
 
 def test_another_gres():
-    (asked,) = parse_asked("rule a:\n    jobid: 1\n    resources: gpu=1, gres=shard:8\n")
-    assert (asked.gpus, asked.by_gres) == (1, False)
+    (request,) = parse_requests("rule a:\n    jobid: 1\n    resources: gpu=1, gres=shard:8\n")
+    assert (request.gpus, request.by_gres) == (1, False)
 
 
 def test_profile(tmp_path):
