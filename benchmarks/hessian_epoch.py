@@ -20,7 +20,7 @@ from mlipkd.config.model import Architecture
 from mlipkd.config.recipe import Batch, LossTerm, Probes, Recipe
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.file import DatasetFile, write
-from mlipkd.evaluation.memory import forget_peak, peak
+from mlipkd.evaluation.cost.measurement import peak_memory, reset_peak_memory
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.jobs.device import choose_device
@@ -124,10 +124,10 @@ def main(kind: str, carbons: str, name: str) -> None:
             with DatasetFile(path) as file:
                 run = epoch(kind, file, device)
                 give_back()
-                forget_peak(device)
-                before = peak(device)
+                reset_peak_memory(device)
+                before = peak_memory(device)
                 run()
-                grown = peak(device) - before
+                grown = peak_memory(device) - before
                 atoms = int(file.sizes[0])
         times = take_turns({kind: run}, device, BUDGET, LEAST, MOST)[kind]
     print(json.dumps({"atoms": atoms, "seconds": times.median, "bytes": grown}), flush=True)

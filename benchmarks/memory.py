@@ -24,7 +24,7 @@ import torch
 from benchmarks.cases import CASES, Case
 from benchmarks.contenders import Contender, step
 from benchmarks.timing import call_time, give_back
-from mlipkd.evaluation.memory import forget_peak, peak
+from mlipkd.evaluation.cost.measurement import peak_memory, reset_peak_memory
 from mlipkd.jobs.device import choose_device
 
 #: The part of the free memory that a process may take.
@@ -79,10 +79,10 @@ def usage(contender: Contender, case: Case, device: torch.device) -> Usage:
     step(contender, case, small, device, finds_neighbours=finds)()
     measured = step(contender, case, systems, device, finds_neighbours=finds)
     give_back()
-    forget_peak(device)
-    before = peak(device)
+    reset_peak_memory(device)
+    before = peak_memory(device)
     measured()
-    grown = peak(device) - before
+    grown = peak_memory(device) - before
     return Usage(grown, call_time(measured, 1, device) if case.ours_only else None)
 
 

@@ -27,8 +27,8 @@ def evaluate_cost(
     from mlipkd.datasets.file import DatasetFile
     from mlipkd.evaluation.core.ensembles import source_of
     from mlipkd.evaluation.core.rows import Source, made_by, write_rows
-    from mlipkd.evaluation.cost import evaluate_cost
-    from mlipkd.evaluation.systems import example_of
+    from mlipkd.evaluation.cost.cost import evaluate_cost
+    from mlipkd.evaluation.cost.measurement import example_of
     from mlipkd.hipnn.file import load_potential
     from mlipkd.jobs.device import choose_device
 

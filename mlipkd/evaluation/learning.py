@@ -15,7 +15,7 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.core.axes import SUBJECTS, Colours, band, panels_of, three_of
 from mlipkd.evaluation.core.ensembles import source_of
 from mlipkd.evaluation.core.rows import UNITS, Row, Source, made_by
-from mlipkd.evaluation.cost import weights
+from mlipkd.evaluation.cost.cost import count_weights
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.training.history import read_history
 
@@ -74,7 +74,7 @@ def _numbers(
 ) -> Iterator[tuple[str, float, str]]:
     """Metric, value and unit of all rows of one member."""
     units = UNITS["learning"]
-    yield "weights", weights(potential), units["weights"]
+    yield "weights", count_weights(potential), units["weights"]
     for line in lines:
         if line["epoch"] not in kept and line is not lines[-1]:
             continue

@@ -14,11 +14,10 @@ from mlipkd.evaluation.core.axes import colours_of
 from mlipkd.evaluation.core.bars import comp6, curvature, errors
 from mlipkd.evaluation.core.curves import Curve
 from mlipkd.evaluation.core.rows import Row
+from mlipkd.evaluation.cost.figures import growth, pareto, weights
 from mlipkd.evaluation.figures.capacity import capacity
 from mlipkd.evaluation.figures.deviations import deviations
 from mlipkd.evaluation.figures.distributions import adf, cdf, pairs
-from mlipkd.evaluation.figures.growth import growth
-from mlipkd.evaluation.figures.pareto import pareto, weights
 from mlipkd.evaluation.figures.rdf import rdf
 from mlipkd.evaluation.figures.stability import stability
 from mlipkd.evaluation.learning import learning

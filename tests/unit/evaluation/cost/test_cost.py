@@ -6,11 +6,9 @@ import torch
 
 from mlipkd.config.evaluation import CostEvaluation
 from mlipkd.errors import InputError
-from mlipkd.evaluation import alone, cost, growth
-from mlipkd.evaluation.alone import Measured
-from mlipkd.evaluation.cost import evaluate_cost, weights
-from mlipkd.evaluation.memory import available
-from mlipkd.evaluation.systems import system_of
+from mlipkd.evaluation.cost import cost, measurement
+from mlipkd.evaluation.cost.cost import count_weights, evaluate_cost
+from mlipkd.evaluation.cost.measurement import Measurement, available_memory, system_of
 from mlipkd.hipnn.file import load_potential
 from mlipkd.testing import dataset_of, random_crystal
 
@@ -30,7 +28,7 @@ from mlipkd.testing import dataset_of, random_crystal
 )
 def test_weights(write_model, species, shape, expected) -> None:
     potential = load_potential(write_model("model.safetensors", species=species, **shape))
-    assert weights(potential) == expected
+    assert count_weights(potential) == expected
 
 
 def read(models: list) -> dict:
@@ -76,7 +74,7 @@ def test_growth_is_measured(write_model) -> None:
     ]
     assert min(found.values()) > 0
     memory = found["most_atoms", "1"] * found["atoms500/memory", "kB/atom"] * 1e3
-    assert memory == pytest.approx(available(torch.device("cpu")), rel=0.5)
+    assert memory == pytest.approx(available_memory(torch.device("cpu")), rel=0.5)
     assert [note.partition(":")[0] for note in notes] == ["most_atoms is a division, not a run"]
 
 
@@ -86,13 +84,12 @@ def measured(monkeypatch):
     1 kB an atom, and n2 10 kB."""
     runs = []
 
-    def measure(model, system, threads, device, steps, timestep) -> Measured:
+    def measure(model, system, threads, device, steps, timestep) -> Measurement:
         runs.append((model.stem, len(system), steps))
-        return Measured(len(system) * {"n1": 1e3, "n2": 1e4}[model.stem], 1.0)
+        return Measurement(len(system) * {"n1": 1e3, "n2": 1e4}[model.stem], 1.0)
 
-    for module in (cost, growth):
-        monkeypatch.setattr(module, "measure", measure)
-    monkeypatch.setattr(growth, "available", lambda device: 1e6)
+    monkeypatch.setattr(cost, "measure_in_subprocess", measure)
+    monkeypatch.setattr(cost, "available_memory", lambda device: 1e6)
     return runs
 
 
@@ -125,4 +122,4 @@ def test_a_process_that_fails_says_why(tmp_path, write_model) -> None:
     with pytest.raises(
         InputError, match=r"model\.safetensors: expected the cost of 4 atoms.*: expected"
     ):
-        alone.measure(model, system, 1, torch.device("cpu"), 1, 1.0)
+        measurement.measure_in_subprocess(model, system, 1, torch.device("cpu"), 1, 1.0)

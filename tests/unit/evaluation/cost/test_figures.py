@@ -1,10 +1,11 @@
-"""Errors against costs: what is drawn against what, and who is on the front."""
+"""Errors against costs: what is drawn against what, and who is on the front. Costs against the
+number of atoms: one line for all that cost the same."""
 
 import pytest
 from matplotlib.colors import to_hex
 
 from mlipkd.evaluation.core.rows import Row
-from mlipkd.evaluation.figures.pareto import front
+from mlipkd.evaluation.cost.figures import front
 from mlipkd.results.figures import draw
 
 UNITS = {"time": "µs/atom/step", "memory": "kB/atom", "weights": "1", "forces_rmse": "eV/Å"}
@@ -92,3 +93,47 @@ def test_costs_of_other_models_than_the_errors_leave_the_panel_empty() -> None:
     rows += [Row("al", "controls", "x", 0, cost, 1.0, UNITS[cost]) for cost in ("time", "memory")]
     time, memory = draw("pareto", rows, "al").axes
     assert not time.containers and not memory.containers
+
+
+#: Number of weights, on which the cost depends; in the order of names e would stand before d.
+SIZES = {"a": 1, "b": 2, "c": 3, "e": 5, "d": 7}
+
+
+def growth_rows(
+    families: dict[str, list[str]], dearer: dict[str, float] | None = None
+) -> list[Row]:
+    return [
+        Row("al", family, model, 0, metric, value * (dearer or {}).get(family, 1), unit)
+        for family, models in families.items()
+        for model in models
+        for metric, value, unit in (
+            ("weights", SIZES[model], "1"),
+            ("time", 99.0, "µs/atom/step"),
+            *((f"atoms{n}/time", 10.0 * SIZES[model], "µs/atom/step") for n in (1000, 200)),
+            *((f"atoms{n}/memory", SIZES[model] + 5.0, "kB/atom") for n in (1000, 200)),
+        )
+    ]
+
+
+def labels(figure) -> list[str]:
+    return [line.get_label() for line in figure.axes[0].lines]
+
+
+def test_time_and_memory_against_the_number_of_atoms() -> None:
+    time, memory = draw("growth", growth_rows({"students": ["b"]}), "al").axes
+    assert (time.get_ylabel(), memory.get_ylabel()) == ("time, µs/atom/step", "memory, kB/atom")
+    assert time.lines[0].get_xydata().tolist() == [[200, 20], [1000, 20]]
+    assert memory.lines[0].get_xydata().tolist() == [[200, 7], [1000, 7]]
+    for axes in (time, memory):
+        assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+
+
+def test_one_line_for_an_architecture_three_for_a_family() -> None:
+    families = {"teachers": ["d"], "students": list(SIZES), "controls": list(SIZES)}
+    figure = draw("growth", growth_rows(families), "al")
+    assert labels(figure) == ["teachers d", "students a", "students c"]
+
+
+def test_a_family_of_other_cost_has_a_line_of_its_own() -> None:
+    rows = growth_rows({"students": ["a"], "controls": ["a"]}, dearer={"controls": 2})
+    assert labels(draw("growth", rows, "al")) == ["students a", "controls a"]

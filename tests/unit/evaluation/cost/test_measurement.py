@@ -1,15 +1,22 @@
-"""Systems to measure costs on: copies of one configuration, as dense as it is."""
+"""Systems to measure costs on, copies of one configuration as dense as it is; and what control
+groups leave of memory."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.distance import pdist
 
 from mlipkd.datasets.dataset import TEST, TRAIN
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.errors import InputError
-from mlipkd.evaluation.systems import example_of, system_of
+from mlipkd.evaluation.cost.measurement import (
+    available_memory,
+    example_of,
+    left_by_groups,
+    system_of,
+)
 from mlipkd.jobs import provenance
 from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
@@ -40,7 +47,7 @@ def test_a_molecule_becomes_a_lattice_of_copies() -> None:
 
 
 MOLECULE = random_molecule(np.random.default_rng(0), 5)
-ALONE = (np.array([1]), np.zeros((1, 3)), np.zeros((3, 3)))
+ISOLATED = (np.array([1]), np.zeros((1, 3)), np.zeros((3, 3)))
 
 
 @pytest.fixture
@@ -61,15 +68,59 @@ def example(tmp_path):
 
 def test_atoms_alone_are_passed_over(example) -> None:
     crystal = random_crystal(np.random.default_rng(0), 4)
-    found = example([crystal, ALONE, ALONE, MOLECULE], [TRAIN, TEST, TEST, TEST])
+    found = example([crystal, ISOLATED, ISOLATED, MOLECULE], [TRAIN, TEST, TEST, TEST])
     assert found.species.tolist() == MOLECULE[0].tolist()
 
 
 def test_where_all_are_atoms_alone_one_is_taken(example) -> None:
     """The smallest cell of a metal has one atom."""
-    assert example([MOLECULE, ALONE], [TRAIN, TEST]).species.tolist() == [1]
+    assert example([MOLECULE, ISOLATED], [TRAIN, TEST]).species.tolist() == [1]
 
 
 def test_without_a_test_split_there_is_no_example(example) -> None:
     with pytest.raises(InputError, match="expected a configuration in the test split"):
         example([MOLECULE], [TRAIN])
+
+
+GB = 10**9
+
+
+def write_group(folder, **files: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name.replace("__", ".")).write_text(content)
+
+
+@pytest.mark.parametrize("name", ["0::/job/step\n", "0::/job/step\n1:name=systemd:/\n"])
+def test_limits_of_all_groups_above_count(tmp_path, name) -> None:
+    (tmp_path / "own").write_text(name)
+    root = tmp_path / "cgroup"
+    stat = "anon 5\ninactive_file 1000000000\n"
+    write_group(root / "job/step", memory__max="max\n", memory__current="9\n", memory__stat=stat)
+    write_group(
+        root / "job",
+        memory__max=f"{8 * GB}\n",
+        memory__current=f"{3 * GB}\n",
+        memory__stat=stat,
+    )
+    assert left_by_groups(tmp_path / "own", root) == [6 * GB]
+
+
+def test_version_1_whose_name_is_not_seen(tmp_path) -> None:
+    (tmp_path / "own").write_text("4:memory:/a/b\n3:cpu,cpuacct:/\n0::/\n")
+    write_group(
+        tmp_path / "cgroup/memory",
+        memory__limit_in_bytes=f"{4 * GB}\n",
+        memory__usage_in_bytes=f"{GB}\n",
+        memory__stat="inactive_file 5\ntotal_inactive_file 0\n",
+    )
+    assert left_by_groups(tmp_path / "own", tmp_path / "cgroup") == [3 * GB]
+
+
+def test_no_groups(tmp_path) -> None:
+    (tmp_path / "own").write_text("0::/\n")
+    assert left_by_groups(tmp_path / "own", tmp_path) == []
+
+
+def test_this_machine_has_some() -> None:
+    assert 1e8 < available_memory(torch.device("cpu")) < 1e14

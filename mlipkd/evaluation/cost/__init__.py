@@ -1,0 +1,1 @@
+"""What a potential costs: weights, time per step of molecular dynamics, and memory."""
