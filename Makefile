@@ -52,7 +52,7 @@ reliability: install
 	$(eval COUNTS := $(shell mktemp -d))
 	python -m pytest --count-faults $(COUNTS) tests/slurm
 	$(PYTEST) --count-faults $(COUNTS) tests/faults tests/workflow \
-		tests/unit/datasets/test_hostile.py tests/unit/distillation/test_merge.py
+		tests/unit/datasets/test_hdf5_safety.py tests/unit/distillation/test_merge.py
 	python -m benchmarks.reliability $(COUNTS) > docs/reliability.md
 
 # On cores that the cluster's jobs share with the runs that they are compared with.

@@ -41,7 +41,7 @@ from mlipkd.testing import dataset_of, random_model, small_shape
 ROOT = Path(__file__).parents[3]
 VERBS = typer.main.get_command(app).commands
 NOT_RUN = {
-    "fetch": "needs the network: tests/unit/datasets/test_fetch.py",
+    "fetch": "needs the network: tests/unit/readers/test_download.py",
     "fit-sizing": "needs campaigns that ran: tests/workflow/test_sizing.py",
     "simulate": "needs GROMACS: tests/gromacs",
     "slurm-check": "needs SLURM: tests/slurm/test_check.py",

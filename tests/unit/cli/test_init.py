@@ -15,7 +15,7 @@ from mlipkd.cli.data import init
 from mlipkd.datasets.file import write
 from mlipkd.errors import InputError
 from mlipkd.testing import dataset_of
-from tests.unit.datasets.conftest import REST, SPECIES, spring_labels
+from tests.springs import REST, SPECIES, spring_labels
 
 KINDS = ["energies and forces", "relative energies"]
 

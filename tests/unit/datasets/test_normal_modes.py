@@ -8,8 +8,7 @@ from ase.units import invcm
 from ase.vibrations.data import VibrationsData
 
 from mlipkd.datasets.normal_modes import blocks, normal_modes, rigid_motions, square, wavenumbers
-
-from .conftest import REST, SPECIES, spring_hessian
+from tests.springs import REST, SPECIES, spring_hessian
 
 
 def test_a_diatomic_molecule_vibrates_with_its_reduced_mass() -> None:

@@ -1,9 +1,6 @@
 """A molecule whose energies and forces are known: atoms on springs."""
 
 import numpy as np
-import pytest
-
-from mlipkd.testing import dataset_of
 
 SPECIES = np.array([8, 1, 1])
 REST = np.array([[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]])  # Å
@@ -25,24 +22,6 @@ def spring_labels(positions):
     return energy, forces
 
 
-@pytest.fixture
-def springs():
-    """Forty water molecules, each turned and moved, atoms 0.05 Å from their places."""
-    rng = np.random.default_rng(5)
-    configurations, labels = [], []
-    for _ in range(40):
-        turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-        turn *= np.linalg.det(turn)
-        positions = (REST + rng.normal(scale=0.05, size=REST.shape)) @ turn + rng.normal(size=3)
-        configurations.append((SPECIES, positions, np.zeros((3, 3))))
-        labels.append(spring_labels(positions))
-    return dataset_of(
-        configurations,
-        energy=np.array([energy for energy, _ in labels]),
-        forces=np.concatenate([forces for _, forces in labels]),
-    )
-
-
 def spring_hessian(positions):
     """Of the springs, by central differences of the forces: (9, 9), eV/Å²."""
     step, rows = 1e-4, []
@@ -50,12 +29,3 @@ def spring_hessian(positions):
         forward, back = (spring_labels(positions + sign * move)[1] for sign in (1, -1))
         rows.append((back - forward).ravel() / (2 * step))
     return np.array(rows)
-
-
-@pytest.fixture
-def curved(springs):
-    """The same with Hessians."""
-    frames = springs.positions.reshape(-1, 3, 3)
-    blocks = [spring_hessian(own).reshape(3, 3, 3, 3).swapaxes(1, 2) for own in frames]
-    springs.labels["reference"]["hessian"] = np.concatenate(blocks).reshape(-1, 3, 3)
-    return springs

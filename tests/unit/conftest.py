@@ -1,0 +1,34 @@
+"""Datasets of a molecule whose energies, forces and Hessians are known: atoms on springs."""
+
+import numpy as np
+import pytest
+
+from mlipkd.testing import dataset_of
+from tests.springs import REST, SPECIES, spring_hessian, spring_labels
+
+
+@pytest.fixture
+def springs():
+    """Forty water molecules, each turned and moved, atoms 0.05 Å from their places."""
+    rng = np.random.default_rng(5)
+    configurations, labels = [], []
+    for _ in range(40):
+        turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+        turn *= np.linalg.det(turn)
+        positions = (REST + rng.normal(scale=0.05, size=REST.shape)) @ turn + rng.normal(size=3)
+        configurations.append((SPECIES, positions, np.zeros((3, 3))))
+        labels.append(spring_labels(positions))
+    return dataset_of(
+        configurations,
+        energy=np.array([energy for energy, _ in labels]),
+        forces=np.concatenate([forces for _, forces in labels]),
+    )
+
+
+@pytest.fixture
+def curved(springs):
+    """The same with Hessians."""
+    frames = springs.positions.reshape(-1, 3, 3)
+    blocks = [spring_hessian(own).reshape(3, 3, 3, 3).swapaxes(1, 2) for own in frames]
+    springs.labels["reference"]["hessian"] = np.concatenate(blocks).reshape(-1, 3, 3)
+    return springs
