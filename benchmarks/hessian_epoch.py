@@ -25,10 +25,9 @@ from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.jobs.device import choose_device
 from mlipkd.testing import dataset_of
-from mlipkd.training.data import Part, TrainingData
+from mlipkd.training.data import TrainingData
 from mlipkd.training.members import Members
-from mlipkd.training.microbatches import derive
-from mlipkd.training.probes import draw
+from mlipkd.training.microbatches import differentiate
 
 SHAPE = Architecture(
     n_interactions=2,
@@ -103,13 +102,10 @@ def epoch(kind: str, file: DatasetFile, device: torch.device) -> Callable[[], No
 
     def run() -> None:
         for mini_batch in data.batches(BATCH):
-            ((batch, labels, numbers),) = mini_batch.parts()
-            if kind == "E-F-HVP":
-                v = draw("rademacher", batch.sizes.tolist(), numbers.tolist(), 0, 1)
-                labels["probes", "reference"] = torch.from_numpy(v).to(device)
-            part = Part(batch, labels, None)
-            derivatives, _ = derive(members.model, [part], terms, [1.0] * len(terms), 0.01)
-            members.step(derivatives)
+            parts = [part.with_probes(terms, 0, 1) for part in mini_batch.microbatches()]
+            weights = [1.0] * len(terms)
+            gradients, _ = differentiate(members.model, parts, terms, weights, 0.01)
+            members.step(gradients)
 
     return run
 

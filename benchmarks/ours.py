@@ -23,7 +23,9 @@ from mlipkd.hipnn.prediction import evaluate, predict
 from mlipkd.neighbours.chunks import evaluate as evaluate_one
 from mlipkd.neighbours.verlet import VerletList
 from mlipkd.testing import dataset_of
-from mlipkd.training.loss import gradients, loss, residuals
+from mlipkd.training.data import Microbatch
+from mlipkd.training.labels import TermLabels
+from mlipkd.training.loss import loss, residuals, weight_gradients
 from mlipkd.training.members import Members
 
 QUANTITIES = ("energy", "forces")
@@ -88,19 +90,20 @@ def packed_training_step(
     members: Sequence[Potential], systems: Sequence[Atoms], labels: Labels
 ) -> Callable[[], torch.Tensor]:
     """A function that does one step of all members at once and returns the sum of their losses."""
-    batch = _batch(members[0], systems).to(members[0].device)
+    device = members[0].device
     named = {
-        ("reference", name): label.to(members[0].device)
-        for name, label in zip(QUANTITIES, labels, strict=True)
+        term.name: TermLabels(label.to(device)) for term, label in zip(TERMS, labels, strict=True)
     }
+    batch = _batch(members[0], systems).to(device)
+    microbatch = Microbatch(batch, named, torch.arange(len(systems)))
     models = [member.model.requires_grad_(True) for member in members]
     together = Members(models, RECIPE)
 
     def step() -> torch.Tensor:
         model = together.model
-        errors, orders = residuals(model, batch, named, TERMS, training=True)
+        errors, orders = residuals(model, microbatch, TERMS, training=True)
         losses = loss(0.0, [(1.0, residual) for residual in errors], orders)
-        together.step(gradients(losses, list(model.parameters())))
+        together.step(weight_gradients(losses, list(model.parameters())))
         return losses.sum().detach()
 
     return step

@@ -4,12 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from mlipkd.config.quantities import QUANTITIES, Quantity
 from mlipkd.config.section import Section
 
-Quantity = Literal[
-    "energy", "energy_per_atom", "forces", "atomic_energies", "stress", "hessian", "hvp"
-]
-Source = Literal["reference", "teacher"]
+QuantityName = Literal[tuple(QUANTITIES)]  # type: ignore[valid-type]
+LabelSource = Literal["reference", "teacher"]
 
 
 class Trust(Section):
@@ -36,10 +35,10 @@ class LossTerm(Section):
     Of `hessian` and `hvp` Err is the mean square.
     """
 
-    quantity: Quantity
-    """What is compared, in eV, eV/atom, eV/Å, eV, eV/Å³ or eV/Å²: `hvp` is the product of the
-    Hessian with a vector, for which there need be labels of `hessian`. Both of free molecules."""
-    labels: Source
+    quantity: QuantityName
+    """What is compared, in eV and Å. `hvp` is the product of the Hessian with a vector, for which
+    there need be labels of `hessian`. Both are of free molecules."""
+    labels: LabelSource
     """Whose labels: the dataset's `reference`, or the mean of the `teacher` family learned from.
 
     Energies of another method differ by a constant for each element, which nothing takes off; from
@@ -55,7 +54,7 @@ class LossTerm(Section):
     def _trusts_teachers(self) -> Self:
         if self.trust and self.labels != "teacher":
             raise ValueError("expected trust with labels: teacher alone; reference has no spread")
-        if self.trust and self.of_curvature:
+        if self.trust and self.compared.curvature:
             raise ValueError(
                 f"expected trust with quantities of each atom or configuration, got "
                 f"{self.quantity}; remove it"
@@ -77,9 +76,20 @@ class LossTerm(Section):
         return self
 
     @property
-    def of_curvature(self) -> bool:
-        """Whether second derivatives by the positions are compared."""
-        return self.quantity in ("hessian", "hvp")
+    def name(self) -> str:
+        """What it is called in histories: no other term of a recipe has the same labels and
+        quantity."""
+        return f"{self.labels} {self.quantity}"
+
+    @property
+    def compared(self) -> Quantity:
+        """What is known of the quantity."""
+        return QUANTITIES[self.quantity]
+
+    @property
+    def label(self) -> str:
+        """The label that the quantity is computed from."""
+        return self.compared.label or self.quantity
 
     def weight_at(self, epoch: int) -> float:
         """The weight that holds in ``epoch`` (counted from 1)."""
@@ -173,4 +183,4 @@ class Recipe(Section):
     @property
     def needs_teachers_hessians(self) -> bool:
         """Whether a term of the loss asks for second derivatives of a teacher."""
-        return any(term.labels == "teacher" and term.of_curvature for term in self.loss)
+        return any(term.labels == "teacher" and term.compared.curvature for term in self.loss)

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from mlipkd.config.quantities import QUANTITIES
+
 
 @dataclass(frozen=True)
 class Bead:
@@ -75,14 +77,8 @@ HEAVIEST = 118
 #: What provenance says of runs of configurations, which a selection of them has no more.
 OF_RUNS = ("origins", "kinds")
 
-#: Shape of one configuration's label, with "atoms" for its number of atoms; and its unit.
-LABELS = {
-    "energy": ((), "eV"),
-    "forces": (("atoms", 3), "eV/Å"),
-    "atomic_energies": (("atoms",), "eV"),
-    "stress": ((3, 3), "eV/Å^3"),
-    "hessian": (("atoms", "atoms", 3, 3), "eV/Å^2"),
-}
+#: The quantities that are labels: a dataset holds them.
+LABELS = {name: quantity for name, quantity in QUANTITIES.items() if quantity.label is None}
 
 
 @dataclass(frozen=True)
@@ -197,7 +193,7 @@ def row_offsets(label: str, offsets: np.ndarray) -> np.ndarray:
     Returns:
         (configurations + 1,) int64.
     """
-    atoms = LABELS[label][0].count("atoms")
+    atoms = LABELS[label].atom_axes
     return offsets if atoms == 1 else offsets_from(np.diff(offsets) ** atoms)
 
 
@@ -214,7 +210,7 @@ def composition(dataset: Dataset, elements: Iterable[int]) -> np.ndarray:
 
 def columns_of(label: str) -> tuple[int, ...]:
     """The axes of a label's flat array beside its rows."""
-    return tuple(axis for axis in LABELS[label][0] if isinstance(axis, int))
+    return tuple(axis for axis in LABELS[label].shape if isinstance(axis, int))
 
 
 def chosen_rows(offsets: np.ndarray, configurations: np.ndarray) -> np.ndarray:

@@ -1,17 +1,19 @@
 """Prediction: what a model or an ensemble says of a dataset, in batches sized to memory."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 
+from mlipkd.config.quantities import QUANTITIES as ALL_QUANTITIES
 from mlipkd.datasets.dataset import Dataset, chosen_rows, columns_of, row_offsets
 from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch, Batcher
 from mlipkd.hipnn.derivatives import forces, orders_and_gradient, per_system, stress
 from mlipkd.hipnn.file import Potential
-from mlipkd.hipnn.hessian import hessians
+from mlipkd.hipnn.hessian import Curvature, hessians
 from mlipkd.hipnn.network import HIPNN
 
 #: What is said of a dataset if nothing else is asked for; ``hessian`` is said as well.
@@ -67,21 +69,73 @@ def predict_members(
 
 def evaluate(model: HIPNN, batch: Batch, quantities: Sequence[str]) -> dict[str, torch.Tensor]:
     """The given quantities of one batch, with a leading dimension for the members."""
-    with_forces = "forces" in quantities or "stress" in quantities
-    orders, gradient = orders_and_gradient(model, batch, with_forces, training=False)
-    atomic_energies = orders.sum(2)  # (members, atoms)
-    results = {
-        "energy": per_system(atomic_energies, batch),
-        "atomic_energies": atomic_energies,
-    }
-    if gradient is not None:
-        if "forces" in quantities:
-            results["forces"] = forces(model, gradient, batch)
-        if "stress" in quantities:
-            results["stress"] = stress(gradient, batch)
-    if "hessian" in quantities:
-        results["hessian"] = hessians(model, batch)
-    return {name: results[name] for name in quantities}
+    prediction = Prediction(model, batch, quantities, training=False)
+    return {name: getattr(prediction, name)() for name in quantities}
+
+
+class Prediction:
+    """What a model predicts of one batch: a method for each quantity, each with a leading dimension
+    for the members."""
+
+    def __init__(
+        self, model: HIPNN, batch: Batch, quantities: Collection[str], training: bool
+    ) -> None:
+        """Evaluate the model.
+
+        Args:
+            model: the members.
+            batch: some configurations.
+            quantities: those that will be asked for, of ``QUANTITIES`` in config/quantities.py.
+            training: keep the graph, to differentiate with respect to the weights.
+        """
+        self.model, self.batch = model, batch
+        self.curvature: Curvature | None = None
+        self.gradient: torch.Tensor | None
+        if "hvp" in quantities:  # the energy and its gradient come with it
+            self.curvature = Curvature(model, batch, training)
+            self.orders, self.gradient = self.curvature.orders, self.curvature.gradient
+        else:
+            derivatives = any(ALL_QUANTITIES[name].order == 1 for name in quantities)
+            self.orders, self.gradient = orders_and_gradient(model, batch, derivatives, training)
+
+    def energy(self) -> torch.Tensor:
+        """(members, systems), eV."""
+        return self._energy
+
+    def energy_per_atom(self) -> torch.Tensor:
+        """(members, systems), eV/atom."""
+        return self._energy / self.batch.sizes
+
+    def atomic_energies(self) -> torch.Tensor:
+        """(members, atoms), eV."""
+        return self._atomic_energies
+
+    def forces(self) -> torch.Tensor:
+        """(members, atoms, 3), eV/Å."""
+        assert self.gradient is not None
+        return forces(self.model, self.gradient, self.batch)
+
+    def stress(self) -> torch.Tensor:
+        """(members, systems, 3, 3), eV/Å^3; NaN of free systems."""
+        assert self.gradient is not None
+        return stress(self.gradient, self.batch)
+
+    def hessian(self) -> torch.Tensor:
+        """(members, pairs of atoms, 3, 3), eV/Å²."""
+        return hessians(self.model, self.batch)
+
+    def hvp(self, v: torch.Tensor) -> torch.Tensor:
+        """The Hessians times v (atoms, 3): (members, atoms, 3), eV/Å² times the unit of v."""
+        assert self.curvature is not None
+        return self.curvature.product(v)
+
+    @cached_property
+    def _atomic_energies(self) -> torch.Tensor:
+        return self.orders.sum(2)
+
+    @cached_property
+    def _energy(self) -> torch.Tensor:
+        return per_system(self._atomic_energies, self.batch)
 
 
 def _halves(

@@ -1,10 +1,11 @@
-"""Checkpoints: everything that training goes on from, so that a resumed run gives the same bits.
+"""Checkpoints: the whole state of a training, so that a resumed run gives the same bits.
 
-They are safetensors files beside the output, not among Snakemake's outputs, which it deletes before
-a retry. The one before is kept: a checkpoint damaged by a crash or a full disk falls back to it.
+They are safetensors files next to the output, not among Snakemake's outputs, which it deletes
+before a retry. The previous one stays as well: training falls back to it if the last one was
+damaged by a crash or a full disk.
 
 The last one stays when training is done. Snakemake deletes the model of a job that it believes has
-failed, right or wrong; the next run then makes it again in seconds.
+failed, rightly or wrongly; the next run then makes it again in seconds.
 """
 
 import json
@@ -26,72 +27,77 @@ from mlipkd.training.loss import Errors
 
 
 @dataclass
-class Progress:
-    """How far the training of one member has come, beside its weights."""
+class MemberState:
+    """The state of one member, apart from its weights."""
 
     learning_rate: float
     epoch: int = 0
+    """The last one that is over."""
     best_epoch: int = 0
     best_loss: float = float("inf")
     best_validation: dict[str, dict[str, float]] = field(default_factory=dict)
-    """RMSE and MAE of each term in the best epoch."""
+    """RMSE and MAE of each term, by its name, in the best epoch."""
     halved_epoch: int = 0
     seconds: float = 0.0
     stopped: str | None = None
-    """Why it is over; none while it goes on."""
+    """Why its training has ended; none while it goes on."""
     history: list[str] = field(default_factory=list)
     """The line of each epoch, JSON."""
 
 
 @dataclass
-class Underway:
-    """How far the epoch has come that is being gone through, by all members together."""
+class EpochState:
+    """How much of the current epoch is done, by all members together."""
 
     batches: int = 0
     seconds: float = 0.0
     errors: list[Errors] = field(default_factory=list)
-    """Of each term, over those batches."""
+    """Of each term that has a weight, over those mini-batches."""
 
 
 @dataclass
 class State:
-    """All that training goes on from but for the optimiser."""
+    """The state of a training, apart from the optimiser."""
 
-    progress: list[Progress]
-    """Of each member."""
+    members: list[MemberState]
     weights: Sequence[Mapping[str, torch.Tensor]]
     """Of each member, by name."""
     best: list[dict[str, torch.Tensor]]
-    """The best weights of each member so far."""
-    underway: Underway = field(default_factory=Underway)
+    """The best weights of each member so far, by name."""
+    current_epoch: EpochState = field(default_factory=EpochState)
     halvings: list[int] = field(default_factory=list)
-    """The epochs in which memory ran out and the parts of mini-batches were halved."""
+    """The epochs in which memory ran out and microbatches were halved."""
 
     @property
     def epoch(self) -> int:
-        """The last one that is over for the member that trains longest."""
-        return max(member.epoch for member in self.progress)
+        """The last one that is over, for the member that trains longest."""
+        return max(member.epoch for member in self.members)
 
 
 class Checkpoint:
-    """The checkpoint beside one output."""
+    """The checkpoint of the training that makes one output."""
 
     def __init__(self, output: Path, identity: str) -> None:
-        """Say where, and what is trained: settings, dataset and code, as a hash of them.
+        """Name its files.
 
-        The checkpoint of another training is never gone on from.
+        Args:
+            output: the model file.
+            identity: what is trained, as a hash of settings, dataset and code; a checkpoint of any
+                other training is never resumed.
         """
         self.identity = identity
         self.path = output.with_name(output.name + ".checkpoint")
         self.previous = output.with_name(output.name + ".checkpoint.previous")
 
     def save(self, state: State, adam: torch.optim.Adam) -> None:
-        """Write a new checkpoint and keep the one before."""
+        """Write a new checkpoint, and keep the previous one."""
         kinds: dict[str, Mapping] = {
             "weights": dict(enumerate(state.weights)),
             "best": dict(enumerate(state.best)),
             "adam": adam.state_dict()["state"],
-            "errors": {number: vars(term) for number, term in enumerate(state.underway.errors)},
+            "errors": {
+                number: vars(term) for number, term in enumerate(state.current_epoch.errors)
+            },
         }
         tensors = {
             f"{kind}.{number}.{key}": value.contiguous()
@@ -99,73 +105,73 @@ class Checkpoint:
             for number, values in sets.items()
             for key, value in values.items()
         }
-        self._keep_the_one_before()
+        self._keep_previous()
         record = {
             "identity": self.identity,
-            "members": [asdict(one) for one in state.progress],
-            "batches": state.underway.batches,
-            "seconds": state.underway.seconds,
+            "members": [asdict(member) for member in state.members],
+            "batches": state.current_epoch.batches,
+            "seconds": state.current_epoch.seconds,
             "halvings": state.halvings,
         }
         with artefacts.writing(self.path) as temporary:
             # Not save_file, which reports a full disk as an error of the format.
             temporary.write_bytes(save(tensors, {"progress": json.dumps(record)}))
 
-    def _keep_the_one_before(self) -> None:
-        """Give the checkpoint its second name; whenever this is cut short, one of both is whole."""
-        files, kept = ((path, artefacts.sidecar(path)) for path in (self.path, self.previous))
+    def _keep_previous(self) -> None:
+        """Give the checkpoint a second name; whenever this is interrupted, one of both is whole."""
+        files, links = ((path, artefacts.sidecar(path)) for path in (self.path, self.previous))
         if not all(file.exists() for file in files):
             return
-        for file in kept:
-            file.unlink(missing_ok=True)
+        for link in links:
+            link.unlink(missing_ok=True)
         try:
-            for file, second_name in zip(files, kept, strict=True):
-                os.link(file, second_name)
-        except OSError:  # a file system without second names: exFAT, SMB
+            for file, link in zip(files, links, strict=True):
+                os.link(file, link)
+        except OSError:  # a file system without hard links: exFAT, SMB
             with artefacts.writing(self.previous) as temporary:
                 shutil.copyfile(self.path, temporary)
 
     def load(self, state: State, adam: torch.optim.Adam) -> bool:
-        """Set state and optimiser to the newest sound checkpoint of this training, if any.
+        """Set state and optimiser to the newest undamaged checkpoint of this training, if any.
 
         Returns:
             Whether there was one.
         """
         for path in (self.path, self.previous):
-            found = _Read.of(path)
-            if found is None:
+            content = _Content.read(path)
+            if content is None:
                 continue
-            if found.record["identity"] != self.identity:
+            if content.record["identity"] != self.identity:
                 print(
                     f"{path} is of other settings, data or code: training begins anew",
                     file=sys.stderr,
                 )
                 continue
-            found.restore(state)
+            content.restore(state)
             groups = adam.state_dict()["param_groups"]
             numbers = [number for group in groups for number in group["params"]]
-            moments = {number: found.under(f"adam.{number}.") for number in numbers}
-            known = {number: moment for number, moment in moments.items() if moment}
-            adam.load_state_dict({"state": known, "param_groups": groups})
+            moments = {number: content.under(f"adam.{number}.") for number in numbers}
+            saved = {number: moment for number, moment in moments.items() if moment}
+            adam.load_state_dict({"state": saved, "param_groups": groups})
             return True
         return False
 
     def finish(self) -> None:
-        """Delete the checkpoint before the last."""
+        """Delete the previous checkpoint."""
         self.previous.unlink(missing_ok=True)
         artefacts.sidecar(self.previous).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
-class _Read:
+class _Content:
     """What a checkpoint file holds."""
 
     record: dict
     tensors: dict[str, torch.Tensor]
 
     @classmethod
-    def of(cls, path: Path) -> Self | None:
-        """None if there is no file, or it is damaged."""
+    def read(cls, path: Path) -> Self | None:
+        """Read a file; none if there is none, or it is damaged."""
         try:
             artefacts.verify(path)
             with safe_open(path, framework="pt") as file:
@@ -175,6 +181,7 @@ class _Read:
             return None
 
     def under(self, prefix: str) -> dict[str, torch.Tensor]:
+        """The tensors whose names start so, by the rest of their names."""
         return {
             key.removeprefix(prefix): value
             for key, value in self.tensors.items()
@@ -182,16 +189,16 @@ class _Read:
         }
 
     def restore(self, state: State) -> None:
-        for number, own in enumerate(state.weights):
-            device = next(iter(own.values())).device
+        for number, weights in enumerate(state.weights):
+            device = next(iter(weights.values())).device
             for key, value in self.under(f"weights.{number}.").items():
-                own[key].data.copy_(value)
+                weights[key].data.copy_(value)
             state.best[number] = {
                 key: value.to(device) for key, value in self.under(f"best.{number}.").items()
             }
-        state.progress = [Progress(**one) for one in self.record["members"]]
+        state.members = [MemberState(**member) for member in self.record["members"]]
         terms = sum(key.startswith("errors.") and key.endswith(".count") for key in self.tensors)
-        state.underway = Underway(
+        state.current_epoch = EpochState(
             self.record["batches"],
             self.record["seconds"],
             [

@@ -1,8 +1,8 @@
 """The history of a training: one JSON line an epoch.
 
-The lines are part of the checkpoint, so that they are of the training that goes on from it. While
-it runs they stand in ``<history>.partial``, too, for who wants to look: that file is written anew
-when training starts, and not read here. Like the last checkpoint, it stays.
+The lines are part of the checkpoint, so that they belong to the training that resumes from it.
+While it runs they are in ``<history>.partial`` as well, to be looked at: that file is written anew
+when training starts, and never read here. Like the last checkpoint, it stays.
 """
 
 import contextlib
@@ -23,20 +23,20 @@ class History:
 
     def start(self, lines: Sequence[str]) -> None:
         """Show the lines so far."""
-        # Renamed when whole: who looks meanwhile sees the lines of before or those of now.
-        whole = self.partial.with_name(self.partial.name + ".tmp")
+        # Renamed when complete: readers see either the old lines or the new ones.
+        complete = self.partial.with_name(self.partial.name + ".tmp")
         with _on_disk(self.path):
             self.partial.parent.mkdir(parents=True, exist_ok=True)
-            whole.write_text(_text(lines))
-            os.replace(whole, self.partial)
+            complete.write_text(_text(lines))
+            os.replace(complete, self.partial)
 
     def add(self, line: str) -> None:
-        """Show the line of one epoch more."""
+        """Show the line of one more epoch."""
         with _on_disk(self.path), open(self.partial, "a") as file:
             file.write(_text([line]))
 
     def finish(self, lines: Sequence[str]) -> None:
-        """Make the lines the artefact."""
+        """Write the artefact."""
         artefacts.write_text(self.path, _text(lines))
 
 
@@ -53,7 +53,7 @@ def _on_disk(path: Path) -> Iterator[None]:
 
 
 def read_history(path: Path) -> tuple[list[dict], str]:
-    """The lines of a training that has ended, and the file's SHA-256.
+    """The lines of a finished training, and the file's SHA-256.
 
     Raises:
         InputError: the file is missing or damaged.

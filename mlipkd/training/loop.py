@@ -2,16 +2,15 @@
 
 Members of one architecture and recipe may train together: each on its own configurations, with its
 own rate, plateau and end, in one pass over the neighbours that they share. The mini-batches are
-common to all; a member counts those of a batch's configurations that are its own.
+common to all; a member learns from those of their configurations that are in its split.
 
 The seed decides everything that is drawn: initial weights, the split where the recipe says so, and
 the order of every epoch, which is drawn anew from (seed of the first member, epoch) so that a
 resumed run repeats it. Weights are selected by the validation loss with the schedule's final
 weights: a measure that means the same in every epoch.
 
-Training can be stopped, or killed, between any two mini-batches and gone on with to the same bits.
-Where the memory does not hold a mini-batch, it is gone through in parts, of which the derivatives
-add up to those of the whole.
+Training can be stopped, or killed, between any two mini-batches and resumed to the same bits. Where
+memory does not hold a mini-batch, its gradients are added up over microbatches.
 """
 
 import hashlib
@@ -29,40 +28,35 @@ import torch
 
 from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.recipe import LossTerm
-from mlipkd.datasets.dataset import TRAIN, VALIDATION, slabs
+from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.splits import apart, per_seed
 from mlipkd.errors import InputError, TryAgainError
-from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.file import Potential, save_potential
-from mlipkd.hipnn.initial import fit_element_energies, initialise
-from mlipkd.hipnn.network import HIPNN
-from mlipkd.hipnn.repulsion_fit import fit_repulsion
 from mlipkd.jobs import provenance
 from mlipkd.jobs.progress import progress
 from mlipkd.jobs.resumable import Stop, never
-from mlipkd.training.checkpoint import Checkpoint, Progress, State, Underway
-from mlipkd.training.data import Labels, MiniBatch, Part, TrainingData, stored
+from mlipkd.training.checkpoint import Checkpoint, EpochState, MemberState, State
+from mlipkd.training.data import Microbatch, MiniBatch, TrainingData
 from mlipkd.training.history import History
-from mlipkd.training.loss import Errors, err
-from mlipkd.training.members import Members
-from mlipkd.training.microbatches import compare, derive
-from mlipkd.training.probes import draw
+from mlipkd.training.loss import Errors, Residuals, err
+from mlipkd.training.members import PRECISION, Members, initial_models, member_splits
+from mlipkd.training.microbatches import compare, differentiate
 
 Result = TypeVar("Result")
 
-PRECISION = {"float32": torch.float32, "float64": torch.float64}
+#: RMSE and MAE of each member, by the name of the term.
+Report = dict[str, list[dict[str, float]]]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One member to train, and where it goes."""
+    """One member to train, and the files to write."""
 
     settings: TrainSettings
     output: Path
-    """The model file; checkpoints lie beside that of the first member until training is done."""
+    """The model file; the checkpoints of all members lie next to that of the first."""
     history: Path
-    """The JSON lines."""
+    """The learning curve, JSON lines."""
 
 
 def train(
@@ -85,7 +79,7 @@ def train(
         InputError: the members differ by more than the seed, the dataset lacks labels or
             configurations, a single configuration does not fit into memory, or training diverged
             at once.
-        TryAgainError: training was stopped; the same call goes on.
+        TryAgainError: training was stopped; the same call resumes it.
     """
     first, *others = (job.settings for job in jobs)
     for other in others:
@@ -103,52 +97,48 @@ def train(
     training.finish()
 
 
+@dataclass(frozen=True)
+class _Split:
+    """The configurations that members train on, or those that they validate with."""
+
+    name: str
+    member_mask: torch.Tensor
+    """(members, configurations) bool: which configurations of the file are whose."""
+    data: TrainingData
+    """Those of any member."""
+
+    @property
+    def size(self) -> int:
+        """How many configurations all members have together."""
+        return int(self.member_mask.any(0).sum())
+
+    @property
+    def mean_share(self) -> float:
+        """The mean number of a member's configurations, as 1/x of all."""
+        return float(self.member_mask.any(0).sum() / self.member_mask.sum(1).double().mean())
+
+
 class _Training:
-    """One training in progress."""
+    """The training of some members."""
 
     def __init__(self, jobs: Sequence[Job], file: DatasetFile, device: torch.device | str) -> None:
         self.jobs, self.file, self.device = jobs, file, device
         settings = [job.settings for job in jobs]
         self.recipe, self.terms = settings[0].recipe, settings[0].recipe.loss
-        shape, dtype = settings[0].architecture, PRECISION[self.recipe.precision]
-        splits = [file.splits] * len(jobs)
-        if self.recipe.split == "per_seed":
-            held_out = apart(file, file.clusters, settings[0].split)  # (configurations,)
-            splits = [
-                per_seed(file.splits, file.clusters, own.split, own.seed, held_out)
-                for own in settings
-            ]
-        self.theirs = {  # (members, configurations) bool
-            name: torch.from_numpy(np.stack([own == split for own in splits]))
-            for name, split in (("training", TRAIN), ("validation", VALIDATION))
-        }
-        self.data, self.validation = (
-            TrainingData(
-                file, np.flatnonzero(theirs.any(0)), self.terms, shape.hard_max, dtype, device
-            )
-            for theirs in self.theirs.values()
-        )
-        own, all_of = self.theirs["training"].sum(1), self.theirs["training"].any(0).sum()
-        # Each member meets as many of its own configurations in a batch as the recipe says.
-        self.batch_size = round(
-            self.data.batch_size(self.recipe.batch) * float(all_of / own.double().mean())
-        )
+        self.seed = settings[0].seed
 
-        models: list[HIPNN] = []
-        for job_settings, split in zip(settings, splits, strict=True):
-            model = HIPNN(shape, file.species_present).to(dtype)
-            initialise(model, job_settings.seed)
-            if models and self.recipe.split == "shared":
-                # What is fitted to the data beforehand are the buffers.
-                for own, same in zip(model.buffers(), models[0].buffers(), strict=True):
-                    own.copy_(same)
-            else:
-                _fit(model, file, np.flatnonzero(split == TRAIN))
-            models.append(model.to(device))
+        splits = member_splits(settings, file)
+        self.training = self._split("training", TRAIN, splits)
+        self.validation = self._split("validation", VALIDATION, splits)
+        # Each member meets as many of its own configurations in a batch as the recipe says.
+        size = self.training.data.batch_size(self.recipe.batch)
+        self.batch_size = round(size * self.training.mean_share)
+
+        models = [model.to(device) for model in initial_models(settings, file, splits)]
         self.members = Members(models, self.recipe)
         rate = self.recipe.optimiser.learning_rate
         self.state = State(
-            [Progress(learning_rate=rate) for _ in jobs],
+            [MemberState(learning_rate=rate) for _ in jobs],
             self.members.weights,
             [{} for _ in jobs],
         )
@@ -156,98 +146,115 @@ class _Training:
         self.checkpoint = Checkpoint(jobs[0].output, hashlib.sha256(identity.encode()).hexdigest())
         self.histories = [History(job.history) for job in jobs]
 
+    def _split(self, name: str, value: int, splits: list[np.ndarray]) -> _Split:
+        mask = torch.from_numpy(np.stack([split == value for split in splits]))
+        cutoff = self.jobs[0].settings.architecture.hard_max
+        data = TrainingData(
+            self.file,
+            np.flatnonzero(mask.any(0)),
+            self.terms,
+            cutoff,
+            PRECISION[self.recipe.precision],
+            self.device,
+        )
+        return _Split(name, mask, data)
+
     def run(self, checkpoint_every: float, stop: Stop) -> None:
         """Train to the end, from the checkpoint if there is one."""
         if self.checkpoint.load(self.state, self.members.adam):
             print(
-                f"resuming after epoch {self.state.epoch} and {self.state.underway.batches} "
+                f"resuming after epoch {self.state.epoch} and {self.state.current_epoch.batches} "
                 "mini-batches",
                 file=sys.stderr,
             )
-        for history, member in zip(self.histories, self.state.progress, strict=True):
+        for history, member in zip(self.histories, self.state.members, strict=True):
             history.start(member.history)
-        sizes = {name: int(theirs.any(0).sum()) for name, theirs in self.theirs.items()}
         print(
-            f"{sizes['training']} configurations to train on, {sizes['validation']} to validate "
+            f"{self.training.size} configurations to train on, {self.validation.size} to validate "
             f"with; members together: {len(self.jobs)}; engine {self.members.model.engine} on "
             f"{self.device}",
             file=sys.stderr,
         )
-        self.saved, self.checkpoint_every, self.stop = time.monotonic(), checkpoint_every, stop
+        self.saved_at, self.checkpoint_every, self.stop = time.monotonic(), checkpoint_every, stop
         done, last = self.state.epoch, self.recipe.optimiser.epochs
         family = self.jobs[0].settings.family
         for epoch in progress(range(done + 1, last + 1), last, f"epochs of {family}", done):
-            self._stop_the_patient()
-            if not self._keep_going():
+            self._stop_without_progress()
+            active = [n for n, member in enumerate(self.state.members) if member.stopped is None]
+            if not active:
                 break
+            self.members.keep(active)
             self._run_epoch(epoch)
         self._save()
 
     def _save(self) -> None:
         self.checkpoint.save(self.state, self.members.adam)
-        self.saved = time.monotonic()
+        self.saved_at = time.monotonic()
 
     def _save_or_stop(self) -> None:
-        """Keep the state if it is time to; leave if there is a reason."""
+        """Save the state if it is time to, and stop if there is a reason."""
         reason = self.stop()
-        if reason or time.monotonic() - self.saved >= self.checkpoint_every:
+        if reason or time.monotonic() - self.saved_at >= self.checkpoint_every:
             self._save()
         if reason:
             raise TryAgainError(
                 f"{self.jobs[0].output}: stopped after epoch {self.state.epoch} and "
-                f"{self.state.underway.batches} mini-batches because {reason}; the same command "
-                "goes on from there"
+                f"{self.state.current_epoch.batches} mini-batches because {reason}; the same "
+                "command goes on from there"
             )
 
-    def _keep_going(self) -> bool:
-        """Leave the members that have stopped behind; whether there are others."""
-        going = [
-            number for number, state in enumerate(self.state.progress) if state.stopped is None
-        ]
-        if going:
-            self.members.keep(going)
-        return bool(going)
-
-    def _stop_the_patient(self) -> None:
-        for state in self.state.progress:
-            waited = state.epoch - state.best_epoch
-            if state.stopped is None and waited >= self.recipe.optimiser.stop_after:
-                state.stopped = "no progress"
+    def _stop_without_progress(self) -> None:
+        for member in self.state.members:
+            waited = member.epoch - member.best_epoch
+            if member.stopped is None and waited >= self.recipe.optimiser.stop_after:
+                member.stopped = "no progress"
 
     def _run_epoch(self, epoch: int) -> None:
-        began = time.monotonic() - self.state.underway.seconds
-        active = self.members.active
-        trained = self._train_epoch(epoch, began)
+        start = time.monotonic() - self.state.current_epoch.seconds
+        trained = self._train_epoch(epoch, start)
         validated = self._validate(epoch)
-        seconds = time.monotonic() - began
-        self.state.underway = Underway()
-        for place, number in enumerate(active):
-            state = self.state.progress[number]
-            errors = _of_member(validated, place)
-            found = sum(term.final_weight * err(term, errors[_name(term)]) for term in self.terms)
-            if not np.isfinite(found):
-                self._diverged(number, epoch)
-                continue
-            state.epoch = epoch
-            state.seconds += seconds
-            if found < state.best_loss:
-                state.best_loss, state.best_epoch, state.best_validation = found, epoch, errors
-                weights = self.members.weights[number]
-                self.state.best[number] = {k: v.detach().clone() for k, v in weights.items()}
-            line = {
-                "epoch": epoch,
-                "learning_rate": state.learning_rate,
-                "validation_loss": found,
-                "training": _of_member(trained, place),
-                "validation": errors,
-                "seconds": round(state.seconds, 3),
-            }
-            state.history.append(json.dumps(line))
-            self.histories[number].add(state.history[-1])
-            if epoch - max(state.best_epoch, state.halved_epoch) >= (
-                self.recipe.optimiser.halve_after
-            ):
-                state.learning_rate, state.halved_epoch = state.learning_rate / 2, epoch
+        seconds = time.monotonic() - start
+        self.state.current_epoch = EpochState()
+        for place, number in enumerate(self.members.active):
+            training, validation = (
+                {name: errors[place] for name, errors in report.items()}
+                for report in (trained, validated)
+            )
+            self._end_epoch(number, epoch, seconds, training, validation)
+
+    def _end_epoch(
+        self,
+        number: int,
+        epoch: int,
+        seconds: float,
+        training: dict[str, dict[str, float]],
+        validation: dict[str, dict[str, float]],
+    ) -> None:
+        """Keep the best weights of a member, write its history, and halve its rate on a plateau."""
+        member = self.state.members[number]
+        loss = sum(term.final_weight * err(term, validation[term.name]) for term in self.terms)
+        if not np.isfinite(loss):
+            self._diverged(number, epoch)
+            return
+        member.epoch = epoch
+        member.seconds += seconds
+        if loss < member.best_loss:
+            member.best_loss, member.best_epoch, member.best_validation = loss, epoch, validation
+            weights = self.members.weights[number]
+            self.state.best[number] = {k: v.detach().clone() for k, v in weights.items()}
+        line = {
+            "epoch": epoch,
+            "learning_rate": member.learning_rate,
+            "validation_loss": loss,
+            "training": training,
+            "validation": validation,
+            "seconds": round(member.seconds, 3),
+        }
+        member.history.append(json.dumps(line))
+        self.histories[number].add(member.history[-1])
+        waited = epoch - max(member.best_epoch, member.halved_epoch)
+        if waited >= self.recipe.optimiser.halve_after:
+            member.learning_rate, member.halved_epoch = member.learning_rate / 2, epoch
 
     def _diverged(self, number: int, epoch: int) -> None:
         settings = self.jobs[number].settings
@@ -256,74 +263,65 @@ class _Training:
                 f"{settings.family} seed {settings.seed}: the loss was not finite in epoch "
                 f"{epoch}; lower the recipe's learning_rate"
             )
-        self.state.progress[number].stopped = f"diverged in epoch {epoch}"
+        self.state.members[number].stopped = f"diverged in epoch {epoch}"
         print(
             f"warning: seed {settings.seed} diverged in epoch {epoch}; the best weights "
             "before are kept",
             file=sys.stderr,
         )
 
-    def _train_epoch(self, epoch: int, began: float) -> dict[str, dict[str, list[float]]]:
-        self.members.set_rates([member.learning_rate for member in self.state.progress])
-        order = _generator(self.jobs[0].settings.seed, epoch)
-        # Terms of weight zero are not computed: it spares derivatives where a schedule ends so.
+    def _train_epoch(self, epoch: int, start: float) -> Report:
+        self.members.set_rates([member.learning_rate for member in self.state.members])
+        # Terms of weight zero are not computed: it saves derivatives where a schedule ends so.
         terms = [term for term in self.terms if term.weight_at(epoch) > 0]
         weights = [term.weight_at(epoch) for term in terms]
-        underway = self.state.underway
-        underway.errors = underway.errors or self._no_errors(terms)
         model, hierarchicality = self.members.model, self.recipe.regularisation.hierarchicality
-        # Those that were gone through before training was interrupted are drawn and left out.
-        left = islice(self.data.batches(self.batch_size, order), underway.batches, None)
-        number = self.data.number_of_batches(self.batch_size)
-        name = f"mini-batches of epoch {epoch}"
-        for mini_batch in progress(left, number, name, underway.batches):
-            derivatives, found = self._in_parts(
-                "training",
+        current, data = self.state.current_epoch, self.training.data
+        current.errors = current.errors or self._no_errors(terms)
+        # Mini-batches of before training was interrupted are drawn again and left out.
+        batches = data.batches(self.batch_size, epoch_generator(self.seed, epoch))
+        remaining = islice(batches, current.batches, None)
+        number, name = data.number_of_batches(self.batch_size), f"mini-batches of epoch {epoch}"
+        for mini_batch in progress(remaining, number, name, current.batches):
+            gradients, residuals = self._in_microbatches(
+                self.training,
                 epoch,
                 mini_batch,
-                lambda parts: derive(model, parts, terms, weights, hierarchicality),
+                lambda parts: differentiate(model, parts, terms, weights, hierarchicality),
             )
-            self.members.step(derivatives)
-            for total, one in zip(underway.errors, found, strict=True):
-                total.add(one)
-            underway.batches, underway.seconds = underway.batches + 1, time.monotonic() - began
+            self.members.step(gradients)
+            _add(current.errors, residuals)
+            current.batches, current.seconds = current.batches + 1, time.monotonic() - start
             self._save_or_stop()
-        return self._report("training", terms, underway.errors)
+        return self._report(self.training, terms, current.errors)
 
-    def _validate(self, epoch: int) -> dict[str, dict[str, list[float]]]:
+    def _validate(self, epoch: int) -> Report:
         errors, model = self._no_errors(self.terms), self.members.model
-        for mini_batch in self.validation.batches(self.batch_size):
-            found = self._in_parts(
-                "validation", epoch, mini_batch, lambda parts: compare(model, parts, self.terms)
+        for mini_batch in self.validation.data.batches(self.batch_size):
+            residuals = self._in_microbatches(
+                self.validation,
+                epoch,
+                mini_batch,
+                lambda parts: compare(model, parts, self.terms),
             )
-            for total, one in zip(errors, found, strict=True):
-                total.add(one)
-        return self._report("validation", self.terms, errors)
+            _add(errors, residuals)
+        return self._report(self.validation, self.terms, errors)
 
     def _no_errors(self, terms: list[LossTerm]) -> list[Errors]:
         return [Errors.none(len(self.members.active), self.device) for _ in terms]
 
-    def _in_parts(
+    def _in_microbatches(
         self,
-        split: str,
+        split: _Split,
         epoch: int,
         mini_batch: MiniBatch,
-        work: Callable[[list[Part]], Result],
+        work: Callable[[list[Microbatch]], Result],
     ) -> Result:
-        """The result of work on a mini-batch, in as many parts as the memory asks for."""
+        """The result of work on a mini-batch, in as many microbatches as memory asks for."""
         while True:
             number = min(2 ** len(self.state.halvings), len(mini_batch))
             try:
-                return work(
-                    [
-                        Part(
-                            batch,
-                            labels | self._probes(split, epoch, batch, numbers),
-                            self._theirs(split, numbers),
-                        )
-                        for batch, labels, numbers in mini_batch.parts(number)
-                    ]
-                )
+                return work(self._microbatches(split, epoch, mini_batch, number))
             except torch.OutOfMemoryError as error:
                 if number == len(mini_batch):
                     raise InputError(
@@ -333,47 +331,40 @@ class _Training:
                     ) from error
                 self.state.halvings.append(epoch)
                 print(
-                    f"out of memory in epoch {epoch}: mini-batches are gone through in "
+                    f"out of memory in epoch {epoch}: mini-batches are computed in "
                     f"{2 * number} parts from now on; the steps stay the same",
                     file=sys.stderr,
                 )
 
-    def _probes(self, split: str, epoch: int, batch: Batch, numbers: torch.Tensor) -> Labels:
-        """The probes of a batch's configurations, for each term that has any."""
-        seed = self.jobs[0].settings.seed
-        found: Labels = {}
-        for term in self.terms:
-            if term.probes is not None:
-                fresh = term.probes.fresh and split == "training"
-                sizes, which = batch.sizes.tolist(), numbers.tolist()
-                v = draw(term.probes.kind, sizes, which, seed, epoch if fresh else 0)
-                found["probes", term.labels] = torch.from_numpy(v).to(self.device)
-        return found
+    def _microbatches(
+        self, split: _Split, epoch: int, mini_batch: MiniBatch, number: int
+    ) -> list[Microbatch]:
+        """With the members' masks, where they differ, and probes: fresh ones in training alone."""
+        mask = None
+        if self.recipe.split == "per_seed" and len(self.jobs) > 1:
+            mask = split.member_mask[self.members.active]
+        fresh = epoch if split is self.training else None
+        return [
+            part.of_members(mask).with_probes(self.terms, self.seed, fresh)
+            for part in mini_batch.microbatches(number)
+        ]
 
-    def _report(
-        self, split: str, terms: list[LossTerm], sums: list[Errors]
-    ) -> dict[str, dict[str, list[float]]]:
-        for term, total in zip(terms, sums, strict=True):
+    def _report(self, split: _Split, terms: list[LossTerm], errors: list[Errors]) -> Report:
+        for term, total in zip(terms, errors, strict=True):
             if not torch.as_tensor(total.count).all():
                 raise InputError(
-                    f"{self.file.path}: expected {term.labels} labels of {stored(term.quantity)} "
-                    f"in the {split} split, got none but missing ones; label more configurations, "
+                    f"{self.file.path}: expected {term.labels} labels of {term.label} in the "
+                    f"{split.name} split, got none but missing ones; label more configurations, "
                     "or remove the term"
                 )
-        return {_name(term): total.result() for term, total in zip(terms, sums, strict=True)}
-
-    def _theirs(self, name: str, numbers: torch.Tensor) -> torch.Tensor | None:
-        """Which of a batch's configurations are whose: (members, systems); none if all are."""
-        if self.recipe.split == "shared" or len(self.members.active) == 1 == len(self.jobs):
-            return None
-        return self.theirs[name][self.members.active][:, numbers].to(self.device)
+        return {term.name: total.of_members() for term, total in zip(terms, errors, strict=True)}
 
     def results(self) -> list[Potential]:
         """The best weights of each member, and all that is known about them."""
         return [self._result(number) for number in range(len(self.jobs))]
 
     def _result(self, number: int) -> Potential:
-        state, settings = self.state.progress[number], self.jobs[number].settings
+        state, settings = self.state.members[number], self.jobs[number].settings
         model = self.members.single(number, self.state.best[number])
         metadata = {
             "dataset": settings.dataset,
@@ -388,7 +379,8 @@ class _Training:
                 "recipe": self.recipe.model_dump(mode="json"),
                 "together_with": [job.settings.seed for job in self.jobs if len(self.jobs) > 1],
                 "configurations": {
-                    name: int(theirs[number].sum()) for name, theirs in self.theirs.items()
+                    split.name: int(split.member_mask[number].sum())
+                    for split in (self.training, self.validation)
                 },
                 "epochs": state.epoch,
                 "best_epoch": state.best_epoch,
@@ -402,35 +394,18 @@ class _Training:
         return Potential(model, provenance.record(**metadata))
 
     def finish(self) -> None:
-        """What remains to be done when the models are written."""
-        for history, member in zip(self.histories, self.state.progress, strict=True):
+        """Write the histories, when the models are written."""
+        for history, member in zip(self.histories, self.state.members, strict=True):
             history.finish(member.history)
         self.checkpoint.finish()
 
 
-def _fit(model: HIPNN, file: DatasetFile, configurations: np.ndarray) -> None:
-    """Set what the data say before training; of their labels the energies alone are read."""
-    if "energy" in file.labels["reference"]:
-        parts = slabs(file.sizes[configurations])
-        fit_element_energies(model, (file.read(configurations[part], ["energy"]) for part in parts))
-    if model.repulsion is not None:
-        fit_repulsion(model, file.read(configurations, []))
-
-
-def _generator(seed: int, epoch: int) -> torch.Generator:
-    """Random numbers of one epoch."""
+def epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    """Random numbers for the order of one epoch."""
     state = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> 1))
 
 
-def _name(term: LossTerm) -> str:
-    return f"{term.labels} {term.quantity}"
-
-
-def _of_member(
-    report: dict[str, dict[str, list[float]]], place: int
-) -> dict[str, dict[str, float]]:
-    return {
-        term: {measure: values[place] for measure, values in errors.items()}
-        for term, errors in report.items()
-    }
+def _add(errors: list[Errors], residuals: list[Residuals]) -> None:
+    for total, term_residuals in zip(errors, residuals, strict=True):
+        total.add(term_residuals)

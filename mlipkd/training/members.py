@@ -1,17 +1,69 @@
-"""The members that train together: their weights, stacked, and one optimiser for all of them.
+"""The members that train together: what each learns from, its weights, and one optimiser for all.
 
-The model holds the weights of all members in one tensor each, which is what makes one pass of them.
-For the optimiser each member has parameters of its own that are views of those tensors, in groups
-of its own: its rate is its own, and a member that has stopped is left alone.
+The model holds the weights of all members in one tensor each, so that one pass evaluates them all.
+For the optimiser each member has parameters of its own, which are views of those tensors, in groups
+of its own: members have different learning rates, and one that has stopped is not changed.
 """
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 
+from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.recipe import Recipe
+from mlipkd.datasets.dataset import TRAIN, slabs
+from mlipkd.datasets.file import DatasetFile
+from mlipkd.datasets.splits import apart, per_seed
+from mlipkd.hipnn.initial import fit_element_energies, initialise
 from mlipkd.hipnn.network import HIPNN
+from mlipkd.hipnn.repulsion_fit import fit_repulsion
 from mlipkd.training.loss import mixing_weights
+
+PRECISION = {"float32": torch.float32, "float64": torch.float64}
+
+
+def member_splits(settings: Sequence[TrainSettings], file: DatasetFile) -> list[np.ndarray]:
+    """The split of each member: TRAIN, VALIDATION, … of each configuration, (configurations,)."""
+    if settings[0].recipe.split == "shared":
+        return [file.splits] * len(settings)
+    held_out = apart(file, file.clusters, settings[0].split)  # (configurations,)
+    return [
+        per_seed(file.splits, file.clusters, member.split, member.seed, held_out)
+        for member in settings
+    ]
+
+
+def initial_models(
+    settings: Sequence[TrainSettings], file: DatasetFile, splits: Sequence[np.ndarray]
+) -> list[HIPNN]:
+    """The model of each member before training.
+
+    Weights are decided by its seed. Element energies and repulsion are fitted to the configurations
+    that it trains on; once, if all train on the same.
+    """
+    models: list[HIPNN] = []
+    for member, split in zip(settings, splits, strict=True):
+        model = HIPNN(member.architecture, file.species_present)
+        model.to(PRECISION[member.recipe.precision])
+        initialise(model, member.seed)
+        if models and member.recipe.split == "shared":
+            # What is fitted to the data beforehand are the buffers.
+            for buffer, fitted in zip(model.buffers(), models[0].buffers(), strict=True):
+                buffer.copy_(fitted)
+        else:
+            _fit(model, file, np.flatnonzero(split == TRAIN))
+        models.append(model)
+    return models
+
+
+def _fit(model: HIPNN, file: DatasetFile, configurations: np.ndarray) -> None:
+    """Fit what does not change in training; of the labels only the energies are read."""
+    if "energy" in file.labels["reference"]:
+        parts = slabs(file.sizes[configurations])
+        fit_element_energies(model, (file.read(configurations[part], ["energy"]) for part in parts))
+    if model.repulsion is not None:
+        fit_repulsion(model, file.read(configurations, []))
 
 
 class Members:
@@ -19,9 +71,9 @@ class Members:
 
     def __init__(self, models: Sequence[HIPNN], recipe: Recipe) -> None:
         self.model = HIPNN.ensemble(models)
-        """The members that go on, as one model."""
+        """The active members as one model."""
         self.active = list(range(len(models)))
-        """Which they are."""
+        """The numbers of the members whose training goes on."""
         self._models = list(models)
         self.weights: list[dict[str, torch.nn.Parameter]] = [
             {name: torch.nn.Parameter(w[k]) for name, w in self.model.named_parameters()}
@@ -37,18 +89,18 @@ class Members:
             group["lr"] = rates[group["member"]]
 
     def step(self, gradients: Sequence[torch.Tensor]) -> None:
-        """One step of Adam, with the derivatives of the model's parameters."""
+        """One step of Adam, with the gradients of the model's parameters."""
         for (name, _), gradient in zip(self.model.named_parameters(), gradients, strict=True):
-            # The fused optimiser takes a derivative to lie in memory as its weights do.
-            for number, own in zip(self.active, gradient.contiguous(), strict=True):
-                self.weights[number][name].grad = own
+            # The fused optimiser takes a gradient to lie in memory as its weights do.
+            for number, member_gradient in zip(self.active, gradient.contiguous(), strict=True):
+                self.weights[number][name].grad = member_gradient
         if self._clip is not None:
             for number in self.active:
                 torch.nn.utils.clip_grad_norm_(self.weights[number].values(), self._clip)
         self.adam.step()
 
     def keep(self, numbers: list[int]) -> None:
-        """Leave all members but these behind."""
+        """Go on with these members alone."""
         if numbers == self.active:
             return
         for number in self.active:
@@ -63,24 +115,26 @@ class Members:
     def single(self, number: int, weights: Mapping[str, torch.Tensor]) -> HIPNN:
         """One member as a model by itself, with the given weights."""
         model = self._models[number]
-        for name, own in model.named_parameters():
-            own.data.copy_(weights[name][None])
+        for name, parameter in model.named_parameters():
+            parameter.data.copy_(weights[name][None])
         return model
 
 
 def _adam(
     model: HIPNN, weights: list[dict[str, torch.nn.Parameter]], recipe: Recipe
 ) -> torch.optim.Adam:
-    """The optimiser; the groups of a member are those that w_L2 acts on, and the others."""
-    mixing = {id(one) for one in mixing_weights(model)}
-    decayed = [name for name, one in model.named_parameters() if id(one) in mixing]
+    """The optimiser, with two groups for each member: the weights that w_L2 acts on, and others."""
+    mixing = {id(parameter) for parameter in mixing_weights(model)}
+    decayed = {name for name, parameter in model.named_parameters() if id(parameter) in mixing}
     groups = [
         {
-            "params": [one for name, one in own.items() if (name in decayed) == decays],
+            "params": [
+                parameter for name, parameter in member.items() if (name in decayed) == decays
+            ],
             "weight_decay": 2 * recipe.regularisation.l2 if decays else 0.0,
             "member": number,
         }
-        for number, own in enumerate(weights)
+        for number, member in enumerate(weights)
         for decays in (True, False)
     ]
     return torch.optim.Adam(groups, lr=recipe.optimiser.learning_rate, fused=True)

@@ -1,18 +1,15 @@
-"""The derivatives of a mini-batch's loss, in parts where the memory does not hold it whole.
+"""The gradients of a mini-batch's loss, in microbatches where memory does not hold it whole.
 
-Err of a mini-batch is a root of a mean over all of it, so the derivatives of its parts do not add
-up by themselves. Instead the residuals of all parts are computed first, without derivatives; then,
-part by part, the loss of the whole is derived with the residuals of the others held fixed. The sum
-is the derivative of the whole mini-batch: the steps of training stay what they were.
+Err of a mini-batch is the root of a mean over all of it, so the gradients of its microbatches do
+not add up by themselves. Instead the residuals of all microbatches are computed first, without
+gradients; then, one microbatch after the other, the loss of the whole is differentiated with the
+residuals of the others held fixed. The sum is the gradient of the whole mini-batch: the steps of
+training stay what they were.
 
-The mean square of Hessians does add up, not over configurations alone but over columns: what they
-add is derived by itself, a few columns at a time (``training/columns.py``).
-
-The term of whole Hessians, a few of their columns at a time.
-
-Its mean square is a sum over columns but for the number of entries, which labels alone tell. Each
-few columns are derived by the weights as soon as they are there, and then forgotten: the memory is
-that of a few, and nothing is computed twice.
+The mean square of whole Hessians does add up, over configurations and even over columns, apart from
+the number of entries, which the labels alone tell. A few columns at a time are computed,
+differentiated with respect to the weights and forgotten: memory holds only those, and nothing is
+computed twice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,146 +19,162 @@ from typing import Self
 import torch
 
 from mlipkd.config.recipe import LossTerm
-from mlipkd.hipnn.hessian import Curvature, pairs_of
+from mlipkd.hipnn.hessian import Curvature
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.training.data import Part
-from mlipkd.training.loss import Residuals, compared, gradients, loss, residuals
+from mlipkd.training.data import Microbatch
+from mlipkd.training.loss import Residuals, loss, residuals, weight_gradients
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What the loss of a part is computed from."""
+class _Outcome:
+    """What the loss of a microbatch is computed from."""
 
-    terms: list[Residuals]
-    orders: torch.Tensor  # (members, atoms, N_int + 1)
-    theirs: torch.Tensor | None  # (members, atoms) bool
+    residuals: list[Residuals]
+    """Of each term."""
+    orders: torch.Tensor
+    """(members, atoms, N_int + 1)."""
+    atoms_mask: torch.Tensor | None
+    """(members, atoms) bool."""
 
     @classmethod
-    def of(cls, model: HIPNN, part: Part, terms: list[LossTerm], training: bool) -> Self:
-        found, orders = residuals(
-            model, part.batch, part.labels, terms, training=training, theirs=part.theirs
+    def of(
+        cls, model: HIPNN, microbatch: Microbatch, terms: Sequence[LossTerm], training: bool
+    ) -> Self:
+        found, orders = residuals(model, microbatch, terms, training)
+        return cls(found, orders, microbatch.rows_mask(1))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Those of several microbatches as that of the mini-batch."""
+        masks = [part.atoms_mask for part in parts if part.atoms_mask is not None]
+        return cls(
+            [Residuals.joined(same) for same in zip(*(p.residuals for p in parts), strict=True)],
+            torch.cat([part.orders for part in parts], 1),
+            torch.cat(masks, 1) if masks else None,
         )
-        theirs = None if part.theirs is None else part.theirs[:, part.batch.systems]
-        return cls(found, orders, theirs)
 
 
-def derive(
+def differentiate(
     model: HIPNN,
-    parts: Sequence[Part],
-    terms: list[LossTerm],
-    weights: list[float],
+    microbatches: Sequence[Microbatch],
+    terms: Sequence[LossTerm],
+    weights: Sequence[float],
     hierarchicality_weight: float,
 ) -> tuple[list[torch.Tensor], list[Residuals]]:
-    """The derivatives by the model's weights, and the residuals of each term.
+    """The gradients with respect to the model's weights, and the residuals of each term.
 
     Args:
         model: the members.
-        parts: the mini-batch, whole or in parts.
+        microbatches: of one mini-batch.
         terms: of the loss.
-        weights: theirs.
+        weights: of the terms.
         hierarchicality_weight: w_R.
     """
-    plain = [n for n, term in enumerate(terms) if term.quantity != "hessian"]
-    few = [terms[n] for n in plain]
-    others = [_Found.of(model, part, few, training=False) for part in parts if len(parts) > 1]
+    plain, plain_weights = [], []
+    for term, weight in zip(terms, weights, strict=True):
+        if not _by_columns(term):
+            plain.append(term)
+            plain_weights.append(weight)
+    fixed = [
+        _Outcome.of(model, part, plain, training=False)
+        for part in microbatches
+        if len(microbatches) > 1
+    ]
     total: list[torch.Tensor] = []
-    found: dict[int, Residuals] = {}
-    for number, part in enumerate(parts):
-        own = _Found.of(model, part, few, training=True)
-        whole = _joined([*others[:number], own, *others[number + 1 :]])
-        losses = loss(
-            hierarchicality_weight,
-            list(zip([weights[n] for n in plain], whole.terms, strict=True)),
-            whole.orders,
-            whole.theirs,
-        )
-        total = _sum(total, gradients(losses, list(model.parameters())))
-        found |= zip(plain, whole.terms, strict=True)
-    for n, term in enumerate(terms):
-        if n not in found:
-            found[n], derivatives = derive_hessians(model, parts, term, weights[n])
-            total = _sum(total, derivatives)
-    return total, [found[n] for n in range(len(terms))]
+    for number, part in enumerate(microbatches):
+        outcome = _Outcome.of(model, part, plain, training=True)
+        whole = _Outcome.joined([*fixed[:number], outcome, *fixed[number + 1 :]])
+        weighted = list(zip(plain_weights, whole.residuals, strict=True))
+        losses = loss(hierarchicality_weight, weighted, whole.orders, whole.atoms_mask)
+        total = _sum(total, weight_gradients(losses, list(model.parameters())))
+    plain_residuals = iter(whole.residuals)
+    found = []
+    for term, weight in zip(terms, weights, strict=True):
+        if _by_columns(term):
+            term_residuals, gradients = differentiate_hessians(model, microbatches, term, weight)
+            total = _sum(total, gradients)
+        else:
+            term_residuals = next(plain_residuals)
+        found.append(term_residuals)
+    return total, found
 
 
-def compare(model: HIPNN, parts: Sequence[Part], terms: list[LossTerm]) -> list[Residuals]:
-    """The residuals of each term alone."""
-    few = [term for term in terms if term.quantity != "hessian"]
-    plain = iter(_joined([_Found.of(model, part, few, training=False) for part in parts]).terms)
+def compare(
+    model: HIPNN, microbatches: Sequence[Microbatch], terms: Sequence[LossTerm]
+) -> list[Residuals]:
+    """The residuals of each term, without gradients."""
+    plain = [term for term in terms if not _by_columns(term)]
+    outcomes = [_Outcome.of(model, part, plain, training=False) for part in microbatches]
+    plain_residuals = iter(_Outcome.joined(outcomes).residuals)
     return [
-        compare_hessians(model, parts, term) if term.quantity == "hessian" else next(plain)
+        compare_hessians(model, microbatches, term) if _by_columns(term) else next(plain_residuals)
         for term in terms
     ]
+
+
+def _by_columns(term: LossTerm) -> bool:
+    """Whether the term is computed a few columns of Hessians at a time."""
+    return term.quantity == "hessian"
 
 
 def _sum(total: list[torch.Tensor], more: list[torch.Tensor]) -> list[torch.Tensor]:
     return [one + other for one, other in zip(total, more, strict=True)] if total else more
 
 
-def _joined(found: Sequence[_Found]) -> _Found:
-    theirs = [one.theirs for one in found if one.theirs is not None]
-    return _Found(
-        [Residuals.joined(same) for same in zip(*(one.terms for one in found), strict=True)],
-        torch.cat([one.orders for one in found], 1),
-        torch.cat(theirs, 1) if theirs else None,
+def compare_hessians(model: HIPNN, microbatches: Sequence[Microbatch], term: LossTerm) -> Residuals:
+    """The residuals of all entries, in the order in which columns are computed."""
+    return Residuals.joined(
+        [
+            columns
+            for part in microbatches
+            for columns in _residuals_of_columns(model, part, term, training=False)
+        ]
     )
 
 
-def compare_hessians(model: HIPNN, parts: Sequence[Part], term: LossTerm) -> Residuals:
-    """The residuals of all entries, in the order in which they are gone through."""
-    found = [one for part in parts for one in _residuals(model, part, term, training=False)]
-    return Residuals.joined(found)
-
-
-def derive_hessians(
-    model: HIPNN, parts: Sequence[Part], term: LossTerm, weight: float
+def differentiate_hessians(
+    model: HIPNN, microbatches: Sequence[Microbatch], term: LossTerm, weight: float
 ) -> tuple[Residuals, list[torch.Tensor]]:
-    """The residuals, and the derivatives of weight · Err by the model's weights.
+    """The residuals, and the gradients of weight · Err with respect to the model's weights.
 
     Args:
         model: the members.
-        parts: the mini-batch, whole or in parts.
+        microbatches: of one mini-batch.
         term: of the loss.
-        weight: its own.
+        weight: of the term.
     """
-    entries = torch.stack([_entries(part, term) for part in parts]).sum(0)  # (members or 1,)
-    entries = torch.where(entries > 0, entries, 1)
+    entries = torch.stack([_entries(part, term) for part in microbatches]).sum(0)
+    entries = torch.where(entries > 0, entries, 1)  # (members or 1,)
     weights = list(model.parameters())
     total = [torch.zeros_like(one) for one in weights]
     found = []
-    for part in parts:
-        for one in _residuals(model, part, term, training=True):
-            squares = (one.values.square() * one.counts).sum(1)  # (members,)
-            derivatives = torch.autograd.grad(
+    for part in microbatches:
+        for columns in _residuals_of_columns(model, part, term, training=True):
+            squares = (columns.values.square() * columns.weights).sum(1)  # (members,)
+            gradients = torch.autograd.grad(
                 (weight * squares / entries).sum(),
                 weights,
                 retain_graph=True,
                 materialize_grads=True,
             )
-            total = [own + more for own, more in zip(total, derivatives, strict=True)]
-            found.append(Residuals(one.values.detach(), one.counts, one.squared))
+            total = _sum(total, list(gradients))
+            detached = columns.values.detach()
+            found.append(Residuals(detached, columns.weights, columns.mean_square))
     return Residuals.joined(found), total
 
 
-def _residuals(model: HIPNN, part: Part, term: LossTerm, training: bool) -> Iterator[Residuals]:
-    """The residuals of some columns after the other."""
-    label = part.labels[term.labels, "hessian"]  # (pairs, 3, 3)
-    theirs = _theirs(part)
-    for rows, blocks in Curvature(model, part.batch, training).blocks():
-        own = None if theirs is None else theirs[:, rows]
-        yield compared(term, blocks, label[rows], own)
+def _residuals_of_columns(
+    model: HIPNN, microbatch: Microbatch, term: LossTerm, training: bool
+) -> Iterator[Residuals]:
+    """The residuals of a few columns after the other."""
+    label = microbatch.labels[term.name].values  # (pairs, 3, 3)
+    mask = microbatch.rows_mask(2)
+    for rows, blocks in Curvature(model, microbatch.batch, training).blocks():
+        yield Residuals.of(term, blocks, label[rows], None if mask is None else mask[:, rows])
 
 
-def _theirs(part: Part) -> torch.Tensor | None:
-    """Which pairs of atoms are whose: (members, pairs) bool; none if all are everyone's."""
-    if part.theirs is None:
-        return None
-    receivers, _ = pairs_of(part.batch)
-    return part.theirs[:, part.batch.systems[receivers]]
-
-
-def _entries(part: Part, term: LossTerm) -> torch.Tensor:
-    """How many entries are labelled: (members or 1,)."""
-    labelled = torch.isfinite(part.labels[term.labels, "hessian"]).sum((1, 2))  # (pairs,)
-    theirs = _theirs(part)
-    return labelled.sum()[None] if theirs is None else (theirs * labelled).sum(1)
+def _entries(microbatch: Microbatch, term: LossTerm) -> torch.Tensor:
+    """How many entries of Hessians are labelled: (members or 1,)."""
+    label, mask = microbatch.labels[term.name].values, microbatch.rows_mask(2)
+    labelled = torch.isfinite(label).sum((1, 2))  # (pairs,)
+    return labelled.sum()[None] if mask is None else (mask * labelled).sum(1)

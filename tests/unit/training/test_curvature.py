@@ -14,10 +14,11 @@ from mlipkd.hipnn import hessian
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.testing import dataset_of, random_crystal, random_model, random_molecule, small_shape
-from mlipkd.training.data import Part, TrainingData
+from mlipkd.training import data
+from mlipkd.training.data import Microbatch, TrainingData
+from mlipkd.training.labels import draw_probes
 from mlipkd.training.loop import Job, train
-from mlipkd.training.microbatches import compare, derive
-from mlipkd.training.probes import draw
+from mlipkd.training.microbatches import compare, differentiate
 from tests.unit.training.conftest import pair_potential
 
 KINDS = ("one_hot", "rademacher", "gaussian")
@@ -68,41 +69,35 @@ def members() -> HIPNN:
     return HIPNN.ensemble(models).requires_grad_()
 
 
-def parts_of(dataset, terms, number=1, theirs=None, epoch=1) -> list[Part]:
-    """The first eight configurations, in parts."""
+def microbatches_of(dataset, terms, number=1, mask=None, epoch=1) -> list[Microbatch]:
+    """The first eight configurations."""
     with DatasetFile(dataset) as file:
         data = TrainingData(file, np.arange(8), terms, 4.5, torch.float64)
         (mini_batch,) = data.batches(8)
-    parts = []
-    for batch, labels, numbers in mini_batch.parts(number):
-        for term in terms:
-            if term.probes is not None:
-                v = draw(term.probes.kind, batch.sizes.tolist(), numbers.tolist(), 0, epoch)
-                labels["probes", term.labels] = torch.from_numpy(v)
-        parts.append(Part(batch, labels, None if theirs is None else theirs[:, numbers]))
-    return parts
+    return [
+        part.of_members(mask).with_probes(terms, 0, epoch)
+        for part in mini_batch.microbatches(number)
+    ]
 
 
 def test_the_error_of_hessians_is_the_mean_square_of_their_entries(curved, members) -> None:
-    (part,) = parts_of(curved, [HESSIAN])
+    (part,) = microbatches_of(curved, [HESSIAN])
     (found,) = compare(members, [part], [HESSIAN])
-    difference = hessian.hessians(members, part.batch) - part.labels["reference", "hessian"]
+    difference = hessian.hessians(members, part.batch) - part.labels[HESSIAN.name].values
     expected = difference[:, 4:].square().mean((1, 2, 3))  # but for the first, of two atoms
     torch.testing.assert_close(found.errors(), expected, rtol=1e-12, atol=0)
-    assert float(found.counts.sum()) == difference[0, 4:].numel()
+    assert float(found.weights.sum()) == difference[0, 4:].numel()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_products_have_the_error_of_hessians_on_average(curved, members, kind) -> None:
     term = product(kind)
-    (part,) = parts_of(curved, [HESSIAN])
+    (part,) = microbatches_of(curved, [HESSIAN])
     whole = compare(members, [part], [HESSIAN])[0].errors()
+    (part,) = microbatches_of(curved, [term])
     found = []
     for epoch in range(1, 101):
-        sizes, numbers = part.batch.sizes.tolist(), range(8)
-        probes = torch.from_numpy(draw(kind, sizes, numbers, 0, epoch))
-        part.labels["probes", "reference"] = probes
-        found.append(compare(members, [part], [term])[0].errors())
+        found.append(compare(members, [part.with_probes([term], 0, epoch)], [term])[0].errors())
     values = torch.stack(found)  # (probes, members)
     error = values.std(0) / len(values) ** 0.5
     assert (error < 0.2 * whole).all()
@@ -121,8 +116,8 @@ ALL = [
 def test_derivatives_are_finite_differences_of_the_loss(curved, terms, monkeypatch) -> None:
     monkeypatch.setattr(hessian, "BUDGET", 1000)  # Hessians in several passes
     model = random_model(small_shape(), (1, 6), 2).requires_grad_()
-    parts, weights = parts_of(curved, terms), [3.0, 2.0, 0.5, 4.0][: len(terms)]
-    found, residuals = derive(model, parts, terms, weights, 0.0)
+    parts, weights = microbatches_of(curved, terms), [3.0, 2.0, 0.5, 4.0][: len(terms)]
+    found, residuals = differentiate(model, parts, terms, weights, 0.0)
     generator = torch.Generator().manual_seed(0)
     along = [torch.randn(w.shape, generator=generator).double() / 10 for w in model.parameters()]
     derivative = sum(float((one * d).sum()) for one, d in zip(along, found, strict=True))
@@ -144,20 +139,22 @@ def _move(model: HIPNN, along: list[torch.Tensor], step: float) -> None:
         weights.add_(one, alpha=step)
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["all are everyone's", "some are"])
+@pytest.mark.parametrize("shared", [True, False], ids=["all learn from all", "each from some"])
 @pytest.mark.parametrize("number", [3, 8])
 def test_derivatives_of_parts_are_those_of_the_whole(curved, members, shared, number) -> None:
-    theirs = None if shared else torch.arange(8) % 3 != torch.tensor([[1], [2]])
+    mask = None if shared else torch.arange(8) % 3 != torch.tensor([[1], [2]])
     arguments = ALL, [1.0, 7.0, 2.0, 3.0], 0.01
-    whole, _ = derive(members, parts_of(curved, ALL, 1, theirs), *arguments)
-    found, _ = derive(members, parts_of(curved, ALL, number, theirs), *arguments)
+    whole, _ = differentiate(members, microbatches_of(curved, ALL, 1, mask), *arguments)
+    found, _ = differentiate(members, microbatches_of(curved, ALL, number, mask), *arguments)
     for one, other in zip(whole, found, strict=True):
         torch.testing.assert_close(other, one, rtol=1e-9, atol=1e-11)
     if shared:
         return
     for place in range(2):  # each member's are those that it has alone
         alone = members.member(place)
-        own, _ = derive(alone, parts_of(curved, ALL, 1, theirs[place : place + 1]), *arguments)
+        own, _ = differentiate(
+            alone, microbatches_of(curved, ALL, 1, mask[place : place + 1]), *arguments
+        )
         for one, other in zip(whole, own, strict=True):
             torch.testing.assert_close(other[0], one[place], rtol=1e-9, atol=1e-11)
 
@@ -209,8 +206,6 @@ def test_the_validation_loss_has_mean_squares(settings, curved, tmp_path) -> Non
 
 
 def test_fixed_probes_stay_and_fresh_ones_do_not(settings, curved, tmp_path, monkeypatch) -> None:
-    from mlipkd.training import loop
-
     epochs = {True: [], False: []}
     for fresh, seen in epochs.items():
         probes = Probes(kind="one_hot", fresh=fresh)
@@ -218,9 +213,9 @@ def test_fixed_probes_stay_and_fresh_ones_do_not(settings, curved, tmp_path, mon
 
         def watched(*arguments, seen=seen):
             seen.append(arguments[-1])
-            return draw(*arguments)
+            return draw_probes(*arguments)
 
-        monkeypatch.setattr(loop, "draw", watched)
+        monkeypatch.setattr(data, "draw_probes", watched)
         run(settings(recipe=recipe(settings, term)), curved, tmp_path / str(fresh))
     # Three mini-batches of training and one of validation in each of four epochs.
     assert epochs[True] == [number for epoch in (1, 2, 3, 4) for number in (epoch, epoch, 0)]

@@ -30,12 +30,13 @@ def test_an_epoch_shows_every_configuration_once(training, tiny_dataset) -> None
     for generator in (None, torch.Generator().manual_seed(3)):
         energies, forces, sizes = [], [], []
         for mini_batch in training.batches(3, generator):
-            ((batch, labels, _),) = mini_batch.parts()
-            assert len(batch.sizes) <= 3
-            assert len(labels["reference", "forces"]) == batch.sizes.sum() == len(batch.elements)
-            energies.append(labels["reference", "energy"])
-            forces.append(labels["reference", "forces"])
-            sizes.append(batch.sizes)
+            (whole,) = mini_batch.microbatches()
+            energy, force = (whole.labels[term.name].values for term in TERMS)
+            assert len(whole.batch.sizes) <= 3
+            assert len(force) == whole.batch.sizes.sum() == len(whole.batch.elements)
+            energies.append(energy)
+            forces.append(force)
+            sizes.append(whole.batch.sizes)
         found = torch.cat(energies).numpy()
         np.testing.assert_array_equal(np.sort(found), np.sort(wanted["energy"]))
         assert torch.cat(forces).square().sum() == pytest.approx((wanted["forces"] ** 2).sum())
@@ -49,9 +50,9 @@ def test_an_order_is_repeated_by_its_seed(training) -> None:
     orders = [
         torch.cat(
             [
-                labels["reference", "energy"]
+                part.labels["reference energy"].values
                 for mini_batch in training.batches(4, torch.Generator().manual_seed(seed))
-                for _, labels, _ in mini_batch.parts()
+                for part in mini_batch.microbatches()
             ]
         )
         for seed in (1, 1, 2)
@@ -60,22 +61,24 @@ def test_an_order_is_repeated_by_its_seed(training) -> None:
     assert not torch.equal(orders[0], orders[2])
 
 
-def test_parts_are_the_whole(training) -> None:
+def test_microbatches_are_the_whole(training) -> None:
     for mini_batch in training.batches(8, torch.Generator().manual_seed(0)):
-        ((_, labels, numbers),) = mini_batch.parts()
-        parts = list(mini_batch.parts(3))
-        assert max(len(part) for _, _, part in parts) <= -(-len(mini_batch) // 3)
-        torch.testing.assert_close(torch.cat([part for _, _, part in parts]), numbers)
-        for key, values in labels.items():
-            assert torch.equal(torch.cat([part[key] for _, part, _ in parts]), values)
+        (whole,) = mini_batch.microbatches()
+        parts = list(mini_batch.microbatches(3))
+        assert max(len(part.numbers) for part in parts) <= -(-len(mini_batch) // 3)
+        torch.testing.assert_close(torch.cat([part.numbers for part in parts]), whole.numbers)
+        for name, labels in whole.labels.items():
+            assert torch.equal(
+                torch.cat([part.labels[name].values for part in parts]), labels.values
+            )
 
 
 def test_batches_by_pairs_have_that_many_on_average(training) -> None:
     size = training.batch_size(Batch(pairs=100))
     pairs = sum(
-        int(batch.bounds[:, -1].sum())
+        int(part.batch.bounds[:, -1].sum())
         for mini_batch in training.batches(size)
-        for batch, _, _ in mini_batch.parts()
+        for part in mini_batch.microbatches()
     )
     assert size * pairs / 20 == pytest.approx(100, rel=0.3)
     assert training.batch_size(Batch(configurations=7)) == 7

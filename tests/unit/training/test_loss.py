@@ -13,9 +13,10 @@ from mlipkd.datasets.dataset import chosen_rows
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.hipnn.batch import Batcher
 from mlipkd.testing import dataset_of, random_model, random_molecule, small_shape
-from mlipkd.training.data import Part, TrainingData
+from mlipkd.training.data import Microbatch, TrainingData
+from mlipkd.training.labels import TermLabels
 from mlipkd.training.loss import Residuals, loss, residuals
-from mlipkd.training.microbatches import derive
+from mlipkd.training.microbatches import differentiate
 
 #: E_iⁿ of two members and three atoms, and R_i.
 ORDERS = torch.tensor(
@@ -28,16 +29,16 @@ R = torch.tensor([[16 / 25 + 1 / 2, 0 + 1, 1 / 2 + 0], [4 / 5 + 1 / 5, 9 / 25 + 
 
 
 @pytest.mark.parametrize("labelled", [False, True])
-@pytest.mark.parametrize("own", [False, True])
-def test_hierarchicality_adds_its_mean_over_the_atoms(labelled, own) -> None:
-    theirs = torch.tensor([[True, False, True], [False, True, True]]) if own else None
-    means = torch.stack([R[0, [0, 2]].mean(), R[1, 1:].mean()]) if own else R.mean(1)
+@pytest.mark.parametrize("some", [False, True])
+def test_hierarchicality_adds_its_mean_over_the_atoms(labelled, some) -> None:
+    mask = torch.tensor([[True, False, True], [False, True, True]]) if some else None
+    means = torch.stack([R[0, [0, 2]].mean(), R[1, 1:].mean()]) if some else R.mean(1)
     terms, added = [], torch.zeros(2)
     if labelled:
         values = torch.tensor([[3.0, -4.0], [1.0, 1.0]])
         terms = [(2.0, Residuals(values, torch.ones(1, 2)))]
         added = 2 * torch.tensor([12.5**0.5 + 3.5, 2.0])
-    found = loss(0.3, terms, ORDERS, theirs)
+    found = loss(0.3, terms, ORDERS, mask)
     torch.testing.assert_close(found, 0.3 * means + added)
 
 
@@ -48,9 +49,10 @@ def test_walls_are_no_order_of_the_expansion() -> None:
     model = random_model(small_shape(repulsion=Repulsion(temperature=300.0)), (1, 6), 0)
     model.E0[:] = torch.tensor([2.0, 3.0])
     batch = Batcher(dataset, (1, 6), 4.5, torch.float64).batch(torch.arange(1))
-    labels = {("reference", "energy"): torch.zeros(1, dtype=torch.float64)}
     term = LossTerm(quantity="energy", labels="reference", weight=1)
-    (found,), orders = residuals(model, batch, labels, [term], training=True)
+    labels = {term.name: TermLabels(torch.zeros(1, dtype=torch.float64))}
+    microbatch = Microbatch(batch, labels, torch.arange(1))
+    (found,), orders = residuals(model, microbatch, [term], training=True)
     walls = found.values[0, 0] - orders.sum()
     torch.testing.assert_close(walls, model.repulsion(batch, batch.vectors[None]).sum())
     assert walls > 0.1
@@ -59,13 +61,13 @@ def test_walls_are_no_order_of_the_expansion() -> None:
 
 def test_errors_are_means_over_the_labels_that_count() -> None:
     values = torch.tensor([[3.0, 0.0, -4.0], [0.0, 0.0, 0.0]])
-    found = Residuals(values, counts=torch.tensor([[1.0, 0.0, 1.0], [0.0] * 3])).errors()
+    found = Residuals(values, weights=torch.tensor([[1.0, 0.0, 1.0], [0.0] * 3])).errors()
     assert found.tolist() == pytest.approx([12.5**0.5 + 3.5, 0])
 
 
 def test_missing_labels_do_not_count(settings, tiny_dataset, tmp_path) -> None:
     """A mini-batch with a configuration that nobody has labelled has the residuals, and the
-    derivatives by the weights, of one without it."""
+    gradients, of one without it."""
     dataset = dataset_file.read(tiny_dataset)
     labels = {key: values.copy() for key, values in dataset.labels["reference"].items()}
     labels["energy"][3] = labels["forces"][chosen_rows(dataset.offsets, np.array([3]))] = np.nan
@@ -76,11 +78,12 @@ def test_missing_labels_do_not_count(settings, tiny_dataset, tmp_path) -> None:
         for some in ([0, 1, 3, 5], [0, 1, 5]):
             data = TrainingData(file, np.array(some), terms, shape.hard_max, torch.float64)
             (mini_batch,) = data.batches(4)
-            ((batch, own, _),) = mini_batch.parts()
-            found.append(derive(model, [Part(batch, own, None)], terms, [1.0, 5.0], 0.0))
-    (derivatives, residuals), (wanted, of_the_rest) = found
+            found.append(
+                differentiate(model, list(mini_batch.microbatches()), terms, [1.0, 5.0], 0.0)
+            )
+    (gradients, residuals), (expected, of_the_rest) = found
     for one, other in zip(residuals, of_the_rest, strict=True):
         torch.testing.assert_close(one.errors(), other.errors(), rtol=1e-12, atol=0)
-    for one, other in zip(derivatives, wanted, strict=True):
+    for one, other in zip(gradients, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
-    assert any(one.abs().max() > 1e-3 for one in wanted)
+    assert any(one.abs().max() > 1e-3 for one in expected)

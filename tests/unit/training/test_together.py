@@ -12,8 +12,9 @@ from mlipkd.errors import InputError
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.initial import fit_element_energies
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.training import loop
-from mlipkd.training.loop import Job, _Training, train
+from mlipkd.training import loop, members
+from mlipkd.training.loop import Job, train
+from mlipkd.training.members import initial_models, member_splits
 
 
 def jobs(settings, folder, seeds, **changes) -> list[Job]:
@@ -33,8 +34,8 @@ def double(settings, epochs: int, **changes) -> dict:
 
 def same_batches(monkeypatch) -> None:
     """Let every member shuffle as the first of three does."""
-    generator = loop._generator
-    monkeypatch.setattr(loop, "_generator", lambda seed, epoch: generator(0, epoch))
+    generator = loop.epoch_generator
+    monkeypatch.setattr(loop, "epoch_generator", lambda seed, epoch: generator(0, epoch))
 
 
 @pytest.mark.parametrize("clip", [None, 1e-3])
@@ -56,19 +57,22 @@ def test_together_is_as_alone(settings, tiny_dataset, tmp_path, monkeypatch, cli
 
 
 def test_each_learns_from_its_own_configurations(settings, tiny_dataset, tmp_path) -> None:
-    """With a split of its own, a member's losses leave the others' configurations out."""
+    """With a split of its own, a member's errors leave the others' configurations out."""
     recipe = double(settings, epochs=1, split="per_seed")
-    given = jobs(settings, tmp_path, (0, 1), recipe=recipe)
+    recipe["optimiser"]["learning_rate"] = 1e-300  # the weights stay what they are
+    together = jobs(settings, tmp_path / "together", (0, 1), recipe=recipe)
+    train(together, tiny_dataset)
     with DatasetFile(tiny_dataset) as file:
-        both = _Training(given, file, "cpu")
-        singles = [_Training([job], file, "cpu") for job in given]
-        assert not torch.equal(both.theirs["training"][0], both.theirs["training"][1])
-        found = both._validate(1)
-        for number, single in enumerate(singles):
-            alone = single._validate(1)
-            for term, errors in alone.items():
-                for measure, (value,) in errors.items():
-                    assert found[term][measure][number] == pytest.approx(value, rel=1e-9)
+        first, second = member_splits([job.settings for job in together], file)
+        assert not np.array_equal(first == TRAIN, second == TRAIN)
+    for job in together:
+        (alone,) = jobs(settings, tmp_path / "alone", (job.settings.seed,), recipe=recipe)
+        train([alone], tiny_dataset)
+        line, line_alone = (json.loads(one.history.read_text()) for one in (job, alone))
+        for split in ("training", "validation"):
+            for term, errors in line_alone[split].items():
+                for measure, value in errors.items():
+                    assert line[split][term][measure] == pytest.approx(value, rel=1e-9)
 
 
 def test_element_energies_are_fitted_once_from_energies_alone(
@@ -81,10 +85,11 @@ def test_element_energies_are_fitted_once_from_energies_alone(
         fits.append(list(parts))
         fit_element_energies(model, fits[-1])
 
-    monkeypatch.setattr(loop, "fit_element_energies", fit)
-    monkeypatch.setattr(loop, "slabs", lambda sizes: slabs(sizes, 10))
+    monkeypatch.setattr(members, "fit_element_energies", fit)
+    monkeypatch.setattr(members, "slabs", lambda sizes: slabs(sizes, 10))
+    given = [job.settings for job in jobs(settings, tmp_path, (0, 1, 2))]
     with DatasetFile(tiny_dataset) as file:
-        training = _Training(jobs(settings, tmp_path, (0, 1, 2)), file, "cpu")
+        models = initial_models(given, file, member_splits(given, file))
         (parts,) = fits
         assert sum(len(part) for part in parts) == 24 and len(parts) > 8
         assert all(part.labels.keys() == {"reference"} for part in parts)
@@ -92,7 +97,7 @@ def test_element_energies_are_fitted_once_from_energies_alone(
         whole = HIPNN(settings().architecture, file.species_present)
         fit_element_energies(whole, [file.read(np.flatnonzero(file.splits == TRAIN))])
     assert whole.E0.all()
-    assert torch.equal(training.members.model.E0, whole.E0.expand(3, -1))
+    assert len(models) == 3 and all(torch.equal(model.E0, whole.E0) for model in models)
 
 
 def test_each_stops_by_itself(settings, tiny_dataset, tmp_path, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""Mini-batches in parts: the derivatives of the whole, and what becomes of a lack of memory."""
+"""Microbatches: the gradients of the whole, and what becomes of a lack of memory."""
 
 import pytest
 import torch
@@ -10,9 +10,9 @@ from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.training import loop
-from mlipkd.training.data import Part, TrainingData
+from mlipkd.training.data import Microbatch, TrainingData
 from mlipkd.training.loop import Job, train
-from mlipkd.training.microbatches import compare, derive
+from mlipkd.training.microbatches import compare, differentiate
 
 TERMS = [
     LossTerm(quantity="energy_per_atom", labels="reference", weight=1),
@@ -38,24 +38,25 @@ def members(settings):
     return HIPNN.ensemble(models).requires_grad_()
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["all are everyone's", "some are"])
+@pytest.mark.parametrize("shared", [True, False], ids=["all learn from all", "each from some"])
 @pytest.mark.parametrize("number", [2, 3, 10])
-def test_derivatives_of_parts_are_those_of_the_whole(mini_batch, members, shared, number):
-    theirs = torch.rand(2, 10, generator=torch.Generator().manual_seed(1)) < 0.7
+def test_gradients_of_microbatches_add_up_to_those_of_the_whole(
+    mini_batch, members, shared, number
+):
+    mask = torch.rand(2, 10, generator=torch.Generator().manual_seed(1)) < 0.7
 
-    def parts(number: int) -> list[Part]:
+    def parts(number: int) -> list[Microbatch]:
         return [
-            Part(batch, labels, None if shared else theirs[:, numbers])
-            for batch, labels, numbers in mini_batch.parts(number)
+            part.of_members(None if shared else mask) for part in mini_batch.microbatches(number)
         ]
 
     arguments = TERMS, [1.0, 7.0], 0.01
-    whole, residuals = derive(members, parts(1), *arguments)
-    found, others = derive(members, parts(number), *arguments)
+    whole, residuals = differentiate(members, parts(1), *arguments)
+    found, others = differentiate(members, parts(number), *arguments)
     for one, other in zip(whole, found, strict=True):
         torch.testing.assert_close(other, one, rtol=1e-9, atol=1e-12)
-    # Each part's own derivative would be another: Err is not a sum over configurations.
-    alone = [derive(members, [part], *arguments)[0] for part in parts(number)]
+    # The gradients of each one's own loss would not: Err is not a sum over configurations.
+    alone = [differentiate(members, [part], *arguments)[0] for part in parts(number)]
     sums = [torch.stack(same).mean(0) for same in zip(*alone, strict=True)]
     pairs = zip(whole, sums, strict=True)
     assert any(not torch.allclose(one, other, rtol=1e-3) for one, other in pairs)
@@ -80,7 +81,7 @@ def memory(monkeypatch):
 
             return run
 
-        for name in ("derive", "compare"):
+        for name in ("differentiate", "compare"):
             monkeypatch.setattr(loop, name, within(getattr(loop, name)))
         return largest
 
@@ -92,7 +93,7 @@ def trained(settings, dataset, folder):
     return load_potential(folder / "model.safetensors")
 
 
-def test_training_goes_on_in_parts(settings, tiny_dataset, tmp_path, memory, capfd):
+def test_training_goes_on_in_microbatches(settings, tiny_dataset, tmp_path, memory, capfd):
     recipe = settings(epochs=4).recipe.model_dump() | {"precision": "float64"}
     wanted = trained(settings(recipe=recipe), tiny_dataset, tmp_path / "whole")
     largest = memory(2)
@@ -100,7 +101,7 @@ def test_training_goes_on_in_parts(settings, tiny_dataset, tmp_path, memory, cap
     assert largest[:3] == [6, 3, 2] and set(largest[2:]) <= {1, 2}
     assert found.metadata["training"]["out_of_memory_in_epochs"] == [1, 1]
     assert wanted.metadata["training"]["out_of_memory_in_epochs"] == []
-    assert "gone through in 4 parts from now on" in capfd.readouterr().err
+    assert "computed in 4 parts from now on" in capfd.readouterr().err
     for name, weights in wanted.model.state_dict().items():
         torch.testing.assert_close(found.model.state_dict()[name], weights, rtol=1e-7, atol=1e-9)
 

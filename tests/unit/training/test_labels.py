@@ -1,4 +1,4 @@
-"""Trust: labels that the members of a teacher agree on count for more."""
+"""Labels that the members of a teacher agree on count for more; probes."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.errors import InputError
 from mlipkd.testing import dataset_of, random_molecule
 from mlipkd.training.data import TrainingData
-from mlipkd.training.label_weights import TrustIn
+from mlipkd.training.labels import LabelWeights, draw_probes
 from mlipkd.training.loss import Errors, Residuals
 
 #: Root mean square over the components of the spread of each atom's forces: two diatomic molecules
@@ -44,15 +44,15 @@ def term(quantity: str = "forces", **trust) -> LossTerm:
 
 def test_a_label_of_median_spread_counts_half(augmented) -> None:
     """The test split has no part in the median."""
-    weights = TrustIn(augmented, term(), "forces").weights(augmented.read())
+    weights = LabelWeights(augmented, term()).of(augmented.read())
     np.testing.assert_allclose(weights, 1 / (1 + (SPREAD / 2.0) ** 2))
 
 
 def test_configurations_may_share_their_trust(augmented) -> None:
-    own = TrustIn(augmented, term(per="configuration", scale=2.0), "forces")
+    label_weights = LabelWeights(augmented, term(per="configuration", scale=2.0))
     spread = np.repeat(np.sqrt([(1 + 9) / 2, 4, 90**2]), 2)  # of the molecules
     median = (np.sqrt(5) + 2) / 2
-    weights = own.weights(augmented.read())
+    weights = label_weights.of(augmented.read())
     np.testing.assert_allclose(weights, 1 / (1 + (spread / (2 * median)) ** 2))
 
 
@@ -64,18 +64,18 @@ def test_energies_per_atom_are_trusted_by_their_spread_per_atom(tmp_path) -> Non
     labels = plain.labels | {whose: {"energy": values} for whose, values in given.items()}
     write(replace(plain, labels=labels), tmp_path / "sizes.h5")
     with DatasetFile(tmp_path / "sizes.h5") as file:
-        weights = TrustIn(file, term("energy_per_atom"), "energy").weights(file.read())
+        weights = LabelWeights(file, term("energy_per_atom")).of(file.read())
         np.testing.assert_allclose(weights, 0.5)
-        weights = TrustIn(file, term("energy"), "energy").weights(file.read())
+        weights = LabelWeights(file, term("energy")).of(file.read())
         np.testing.assert_allclose(weights, 1 / (1 + (np.array(sizes) / 8) ** 2))
 
 
 def test_what_labels_count_goes_with_them(augmented) -> None:
     data = TrainingData(augmented, np.array([0, 1]), [term()], 3.0, torch.float64)
     (mini_batch,) = data.batches(2)
-    ((_, labels, _),) = mini_batch.parts()
-    found = labels["trust", "forces"]
-    np.testing.assert_allclose(found, 1 / (1 + (SPREAD[:4] / 2.0) ** 2))
+    (whole,) = mini_batch.microbatches()
+    weights = whole.labels["teacher forces"].weights
+    np.testing.assert_allclose(weights, 1 / (1 + (SPREAD[:4] / 2.0) ** 2))
 
 
 def test_weighted_errors_are_weighted_means() -> None:
@@ -85,19 +85,59 @@ def test_weighted_errors_are_weighted_means() -> None:
     errors = Errors.none(1)
     errors.add(found)
     errors.add(found)
-    assert errors.result() == {"rmse": pytest.approx([rmse]), "mae": pytest.approx([mae])}
+    assert errors.of_members() == [{"rmse": pytest.approx(rmse), "mae": pytest.approx(mae)}]
 
 
 def test_one_teacher_has_no_spread(augmented) -> None:
     with pytest.raises(InputError, match="expected the spread of a teacher's atomic_energies"):
-        TrustIn(augmented, term("atomic_energies"), "atomic_energies")
+        LabelWeights(augmented, term("atomic_energies"))
 
 
 def test_members_that_always_agree_are_refused(augmented) -> None:
     with pytest.raises(InputError, match="expected members that differ in energy"):
-        TrustIn(augmented, term("energy"), "energy")
+        LabelWeights(augmented, term("energy"))
 
 
 def test_reference_labels_have_no_spread() -> None:
     with pytest.raises(ValidationError, match="reference has no spread"):
         LossTerm(quantity="forces", labels="reference", weight=1, trust=Trust())
+
+
+KINDS = ("one_hot", "rademacher", "gaussian")
+
+
+def variance(kind: str, A: np.ndarray) -> float:
+    """Of vᵀ A v."""
+    N, diagonal = len(A), np.diag(A)
+    if kind == "one_hot":
+        return (diagonal**2).mean() - diagonal.mean() ** 2
+    off = A - np.diag(diagonal) if kind == "rademacher" else A
+    return 2 * (off**2).sum() / N**2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mean_and_variance_are_those_that_are_stated(kind) -> None:
+    difference = np.random.default_rng(3).normal(size=(6, 6)) + np.diag([1, 2, 3, 4, 5, 6])
+    number = 6000
+    v = draw_probes(kind, [2] * number, range(number), seed=1, epoch=2).reshape(number, 6)
+    squares = ((v @ difference.T) ** 2).sum(1)  # |Δ v|² of each probe
+    A = difference.T @ difference
+    error = np.sqrt(variance(kind, A) / number)
+    assert abs(squares.mean() - (difference**2).sum() / 6) < 4 * error
+    assert squares.var() == pytest.approx(variance(kind, A), rel=0.12)
+    assert (v**2).sum(1).mean() == pytest.approx(1, rel=0.04)
+
+
+def test_kinds_are_what_they_are_called() -> None:
+    one_hot, rademacher = (draw_probes(kind, [3, 5], [0, 1], 0, 1) for kind in KINDS[:2])
+    assert sorted(one_hot[:3].ravel())[-2:] == [0, 1] == sorted(one_hot[3:].ravel())[-2:]
+    np.testing.assert_allclose(np.abs(rademacher[:3]), 1 / 3)
+    np.testing.assert_allclose(np.abs(rademacher[3:]), 15**-0.5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_probe_is_of_its_configuration_epoch_and_seed(kind) -> None:
+    whole = draw_probes(kind, [4, 70, 5], [8, 3, 9], seed=2, epoch=6)
+    np.testing.assert_array_equal(draw_probes(kind, [70], [3], seed=2, epoch=6), whole[4:74])
+    for seed, epoch, number in ((3, 6, 3), (2, 7, 3), (2, 6, 4), (2, 0, 3)):
+        assert not np.array_equal(draw_probes(kind, [70], [number], seed, epoch), whole[4:74])
