@@ -1,7 +1,7 @@
-"""The reference of the configuration, written from its models: ``make docs`` keeps docs/config.md.
+"""The reference of the configuration, docs/config.md, written by ``make docs`` from its sections.
 
 One table for each section, in the order in which a reader of ``config.yaml`` meets them. Types,
-limits, defaults and meanings come from the JSON schema that pydantic makes of the models.
+limits, defaults and meanings come from the JSON schema that pydantic makes of the classes.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,10 @@ from mlipkd.config.section import NAME_PATTERN
 INTRODUCTION = """\
 # The configuration
 
-Every key of a campaign's `config.yaml`. This page is written by `make docs` from the models in
-`mlipkd/config/`; change it there. `NAME` stands for a name of your choice, of at most 64 letters,
-digits, `.`, `_` and `-`; `N` for a place in a list. Unknown keys are errors.
+Every key of a campaign's `config.yaml`. `make docs` writes this page from the classes of the
+sections in `mlipkd/`; edit their docstrings to change it. `NAME` stands for a name of your choice,
+of at most 64 letters, digits, `.`, `_` and `-`; `N` for a position in a list. Unknown keys are
+errors.
 """
 
 #: Any value that YAML can hold.
@@ -34,7 +35,7 @@ def reference() -> str:
 def _sections(
     section: dict, path: str, definitions: dict, seen: set[str]
 ) -> Iterator[tuple[str, dict]]:
-    """A section and the sections in it, each once, with the YAML path where it is first met."""
+    """A section and the sections in it, each once, with the YAML path of its first occurrence."""
     yield path, section
     for key, value in section["properties"].items():
         for inner, suffix in _references(value):
@@ -45,7 +46,7 @@ def _sections(
 
 
 def _references(schema: dict, suffix: str = "") -> Iterator[tuple[str, str]]:
-    """The sections that a value may hold, and what follows its key on the way there."""
+    """The sections that a value may hold, and the rest of the YAML path to each."""
     if "$ref" in schema:
         yield schema["$ref"].rsplit("/", 1)[1], suffix
     for choice in schema.get("anyOf", []) + schema.get("oneOf", []):
@@ -70,7 +71,7 @@ def _table(path: str, section: dict, definitions: dict) -> str:
 
 
 def _type(schema: dict) -> str:
-    """What a key takes, in words."""
+    """The values of a key, in words."""
     if "$ref" in schema or "oneOf" in schema:
         return "section"
     if "anyOf" in schema:
@@ -109,7 +110,7 @@ def _default(key: str, schema: dict, section: dict, definitions: dict) -> str:
 
 
 def _meaning(schema: dict, definitions: dict) -> str:
-    """A key's own docstring; pydantic drops it where it repeats that of the section it holds."""
+    """The docstring of a key; pydantic drops it if it repeats that of the section it holds."""
     if "const" in schema:
         return "Selects this source."
     held = [definitions[name]["description"] for name, _ in _references(schema)]

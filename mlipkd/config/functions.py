@@ -1,6 +1,5 @@
-"""Code of one's own, or of any package: what a campaign names by its import path.
-
-Calculators: reference methods, and families that are not trained here.
+"""The user's code, or that of any package, which a campaign names by its import path: functions,
+and ASE calculators as reference methods or as families that are not trained here.
 """
 
 import re
@@ -25,23 +24,22 @@ ImportPath = Annotated[str, AfterValidator(_import_path)]
 
 
 class OwnFunction(Section):
-    """A function of one's own. Whoever may write this section may run code: it is imported and
-    called with its options."""
+    """A user's function. Whoever may write this section may run code: it is imported and called
+    with its options."""
 
     function: ImportPath
     """The function, as `module:name`, of a module on `PYTHONPATH`."""
     options: dict[str, JsonValue] = Field(default={})
-    """Its keyword arguments; paths count from the folder that the campaign runs in."""
+    """Its keyword arguments; paths are relative to the folder that the campaign runs in."""
 
 
-#: The model of a calculator's family: it has no architecture to be named by.
+#: The name of the model of a calculator's family, which has no architecture, and its only seed.
 CALCULATOR = "calculator"
-#: And its only seed.
 SEED = 0
 
 
 class Calculator(Section):
-    """An ASE calculator, in the place of files with labels or of a family that is trained here.
+    """An ASE calculator, in place of files with labels or of a family that is trained here.
 
     Whoever may write this section may run code: its class is imported and called with its options.
     """
@@ -49,4 +47,4 @@ class Calculator(Section):
     type: ImportPath
     """The calculator's class, as `package.module:Name`."""
     options: dict[str, JsonValue] = Field(default={})
-    """Arguments that it is made with; paths count from the folder that the campaign runs in."""
+    """Its keyword arguments; paths are relative to the folder that the campaign runs in."""

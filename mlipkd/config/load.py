@@ -22,13 +22,13 @@ class ConfigError(InputError):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's plain values, and no key twice: PyYAML keeps the last and says nothing."""
+    """YAML's plain values, without repeated keys, of which PyYAML silently keeps the last."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
-        """A mapping as it stands in the file, before ``<<`` is filled in, which its keys override.
+        """A mapping as it is in the file, before ``<<`` is merged in, which its keys override.
 
         Raises:
-            MarkedYAMLError: a key stands twice.
+            MarkedYAMLError: a key is given twice.
         """
         node = super().compose_mapping_node(anchor)
         lines: dict[tuple[str, str], int] = {}
@@ -78,19 +78,19 @@ def parse_section(section: type[S], content: object, path: Path | str) -> S:
 
 
 def _faults(error: ValidationError, section: type[BaseModel]) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+    faults: list[tuple[str, str]] = []
     for detail in error.errors(include_url=False):
         cause = detail.get("ctx", {}).get("error")
         if isinstance(cause, Faults):
-            found.extend(cause.faults)
+            faults.extend(cause.faults)
             continue
         place = ".".join(str(part) for part in detail["loc"] if part != "[key]") or "top level"
-        found.append((place, _sentence(detail, cause, section)))
-    return found
+        faults.append((place, _sentence(detail, cause, section)))
+    return faults
 
 
 def _sentence(detail, cause: object, section: type[BaseModel]) -> str:
-    """One fault as a sentence: what was wanted, what came, what to do."""
+    """A fault as a sentence: what was expected, what came, what to do."""
     if detail["type"] == "extra_forbidden":
         key = str(detail["loc"][-1])
         known = _keys(section)
@@ -116,8 +116,10 @@ def _sentence(detail, cause: object, section: type[BaseModel]) -> str:
     if detail["type"] == "union_tag_invalid":
         known, came = detail["ctx"]["expected_tags"], detail["ctx"]["tag"]
         return f"expected {detail['ctx']['discriminator']} to be one of {known}, got {came!r}"
-    wanted = detail["msg"].replace("Input should", "expected it to")
-    return f"{wanted[0].lower()}{wanted[1:]}, got {detail['input']!r}; docs/config.md tells more"
+    expected = detail["msg"].replace("Input should", "expected it to")
+    return (
+        f"{expected[0].lower()}{expected[1:]}, got {detail['input']!r}; docs/config.md tells more"
+    )
 
 
 def _keys(section: type[BaseModel], seen: set | None = None) -> set[str]:

@@ -1,4 +1,4 @@
-"""Architectures: one model's shape, and the grid that a family spans."""
+"""Architectures: the shape of a model, and the grid that a family spans."""
 
 import itertools
 from typing import Annotated, Literal, Self
@@ -19,11 +19,12 @@ class Repulsion(Section):
     """A repulsion of pairs closer than any in the data, fitted to the training configurations."""
 
     temperature: Annotated[float, Field(gt=0, le=100_000)]
-    """Of the training configurations, K: it makes energies of how often distances occur."""
+    """Temperature of the training configurations, K: it turns frequencies of distances into
+    energies."""
 
 
 class Architecture(Section):
-    """The shape of one HIP-NN-TS model. Symbols are those of docs/conventions.md."""
+    """The shape of a HIP-NN-TS model. Symbols are those of docs/conventions.md."""
 
     n_interactions: Layers
     """Number of interaction layers, N_int."""
@@ -55,7 +56,7 @@ class Architecture(Section):
 
     @property
     def name(self) -> str:
-        """The architecture as a folder name: what differs within a family, nothing else."""
+        """The architecture as a folder name: only what may differ within a family."""
         return (
             f"n{self.n_interactions}-l{self.l_max}-a{self.atom_layers}"
             f"-w{self.width}-s{self.sensitivities}"
@@ -86,7 +87,7 @@ class ModelGrid(Section):
     hard_max: Distance | None = None
     """Cut-off, Å."""
     repulsion: Repulsion | None = None
-    """The repulsion at short distances; none if it is left out everywhere."""
+    """The repulsion at short distances; none if neither family nor dataset has one."""
 
     def over(self, defaults: "ModelGrid") -> "ModelGrid":
         """This grid, with what it leaves out taken from ``defaults``."""
@@ -95,7 +96,7 @@ class ModelGrid(Section):
         )
 
     def missing(self) -> list[str]:
-        """The keys that no value was given for and that have to have one."""
+        """The required keys that have no value."""
         values = self.model_dump(exclude={"repulsion"})
         return [key for key, value in values.items() if value is None]
 

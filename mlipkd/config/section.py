@@ -1,6 +1,6 @@
 """What all sections of a configuration share: unknown keys are refused, values don't change.
 
-What sources state of their files: the paths and the units.
+Also the types of values that several sections have: names, paths of files, units.
 """
 
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""Simulations of all atoms, which coarse-grained force fields are learned from."""
+"""All-atom simulations, from which coarse-grained force fields are learned."""
 
 from typing import Annotated, Self
 
@@ -11,23 +11,23 @@ CUTOFF = 12.0
 
 
 class Molecule(Section):
-    """One kind of molecule in the box."""
+    """A kind of molecule in the box."""
 
     number: PositiveInt
-    """How many of them."""
+    """Number of molecules."""
     structure: str
-    """Path of a .gro or .pdb that holds one such molecule, alone or among others."""
+    """Path of a .gro or .pdb file with such a molecule, and possibly others."""
     residue: Name | None = None
-    """Its residue's name there, of which the first is taken; the molecule's own if left out."""
+    """Its residue in that file, of which the first is taken; the molecule's name if left out."""
 
 
 class Annealing(Section):
-    """A hot time before the equilibration: a packed box of a viscous liquid relaxes far sooner."""
+    """A hot phase before the equilibration: a packed box of a viscous liquid relaxes far sooner."""
 
     temperature: PositiveFloat
     """Temperature, K."""
     duration: PositiveFloat
-    """How long it is kept there, ps."""
+    """Duration, ps."""
 
 
 class Simulation(Section):
@@ -39,17 +39,17 @@ class Simulation(Section):
     topology: str
     """Path of a GROMACS topology (.top); its `[ system ]` and `[ molecules ]` are not used."""
     includes: list[str] = []  # noqa: RUF012 (pydantic copies it)
-    """Paths of all files that it includes, beside it; those of GROMACS itself are not named."""
+    """Paths of all files that it includes from its folder; those of GROMACS are not named."""
     box: Annotated[float, Field(ge=2 * CUTOFF)] | None = None
     """Edge of the cubic box, Å."""
     density: PositiveFloat | None = None
-    """Density in g/cm³, in the place of the edge."""
+    """Density in g/cm³, in place of the edge."""
     temperature: PositiveFloat
     """Temperature, K."""
     timestep: PositiveFloat = 2.0
     """Time step, fs."""
     annealing: Annealing | None = None
-    """A hot time before the equilibration; none if left out."""
+    """A hot phase before the equilibration; none if left out."""
     equilibration: PositiveFloat = 5000.0
     """Time at the temperature before the first frame, ps."""
     sampling: PositiveFloat = 1000.0
@@ -60,12 +60,12 @@ class Simulation(Section):
     """Seed of the packing, the velocities and the annealing's thermostat."""
 
     def steps(self, duration: float) -> int:
-        """How many steps a time takes, which is given in ps."""
+        """Number of steps of a duration in ps."""
         return max(1, round(duration * 1e3 / self.timestep))
 
     @property
     def files(self) -> list[str]:
-        """The paths of all files that it is made of."""
+        """The paths of all files that it is made from."""
         structures = [molecule.structure for molecule in self.molecules.values()]
         return list(dict.fromkeys([self.topology, *self.includes, *structures]))
 
