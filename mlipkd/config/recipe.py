@@ -7,7 +7,6 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from mlipkd.config.quantities import QUANTITIES, Quantity
 from mlipkd.config.section import Section
 
-QuantityName = Literal[tuple(QUANTITIES)]  # type: ignore[valid-type]
 LabelSource = Literal["reference", "teacher"]
 
 
@@ -35,7 +34,7 @@ class LossTerm(Section):
     Of `hessian` and `hvp` Err is the mean square.
     """
 
-    quantity: QuantityName
+    quantity: Literal[tuple(QUANTITIES)]  # type: ignore[valid-type]
     """What is compared, in eV and Å. `hvp` is the product of the Hessian with a vector, for which
     there need be labels of `hessian`. Both are of free molecules."""
     labels: LabelSource

@@ -60,6 +60,7 @@ AGAINST_THE_TABLE = {
     ("mlipkd.evaluation.own", "mlipkd.campaign.settings"),
     ("mlipkd.simulations.system", "mlipkd.dynamics.packing"),
     ("mlipkd.training.loop", "mlipkd.campaign.settings"),
+    ("mlipkd.training.members", "mlipkd.campaign.settings"),
 }
 CIRCULAR = {("mlipkd.campaign.faults", "mlipkd.campaign.campaign")}
 
