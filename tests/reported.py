@@ -7,7 +7,7 @@ from matplotlib import rc_context
 
 from mlipkd.evaluation.core.rows import ENSEMBLE, Row, write_rows
 from mlipkd.jobs import artefacts
-from mlipkd.results.figures import draw
+from mlipkd.results.draw import draw
 from mlipkd.results.report.page import report
 
 CAPTIONS = Path(__file__).parents[1] / "workflow" / "report"

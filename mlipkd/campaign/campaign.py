@@ -6,7 +6,6 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from mlipkd.campaign.faults import faults, faults_of_origins, transfer
-from mlipkd.config.evaluation import Evaluations
 from mlipkd.config.functions import CALCULATOR, SEED, Calculator
 from mlipkd.config.load import load_section
 from mlipkd.config.model import Architecture, ModelGrid
@@ -14,6 +13,7 @@ from mlipkd.config.recipe import Recipe
 from mlipkd.config.section import Faults, Name, Section
 from mlipkd.config.simulation import Simulation, outputs
 from mlipkd.config.split import Split
+from mlipkd.evaluation import Evaluations
 from mlipkd.readers import AnySource
 
 

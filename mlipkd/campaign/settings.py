@@ -5,13 +5,12 @@ makes a change of the campaign rerun the jobs it concerns and no others.
 """
 
 from pathlib import Path
-from typing import Self, TypeVar, get_args
+from typing import Any, Self
 
 import yaml
 
 from mlipkd.campaign.campaign import Campaign
-from mlipkd.config.evaluation import Evaluations
-from mlipkd.config.functions import Calculator, OwnFunction
+from mlipkd.config.functions import Calculator
 from mlipkd.config.load import load_section
 from mlipkd.config.model import Architecture
 from mlipkd.config.recipe import Recipe
@@ -19,6 +18,7 @@ from mlipkd.config.section import Name, Section
 from mlipkd.config.simulation import Simulation
 from mlipkd.config.split import Split
 from mlipkd.errors import InputError
+from mlipkd.evaluation import Evaluations
 from mlipkd.readers import AnySource
 
 
@@ -73,29 +73,16 @@ class EvaluationSettings(Settings, Evaluations):
     """For ``mlipkd evaluate``: one of the sections is set."""
 
 
-class OwnSettings(Settings, OwnFunction):
-    """For ``mlipkd evaluate-own``."""
-
-    name: Name
-
-
-E = TypeVar("E", bound=Section)
-
-
-def read_evaluation(path: Path | str, kind: type[E]) -> E:
-    """The section of one kind in a settings file.
+def read_evaluation(path: Path | str, name: str) -> Any:
+    """The section of one evaluation in a settings file.
 
     Raises:
         InputError: there is none, or the file has faults.
     """
-    settings = EvaluationSettings.read(path)
-    for name, field in EvaluationSettings.model_fields.items():
-        if kind in get_args(field.annotation):
-            found = getattr(settings, name)
-            if found is None:
-                raise InputError(f"{path}: expected the section {name}, found none; add it")
-            return found
-    raise TypeError(f"{kind.__name__} is no evaluation")
+    section = getattr(EvaluationSettings.read(path), name)
+    if not section:
+        raise InputError(f"{path}: expected the section {name}, found none; add it")
+    return section
 
 
 def dataset_settings(campaign: Campaign, dataset: str) -> DatasetSettings:
@@ -140,7 +127,7 @@ def evaluation_settings(campaign: Campaign, dataset: str, evaluation: str) -> Ev
     return EvaluationSettings(**{evaluation: section})
 
 
-def own_settings(campaign: Campaign, dataset: str, name: str) -> OwnSettings:
-    """What one evaluation of one's own needs."""
+def own_settings(campaign: Campaign, dataset: str, name: str) -> EvaluationSettings:
+    """What one of the user's own evaluations needs."""
     section = campaign.datasets[dataset].evaluations.own[name]
-    return OwnSettings(name=name, **section.model_dump())
+    return EvaluationSettings(**{"own": {name: section}})

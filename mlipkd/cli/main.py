@@ -10,20 +10,8 @@ import typer
 
 from mlipkd.cli.cluster import fit_sizing, host, slurm_check, status
 from mlipkd.cli.data import check, dataset, fetch, init, simulate
-from mlipkd.cli.evaluate_comp6 import evaluate_comp6
-from mlipkd.cli.evaluate_cost import evaluate_cost
-from mlipkd.cli.evaluate_curvature import evaluate_curvature
-from mlipkd.cli.evaluate_deviations import evaluate_deviations
-from mlipkd.cli.evaluate_distributions import evaluate_distributions
-from mlipkd.cli.evaluate_errors import evaluate_errors
-from mlipkd.cli.evaluate_learning import evaluate_learning
-from mlipkd.cli.evaluate_liquid import evaluate_liquid
-from mlipkd.cli.evaluate_own import evaluate_own
-from mlipkd.cli.evaluate_rdf import evaluate_rdf
-from mlipkd.cli.evaluate_replicas import evaluate_replicas
-from mlipkd.cli.evaluate_stability import evaluate_stability
-from mlipkd.cli.evaluate_structure import evaluate_structure
-from mlipkd.cli.results import collect, figure, recommend, report, summary
+from mlipkd.cli.evaluate import evaluate
+from mlipkd.cli.results import collect, figure, report, summary
 from mlipkd.cli.training import merge, predict, train, transfer
 from mlipkd.errors import InputError, TryAgainError, remedy
 from mlipkd.jobs import provenance
@@ -52,20 +40,6 @@ VERBS = (
     transfer,
     predict,
     merge,
-    evaluate_errors,
-    evaluate_comp6,
-    evaluate_curvature,
-    evaluate_cost,
-    evaluate_learning,
-    evaluate_stability,
-    evaluate_liquid,
-    evaluate_rdf,
-    evaluate_replicas,
-    evaluate_structure,
-    evaluate_distributions,
-    evaluate_deviations,
-    evaluate_own,
-    recommend,
     collect,
     summary,
     figure,
@@ -88,6 +62,7 @@ def _alone(verb: Callable) -> Callable:
 
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(_alone(verb))
+app.add_typer(evaluate, name="evaluate")
 
 
 def main() -> None:

@@ -1,46 +1,9 @@
-"""``mlipkd recommend``.
+"""``mlipkd collect``, ``summary``, ``figure`` and ``report``."""
 
-``mlipkd collect``.
-
-``mlipkd summary``.
-
-``mlipkd figure``.
-
-``mlipkd report``.
-"""
-
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option, echo
-
-
-def recommend(
-    models: Annotated[list[Path], Argument(help="Model files of teachers and candidates.")],
-    settings: Annotated[Path, Option(help="Settings with the section recommended, YAML.")],
-    cost: Annotated[Path, Option(help="Rows of the cost of all models, CSV.")],
-    output: Annotated[Path, Option(help="Rows to write, CSV.")],
-    folder: Annotated[Path, Option(help="Folder to copy the recommended model files into.")],
-) -> None:
-    """Find the smallest, fastest and leanest student that is about as good as its teacher.
-
-    Example: mlipkd recommend --settings recommended.yaml --cost cost.csv --output recommended.csv
-    --folder recommended teachers/seed0/model.safetensors students/seed0/model.safetensors
-    """
-    from mlipkd.campaign.settings import read_evaluation
-    from mlipkd.config.evaluation import Recommendation
-    from mlipkd.evaluation.core.ensembles import source_of
-    from mlipkd.evaluation.core.rows import read_rows, write_rows
-    from mlipkd.evaluation.recommended import recommend
-    from mlipkd.hipnn.file import load_potential
-
-    section = read_evaluation(settings, Recommendation)
-    costs, source = read_rows(cost)
-    potentials = {path: load_potential(path) for path in models}
-    rows, notes = recommend(section, potentials, costs, folder)
-    sources = [source, *(source_of(path, one) for path, one in potentials.items())]
-    write_rows(output, rows, sources, notes)
 
 
 def collect(
@@ -112,10 +75,9 @@ def figure(
     from matplotlib import rc_context
 
     from mlipkd.errors import InputError
-    from mlipkd.evaluation.core.curves import read_curves
-    from mlipkd.evaluation.core.rows import read_rows
+    from mlipkd.evaluation import FIGURES
     from mlipkd.jobs import artefacts
-    from mlipkd.results.figures import FIGURES, OF_CURVES, draw
+    from mlipkd.results.draw import draw
 
     if kind not in FIGURES:
         raise InputError(
@@ -127,8 +89,7 @@ def figure(
             f"command line: expected --teacher with --kind rdf and with no other, got --kind "
             f"{kind} {'with' if teacher is not None else 'without'} it; change one of the two"
         )
-    read: Callable = read_curves if kind in OF_CURVES else read_rows
-    rows = [row for table in tables for row in read(table)[0]]
+    rows = [row for table in tables for row in FIGURES[kind].read(table)[0]]
     drawn = draw(kind, rows, dataset, family or [], **({"teacher": teacher} if teacher else {}))
     # The same table gives the same file: no date, no random names within.
     with artefacts.writing(output) as temporary, rc_context({"svg.hashsalt": "mlipkd"}):

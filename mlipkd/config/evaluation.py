@@ -5,12 +5,9 @@ Evaluations: the questions put to members and ensembles.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from mlipkd.config.functions import OwnFunction
 from mlipkd.config.section import Ascending, Name, Section
-from mlipkd.readers.ani import Comp6
-from mlipkd.readers.ase_file import AseFile
 
 Width = Annotated[float, Field(ge=0.01)]
 
@@ -74,57 +71,6 @@ class DistributionsEvaluation(Section):
     """Angles of every triplet of species."""
     cdf: ClusterDistributions = ClusterDistributions()
     """Merge distances of every species."""
-
-
-def _by_path(suite: object) -> object:
-    """A path, or a list of them, stands for files in the layout of COMP6 v1."""
-    paths = [suite] if isinstance(suite, str) else suite
-    if not isinstance(paths, list):
-        return suite
-    for path in paths:
-        if isinstance(path, str) and not path.endswith((".h5", ".hdf5")):
-            raise ValueError(
-                f"expected HDF5 files (.h5, .hdf5) of COMP6, got {path!r}; for another format give "
-                "a section with reader: ase, files, keys and units"
-            )
-    return {"reader": "comp6", "files": paths}
-
-
-Suite = Annotated[Comp6 | AseFile, Field(discriminator="reader"), BeforeValidator(_by_path)]
-
-
-def _computes(suite: Comp6 | AseFile) -> bool:
-    return isinstance(suite, AseFile) and suite.calculator is not None
-
-
-class Comp6Evaluation(Section):
-    """Energies and conformer energies of molecules larger than those of training."""
-
-    suites: Annotated[dict[Name, Suite], Field(min_length=1)]
-    """The parts of the suite: a path or a list of paths in the layout of COMP6 v1, or a source
-    with `reader: ase` whose `group_key` names the molecule."""
-    ceiling: PositiveFloat = 100.0
-    """Conformers this far above their molecule's lowest are left out, kcal/mol."""
-
-    @model_validator(mode="after")
-    def _labels_of_files(self) -> Self:
-        if computed := [name for name, suite in self.suites.items() if _computes(suite)]:
-            raise ValueError(
-                f"expected suites with labels in their files, got a calculator of "
-                f"{', '.join(computed)}, which every model's evaluation would ask anew; write its "
-                "labels into the files"
-            )
-        return self
-
-
-class CurvatureEvaluation(Section):
-    """Errors on each kind of configurations, and harmonic frequencies at stationary points.
-
-    Of the test split, and by a name of their own the frequencies of all others. The dataset has
-    reference Hessians."""
-
-    stationary: PositiveFloat = 0.05
-    """Configurations on whose atoms no reference force is larger are stationary points, eV/Å."""
 
 
 class CostEvaluation(Section):
@@ -288,20 +234,3 @@ class Recommendation(Section):
     """The reference label whose validation error counts; all their recipes have a term of it."""
     within: PositiveFloat = 0.2
     """How much larger than the teacher's a candidate's error may be, as a fraction."""
-
-
-class Evaluations(Section):
-    """What is asked beside the errors on the test split, which every member is always asked."""
-
-    comp6: Comp6Evaluation | None = None
-    curvature: CurvatureEvaluation | None = None
-    cost: CostEvaluation | None = None
-    stability: StabilityEvaluation | None = None
-    liquid: LiquidEvaluation | None = None
-    rdf: RdfEvaluation | None = None
-    replicas: ReplicasEvaluation | None = None
-    distributions: DistributionsEvaluation | None = None
-    recommended: Recommendation | None = None
-    own: dict[Name, OwnFunction] = Field(default={})
-    """Functions of one's own, by name: `f(calculator, test, **options)` is called for each member
-    and for several members' mean, and returns `{metric: (value, unit)}`."""

@@ -1,1 +1,75 @@
-"""Evaluation: one file for each kind of question put to members and ensembles."""
+"""Evaluations: the questions put to members, ensembles and datasets, one file for each.
+
+To add one, write a file that declares it (``errors.py`` shows how) and list it here; the test of
+its numbers goes to tests/unit/evaluation. All else follows from the list.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import create_model
+
+from mlipkd.config.section import Section
+from mlipkd.evaluation.comp6 import COMP6
+from mlipkd.evaluation.core.evaluation import Evaluation, Figure
+from mlipkd.evaluation.curvature import CURVATURE
+from mlipkd.evaluation.declared import (
+    COST,
+    DEVIATIONS,
+    DISTRIBUTIONS,
+    LIQUID,
+    RDF,
+    RECOMMENDED,
+    REPLICAS,
+    STABILITY,
+    STRUCTURE,
+)
+from mlipkd.evaluation.errors import ERRORS
+from mlipkd.evaluation.learning import LEARNING
+from mlipkd.evaluation.own import OWN
+
+#: By name, in the order in which summary and report show them.
+EVALUATIONS: dict[str, Evaluation] = {
+    evaluation.name: evaluation
+    for evaluation in (
+        RECOMMENDED,
+        ERRORS,
+        LEARNING,
+        COMP6,
+        CURVATURE,
+        COST,
+        STABILITY,
+        LIQUID,
+        STRUCTURE,
+        RDF,
+        REPLICAS,
+        DISTRIBUTIONS,
+        DEVIATIONS,
+        OWN,
+    )
+}
+#: All figures, by name.
+FIGURES: dict[str, Figure] = {
+    figure.name: figure for evaluation in EVALUATIONS.values() for figure in evaluation.figures
+}
+
+if TYPE_CHECKING:
+
+    class Evaluations(Section):
+        """What is evaluated in addition to the errors on the test split."""
+
+        def __getattr__(self, name: str) -> Any: ...
+else:
+    Evaluations = create_model(
+        "Evaluations",
+        __base__=Section,
+        __module__=__name__,
+        __doc__="What is asked beside the errors on the test split, which every member is always "
+        "asked.",
+        **{
+            evaluation.name: (evaluation.section, evaluation.default)
+            if evaluation.default is not None
+            else (evaluation.section | None, None)
+            for evaluation in EVALUATIONS.values()
+            if evaluation.section is not None
+        },
+    )

@@ -104,8 +104,8 @@ def recommend(
         own = potential.metadata
         rows += [
             Row(
-                own["dataset"], own["family"], own["model"], own["seed"], f"{name}/{metric}", value,
-                UNITS["recommended"][metric],
+                own["dataset"], own["family"], own["model"], own["seed"], metric, value,
+                UNITS["recommended"][metric], name,
             )
             for metric, value in found.items()
         ]  # fmt: skip

@@ -21,10 +21,10 @@ Member = tuple[str, str, str, int | str]
 def evaluate_structure(rows: Sequence[Row], reference: Sequence[Row]) -> list[Row]:
     """How far each member's g(r) is from a reference family's.
 
-    - ``rdf/tae``: the total absolute error against the mean over the reference's members. A member
+    - ``tae``: the total absolute error against the mean over the reference's members. A member
       of the reference itself is measured by the others: what seeds and time alone make.
-    - ``rdf/peak``: where the first and highest maximum is.
-    - ``rdf/tail``: mean of |g − 1| over the last Å.
+    - ``peak``: where the first and highest maximum is.
+    - ``tail``: mean of |g − 1| over the last Å.
 
     Args:
         rows: of ``evaluate_rdf``, of members of one model.
@@ -57,7 +57,7 @@ def evaluate_structure(rows: Sequence[Row], reference: Sequence[Row]) -> list[Ro
             width = r[1] - r[0]
             values = {"tae": np.abs(g - np.mean(others, axis=0)).sum() * width, **values}
         found += [
-            Row(*who, f"rdf/{metric}", float(value), UNITS["structure"][metric])
+            Row(*who, metric, float(value), UNITS["structure"][metric])
             for metric, value in values.items()
         ]
     return found

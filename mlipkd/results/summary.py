@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlipkd.evaluation.core.grid import TOGETHER, Grid, grid_of
+from mlipkd.evaluation import EVALUATIONS
+from mlipkd.evaluation.core.grid import TOGETHER, Grid
 from mlipkd.evaluation.core.rows import read_rows
 from mlipkd.results.left_out import notes_of
 
@@ -29,7 +30,7 @@ def summary(tables: Sequence[Path], manifests: Sequence[Path] = ()) -> str:
         versions.update(source.made_by)
         for dataset in dict.fromkeys(row.dataset for row in rows):
             of_dataset = [row for row in rows if row.dataset == dataset]
-            table = markdown(grid_of(path.stem, of_dataset))
+            table = markdown(EVALUATIONS[path.stem].layout(of_dataset))
             parts.append(f"## {dataset}: {path.stem}\n\n{table}")
     made_by = made_by_line(sorted(versions))
     parts.append(f"**{made_by}**\n" if len(versions) > 1 else f"{made_by}\n")

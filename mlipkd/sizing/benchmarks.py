@@ -8,18 +8,10 @@ import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from mlipkd.campaign.faults import TAKEN
 from mlipkd.campaign.settings import DatasetSettings, TrainSettings, read_evaluation
-from mlipkd.config.evaluation import (
-    Comp6Evaluation,
-    CostEvaluation,
-    LiquidEvaluation,
-    RdfEvaluation,
-    StabilityEvaluation,
-)
-from mlipkd.config.section import Section
 from mlipkd.distillation.predictions import PredictionsFile
 from mlipkd.errors import InputError
 from mlipkd.sizing import dynamics, work
@@ -34,7 +26,6 @@ NAMED = {"figures": "figure", "tables": "collect"}
 OFTEN, SELDOM = 15.5, 30.0
 #: Where the rows stand that say whether dynamics came to their end.
 DYNAMICS = {"stability": "stability.csv", "liquid": "liquid.csv", "rdf": "seed*/liquid.csv"}
-S = TypeVar("S", bound=Section)
 
 
 @dataclass(frozen=True)
@@ -122,9 +113,9 @@ class Job:
         """Of files whose paths count from the campaign's folder."""
         return sum((self.folder / file).stat().st_size for file in files)
 
-    def evaluation(self, name: str, kind: type[S]) -> S:
+    def evaluation(self, name: str) -> Any:
         """A section of the dataset's evaluations."""
-        return read_evaluation(_there(self.dataset / f"{name}.settings.yaml"), kind)
+        return read_evaluation(_there(self.dataset / f"{name}.settings.yaml"), name)
 
     def is_of_calculator(self) -> bool:
         """Whether it asked a calculator."""
@@ -177,7 +168,7 @@ def _errors(job: Job) -> Work:
 
 
 def _comp6(job: Job) -> Work:
-    suites = job.evaluation("comp6", Comp6Evaluation).suites.values()
+    suites = job.evaluation("comp6").suites.values()
     size = job.bytes([file for suite in suites for file in suite.files])
     if job.is_of_calculator():
         return work.calculate(size / work.COMP6_ATOM)
@@ -187,18 +178,18 @@ def _comp6(job: Job) -> Work:
 
 def _stability(job: Job) -> Work:
     members = job.trained()
-    section = job.evaluation("stability", StabilityEvaluation)
+    section = job.evaluation("stability")
     return dynamics.stability(job.size(), section, members[0].architecture, len(members))
 
 
 def _liquid(job: Job) -> Work:
-    section = job.evaluation("liquid", LiquidEvaluation)
+    section = job.evaluation("liquid")
     return dynamics.liquid(job.size(), section, job.trained()[0].architecture)
 
 
 def _rdf(job: Job) -> Work:
-    liquid = job.evaluation("liquid", LiquidEvaluation)
-    section = job.evaluation("rdf", RdfEvaluation)
+    liquid = job.evaluation("liquid")
+    section = job.evaluation("rdf")
     return dynamics.rdf(job.size(), liquid, section, len(job.members()))
 
 
@@ -211,7 +202,7 @@ def _cost(job: Job) -> Work:
         TrainSettings.read(job.dataset / family / model / f"seed{seed}/settings.yaml").architecture
         for family, model, seed in timed
     }
-    return dynamics.cost(job.size(), job.evaluation("cost", CostEvaluation), list(shapes))
+    return dynamics.cost(job.size(), job.evaluation("cost"), list(shapes))
 
 
 #: What the jobs of each rule had to do.

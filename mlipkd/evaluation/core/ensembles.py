@@ -13,10 +13,10 @@ from mlipkd.calculators.load import accommodated
 from mlipkd.calculators.member import CalculatorMember, is_calculator
 from mlipkd.config.functions import SEED
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.file import DatasetFile
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
-from mlipkd.evaluation.core.error_sums import ErrorSum
-from mlipkd.evaluation.core.rows import ENSEMBLE, UNITS, Row, Source, made_by
+from mlipkd.evaluation.core.rows import ENSEMBLE, Row, Source, made_by
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict_members
@@ -31,7 +31,7 @@ class Ensemble:
     family: str
     model: str
     species: list[int] | None
-    """Atomic numbers that the members know; none if they don't say."""
+    """Atomic numbers that the members know; none of calculators, which do not say."""
     members: dict[int, Potential] = field(default_factory=dict)
     """Potentials by seed."""
 
@@ -69,19 +69,9 @@ class Ensemble:
         """What a reader of the rows should know about them."""
         return []
 
-    def rows(
-        self, evaluation: str, seed: int | str, subject: str, errors: ErrorSum, scale: float = 1.0
-    ) -> list[Row]:
-        """RMSE and MAE of ``subject`` (``forces``, …) divided by ``scale``; none without errors."""
-        if errors.count == 0:
-            return []
-        return [
-            Row(
-                self.dataset, self.family, self.model, seed, f"{subject}_{name}", value / scale,
-                UNITS[evaluation][f"{subject.rpartition('/')[2]}_{name}"],
-            )
-            for name, value in {"rmse": errors.rmse, "mae": errors.mae}.items()
-        ]  # fmt: skip
+    def row(self, seed: int | str, metric: str, value: float, unit: str, subset: str = "") -> Row:
+        """A row about one member, or about their mean."""
+        return Row(self.dataset, self.family, self.model, seed, metric, value, unit, subset)
 
 
 @dataclass(kw_only=True)
@@ -89,10 +79,10 @@ class CalculatorEnsemble(Ensemble):
     """A calculator, in the place of an ensemble of one."""
 
     calculator: CalculatorMember
-    asked: int = 0
-    """Configurations that predictions were wanted of so far."""
+    requested: int = 0
+    """Configurations whose predictions were requested so far."""
     failed: list[str] = field(default_factory=list)
-    """Why there were none of some."""
+    """Why there are none of some."""
 
     def predictions(
         self, dataset: Dataset, quantities: Sequence[str]
@@ -100,7 +90,7 @@ class CalculatorEnsemble(Ensemble):
         """What the calculator predicts, of those quantities that it gives."""
         given = [quantity for quantity in quantities if quantity in self.calculator.quantities]
         predicted, failed = self.calculator.predict(dataset, given)
-        self.asked += len(dataset)
+        self.requested += len(dataset)
         self.failed += failed.values()
         yield SEED, predicted
 
@@ -117,10 +107,10 @@ class CalculatorEnsemble(Ensemble):
         """
         if not self.failed:
             return []
-        refuse_most(f"{self.family}/{self.model}", self.failed, self.asked)
+        refuse_most(f"{self.family}/{self.model}", self.failed, self.requested)
         return [
-            f"{self.family}/{self.model}: {len(self.failed)} of {self.asked} configurations are "
-            f"left out, where the calculator failed: {counted(self.failed)}"
+            f"{self.family}/{self.model}: {len(self.failed)} of {self.requested} configurations "
+            f"are left out, where the calculator failed: {counted(self.failed)}"
         ]
 
 
@@ -168,6 +158,11 @@ def notes_of(ensembles: Sequence[Ensemble]) -> list[str]:
 
 
 def source_of(path: Path, member: Potential | CalculatorMember) -> Source:
-    """A model file, or the settings of a calculator, as something that rows stand on."""
+    """A model file, or the settings of a calculator, as a source of rows."""
     digest = member.sha256 if isinstance(member, CalculatorMember) else artefacts.verify(path)
     return Source(str(path), digest, [made_by(member.metadata)])
+
+
+def dataset_source(dataset: DatasetFile) -> Source:
+    """A dataset as a source of rows."""
+    return Source(str(dataset.path), dataset.sha256, [made_by(dataset.provenance)])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mlipkd.evaluation.core.rows import ENSEMBLE, POOLED, Row
 
-#: What the metrics of an interval's bounds end with; the interval stands beside its metric.
+#: What the metrics of an interval's bounds end with; the interval stands next to its metric.
 BOUNDS = ("_low", "_high")
 #: Members taken together; a line of each is called by what stands for their seed.
 TOGETHER = (ENSEMBLE, POOLED)
@@ -21,52 +21,83 @@ class Grid(NamedTuple):
     lines: list[list[str]]
 
 
-def grid_of(table: str, rows: Sequence[Row]) -> Grid:
-    """The rows of one dataset in a table, laid out as this table is best read."""
-    return recommendations(rows) if table == "recommended" else pivot(rows)
-
-
 def pivot(rows: Sequence[Row]) -> Grid:
-    """Rows of one dataset: metric and model down, families across."""
+    """Rows of one dataset: metrics, and what qualifies them, and models down, families across."""
     families = list(dict.fromkeys(row.family for row in rows))
     models = list(dict.fromkeys(row.model for row in rows))
-    values: dict[tuple[int | str, str, str, str], list[float]] = defaultdict(list)
+    values: dict[tuple, list[float]] = defaultdict(list)
     for row in rows:
         who = row.seed if row.seed in TOGETHER else ""
-        values[who, row.metric, row.model, row.family].append(row.value)
+        values[who, row.model, row.family, row.metric, _qualified(row)].append(row.value)
 
-    header = ["metric", "model", *(f"{family} ({_seeds(rows, family)})" for family in families)]
+    subsets, conditions = any(row.subset for row in rows), any(row.condition for row in rows)
+    header = [
+        *(["subset"] if subsets else []),
+        "metric",
+        *(["at"] if conditions else []),
+        "model",
+        *(f"{family} ({_seeds(rows, family)})" for family in families),
+    ]
     lines = []
     bounds = {row.metric + bound for row in rows for bound in BOUNDS}
-    for metric, unit in dict.fromkeys((row.metric, row.unit) for row in rows):
+    for (metric, qualified), row in _first(rows).items():
         if metric in bounds:
             continue
-        name = f"{metric}, {unit}" if unit != "1" else metric
+        names = [
+            *([row.subset] if subsets else []),
+            named(row),
+            *([condition_of(row)] if conditions else []),
+        ]
         for model in models:
             for who in ("", *TOGETHER):
                 cells = [
-                    measured(values.get((who, metric, model, f), []))
-                    + _interval([values.get((who, metric + b, model, f), []) for b in BOUNDS])
+                    measured(values.get((who, model, f, metric, qualified), []))
+                    + _interval(
+                        [values.get((who, model, f, metric + b, qualified), []) for b in BOUNDS]
+                    )
                     for f in families
                 ]
                 if any(cells):
-                    lines.append([name, str(who) or model, *cells])
-                    name = ""
+                    lines.append([*names, str(who) or model, *cells])
+                    names = [""] * len(names)
     return Grid(header, lines)
 
 
-def recommendations(rows: Sequence[Row]) -> Grid:
-    """Rows of recommendations of one dataset: what is recommended down, its price across."""
-    found: dict[str, dict[str, str]] = {}
+def _qualified(row: Row) -> tuple:
+    """All that qualifies a row's metric."""
+    return row.subset, row.condition, row.at, row.at_unit
+
+
+def _first(rows: Sequence[Row]) -> dict[tuple[str, tuple], Row]:
+    """The first row of each metric and what qualifies it, in the table's order."""
+    first: dict[tuple[str, tuple], Row] = {}
     for row in rows:
-        name, _, metric = row.metric.partition("/")
-        title = f"{metric}, {row.unit}" if row.unit != "1" else metric
-        line = found.setdefault(name, {"": f"{row.family}/{row.model} seed {row.seed}"})
-        line[title] = measured([row.value])
-    titles = list(dict.fromkeys(title for line in found.values() for title in line))
+        first.setdefault((row.metric, _qualified(row)), row)
+    return first
+
+
+def by_subset(rows: Sequence[Row]) -> Grid:
+    """Rows of one dataset, of one member for each subset: subsets down, metrics across."""
+    by_name: dict[str, dict[str, str]] = {}
+    for row in rows:
+        line = by_name.setdefault(row.subset, {"": f"{row.family}/{row.model} seed {row.seed}"})
+        line[named(row)] = measured([row.value])
+    titles = list(dict.fromkeys(title for line in by_name.values() for title in line))
     header = ["", "model", *titles[1:]]
-    lines = [[name, *(line.get(t, "") for t in titles)] for name, line in found.items()]
+    lines = [[name, *(line.get(t, "") for t in titles)] for name, line in by_name.items()]
     return Grid(header, lines)
+
+
+def named(row: Row) -> str:
+    """A metric and its unit, if it has one."""
+    return f"{row.metric}, {row.unit}" if row.unit != "1" else row.metric
+
+
+def condition_of(row: Row) -> str:
+    """What was varied and its value, if anything was."""
+    if row.at is None:
+        return ""
+    return f"{row.condition} {row.at:.9g} {row.at_unit}".rstrip()
 
 
 def _seeds(rows: Sequence[Row], family: str) -> str:

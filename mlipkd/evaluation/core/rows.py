@@ -1,8 +1,8 @@
 """Rows: the one form in which every evaluation states its results.
 
-A table is a concatenation of rows, a figure a selection of them. Beside each file of rows lies
-``<name>.json``, which says what the rows stand on, which versions of mlipkd made it, and what was
-left out.
+A table is a concatenation of rows, a figure a selection of them. Next to each file of rows lies
+``<name>.json``, which says what the rows are made from, which versions of mlipkd had a part in
+them, and what was left out.
 """
 
 import csv
@@ -16,46 +16,10 @@ from typing import NamedTuple
 from mlipkd.errors import InputError
 from mlipkd.jobs import artefacts, provenance
 
-#: Of what ``Ensemble.rows`` states of labels.
-ERRORS = {
-    "energy_rmse": "eV",
-    "energy_mae": "eV",
-    "energy_per_atom_rmse": "eV/atom",
-    "energy_per_atom_mae": "eV/atom",
-    "forces_rmse": "eV/Å",
-    "forces_mae": "eV/Å",
-    "hessian_rmse": "eV/Å^2",
-    "hessian_mae": "eV/Å^2",
-}
+#: Of evaluations that do not declare their metrics yet.
 UNITS = {
-    "errors": ERRORS,
-    "curvature": {  # as <kind of configurations>/<metric>; frequencies of minima, saddles
-        **ERRORS,
-        "frequencies_rmse": "1/cm",
-        "frequencies_mae": "1/cm",
-        "imaginary_right": "1",
-    },
-    "comp6": {  # as <subset>/<metric>, and all/<metric> for all subsets together
-        "energy_rmse": "kcal/mol",
-        "energy_mae": "kcal/mol",
-        "conformer_energy_rmse": "kcal/mol",
-        "conformer_energy_mae": "kcal/mol",
-        "forces_rmse": "kcal/mol/Å",
-        "forces_mae": "kcal/mol/Å",
-    },
-    "cost": {  # time and memory also as atoms<number>/<metric>, of systems of several sizes
-        "weights": "1",
-        "time": "µs/atom/step",
-        "memory": "kB/atom",
-        "most_atoms": "1",
-    },
-    "learning": {  # as epoch<number>/<training or validation>_<metric>, and weights
-        "weights": "1",
-        "energy_rmse": "eV",
-        "energy_per_atom_rmse": "eV/atom",
-        "forces_rmse": "eV/Å",
-    },
-    "recommended": {  # as <teacher, smallest, fastest or leanest>/<metric>
+    "cost": {"weights": "1", "time": "µs/atom/step", "memory": "kB/atom", "most_atoms": "1"},
+    "recommended": {
         "weights": "1",
         "time": "µs/atom/step",
         "memory": "kB/atom",
@@ -65,7 +29,7 @@ UNITS = {
         "forces_validation_rmse_member": "eV/Å",
         "of_teacher": "1",
     },
-    "stability": {  # as dt<fs>/<metric>
+    "stability": {
         "failed": "1",
         "failed_low": "1",
         "failed_high": "1",
@@ -79,24 +43,23 @@ UNITS = {
         "equilibrated": "ps",
         "drift": "eV/atom/ps",
     },
-    "replicas": {
-        "failed": "1",
-        "temperature": "K",
-        "equilibrated": "ps",
-        "speed": "ns/day",
-    },
-    "rdf": {"g": "1"},  # as g<r in Å>
-    "structure": {"tae": "Å", "peak": "Å", "tail": "1"},  # as rdf/<metric>
-    "distributions": {"rdf": "Å", "adf": "1", "cdf": "1"},  # as <kind>/<species>/tae, tae_noise
+    "replicas": {"failed": "1", "temperature": "K", "equilibrated": "ps", "speed": "ns/day"},
+    "rdf": {"g": "1"},
+    "structure": {"tae": "Å", "peak": "Å", "tail": "1"},
+    "distributions": {"rdf": "Å", "adf": "1", "cdf": "1"},
 }
-
 #: In place of a seed: the mean of the predictions of all members, and all runs of all members.
 ENSEMBLE, POOLED = "ensemble", "all"
+#: The subset that stands for all of them together.
+ALL = "all"
 
 
 class Row(NamedTuple):
     """One number: a metric of one member, of the ensemble of all members of a model, or of the runs
-    of all members together."""
+    of all members together.
+
+    What qualifies the metric stands in columns of its own, never in the metric's name.
+    """
 
     dataset: str
     family: str
@@ -106,14 +69,28 @@ class Row(NamedTuple):
     metric: str
     value: float
     unit: str
+    """Of the value; 1 if it has none."""
+    subset: str = ""
+    """The part of what is tested: a suite, a kind of configurations, a split, a distribution."""
+    condition: str = ""
+    """What was varied (epoch, distance, time step, atoms), if anything was."""
+    at: float | None = None
+    """The value of the condition."""
+    at_unit: str = ""
+    """Its unit, if it has one."""
 
 
 class Source(NamedTuple):
-    """An artefact that rows stand on, and the versions of mlipkd in its history."""
+    """An artefact that rows are made from, and the versions of mlipkd in its history."""
 
     file: str
     sha256: str
     made_by: list[str]
+
+
+def rmse_and_mae(**units: str) -> dict[str, str]:
+    """The metrics ``<quantity>_rmse`` and ``<quantity>_mae``, and their units, by quantity."""
+    return {f"{quantity}_{e}": unit for quantity, unit in units.items() for e in ("rmse", "mae")}
 
 
 def made_by(record: dict) -> str:
@@ -124,7 +101,7 @@ def made_by(record: dict) -> str:
 def write_rows(
     path: Path, rows: Iterable[Row], sources: Iterable[Source], notes: Iterable[str] = ()
 ) -> list[str]:
-    """Write rows as CSV, and beside them what they stand on and what one should know of them.
+    """Write rows as CSV, and next to them what they are made from and what one should know of them.
 
     Notes go to the standard error, too. Returns the versions of mlipkd that had a part in them.
 
@@ -134,7 +111,13 @@ def write_rows(
     rows = list(rows)
     for row in rows:
         _refuse_not_finite(path, row)
-    lines = ((*row[:5], f"{row.value:.9g}", row.unit) for row in rows)
+    lines = (
+        [
+            f"{cell:.9g}" if isinstance(cell, float) else cell
+            for cell in row._replace(value=float(row.value))
+        ]
+        for row in rows
+    )
     return write_table(path, Row._fields, lines, sources, notes)
 
 
@@ -146,15 +129,15 @@ def write_table(
     notes: Iterable[str],
 ) -> list[str]:
     """Write lines as CSV as ``write_rows`` does."""
-    sources, notes, own = list(sources), list(notes), provenance.record()
+    sources, notes, record = list(sources), list(notes), provenance.record()
     for note in notes:
         print(note, file=sys.stderr)
-    versions = sorted({made_by(own)}.union(*(source.made_by for source in sources)))
+    versions = sorted({made_by(record)}.union(*(source.made_by for source in sources)))
     history = {
         "made_by": versions,
         "sources": [source._asdict() for source in sources],
         "notes": notes,
-        "provenance": own,
+        "provenance": record,
     }
     artefacts.write_text(beside(path), json.dumps(history, indent=1, ensure_ascii=False) + "\n")
     with artefacts.writing(path) as temporary, open(temporary, "w", newline="") as file:
@@ -188,7 +171,7 @@ def read_table(path: Path, columns: Sequence[str]) -> tuple[list[list[str]], Sou
     if header != list(columns):
         raise InputError(
             f"{path}: expected the columns {','.join(columns)}, got {','.join(header)}; "
-            "give a file written by one of the evaluate verbs"
+            "give a file that mlipkd evaluate wrote"
         )
     for number, fields in enumerate(lines, start=2):
         if len(fields) != len(columns):
@@ -203,22 +186,33 @@ def read_notes(path: Path) -> list[str]:
     """What one should know of a file of rows that was read.
 
     Raises:
-        InputError: what lies beside it is damaged.
+        InputError: the file next to it is damaged.
     """
     artefacts.verify(beside(path))
     return json.loads(beside(path).read_text())["notes"]
 
 
 def beside(path: Path) -> Path:
-    """Where the history of a file of rows is kept."""
+    """The file with the history of a file of rows."""
     return path.with_name(path.name + ".json")
 
 
 def _row(path: Path, number: int, fields: list[str]) -> Row:
-    dataset, family, model, seed, metric, value, unit = fields
+    dataset, family, model, seed, metric, value, unit, subset, condition, at, at_unit = fields
     try:
-        member = seed if seed in (ENSEMBLE, POOLED) else int(seed)
-        row = Row(dataset, family, model, member, metric, float(value), unit)
+        row = Row(
+            dataset,
+            family,
+            model,
+            seed if seed in (ENSEMBLE, POOLED) else int(seed),
+            metric,
+            float(value),
+            unit,
+            subset,
+            condition,
+            float(at) if at else None,
+            at_unit,
+        )
     except ValueError as error:
         raise InputError(f"{path}: line {number}: {error}; evaluate again") from None
     _refuse_not_finite(path, row)

@@ -38,7 +38,7 @@ def pareto(rows: Sequence[Row], colours: Colours) -> Figure:
 def weights(rows: Sequence[Row], colours: Colours) -> Figure:
     """Errors of energies and forces, and of the structure of the liquid where there is any,
     against the number of weights."""
-    errors = [m for m in ("energy_per_atom_rmse", "forces_rmse", "rdf/tae") if has(rows, m)]
+    errors = [m for m in ("energy_per_atom_rmse", "forces_rmse", "tae") if has(rows, m)]
     return _errors_against_costs(rows, colours, [("weights", error) for error in errors])
 
 

@@ -21,7 +21,7 @@ def deviations(rows: Sequence[Row], colours: Colours) -> Figure:
         if f"/{ALL}/" in row.metric and row.metric.endswith("/tae")
     }
     panels = [
-        Panel(metric, _title(metric), "TAE" if unit == "1" else f"TAE, {unit}")
+        Panel(rows, metric, _title(metric), "TAE" if unit == "1" else f"TAE, {unit}")
         for metric, unit in units.items()
     ]
     return side_by_side(rows, colours, [panels])

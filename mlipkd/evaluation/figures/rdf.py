@@ -61,7 +61,7 @@ def rdf(rows: Sequence[Row], colours: Colours, teacher: str) -> Figure:
 def _others(rows: Sequence[Row], functions: Functions, teacher: str) -> list[tuple[str, str]]:
     """The families and models that are drawn beside the teachers."""
     chosen = {
-        (row.family, row.model): None for row in rows if re.fullmatch(r"\w+/weights", row.metric)
+        (row.family, row.model): None for row in rows if row.metric == "weights" and row.subset
     }
     if chosen:  # and the teacher beside them
         return [who for who in chosen if who in functions and who[0] != teacher]

@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mlipkd.campaign import load_campaign
 from mlipkd.campaign.campaign import Campaign
 from mlipkd.errors import InputError
-from mlipkd.evaluation.core.grid import Grid, grid_of
+from mlipkd.evaluation import EVALUATIONS
+from mlipkd.evaluation.core.grid import Grid
 from mlipkd.evaluation.core.rows import Row, Source, beside, read_notes, read_rows
 from mlipkd.jobs import artefacts, provenance
 from mlipkd.results.left_out import notes_of
@@ -49,7 +50,7 @@ class Table:
     def of(self, dataset: str) -> Grid | None:
         """What it says of a dataset, if anything."""
         rows = [row for row in self.rows if row.dataset == dataset]
-        return grid_of(self.path.stem, thinned(rows)) if rows else None
+        return EVALUATIONS[self.path.stem].layout(thinned(rows)) if rows else None
 
 
 def report(

@@ -3,12 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.config.evaluation import (
-    Comp6Evaluation,
-    CostEvaluation,
-    LiquidEvaluation,
-    StabilityEvaluation,
-)
+from mlipkd.config.evaluation import CostEvaluation, LiquidEvaluation, StabilityEvaluation
+from mlipkd.evaluation.comp6 import Comp6Evaluation
 from mlipkd.readers.ani import Comp6
 from mlipkd.readers.ase_file import AseFile
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlipkd.campaign.campaign import Campaign
-from mlipkd.campaign.settings import OwnSettings, own_settings
+from mlipkd.campaign.settings import own_settings
 from mlipkd.config.functions import OwnFunction
 from mlipkd.readers.own import OwnReader
 
@@ -14,8 +14,8 @@ def test_settings_are_of_one_evaluation(content) -> None:
     others = {"function": "asks.others:g"}
     content["datasets"]["metal"]["evaluations"] = {"own": {"bulk": asks, "shear": others}}
     campaign = Campaign.model_validate(content)
-    assert own_settings(campaign, "metal", "bulk") == OwnSettings(name="bulk", **asks)
-    assert own_settings(campaign, "metal", "shear").options == {}
+    assert own_settings(campaign, "metal", "bulk").own == {"bulk": OwnFunction(**asks)}
+    assert own_settings(campaign, "metal", "shear").own["shear"].options == {}
 
 
 def test_a_reader_names_its_files(content) -> None:

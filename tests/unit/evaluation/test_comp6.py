@@ -54,37 +54,37 @@ def member(dataset):
 @pytest.fixture
 def rows(subsets, ensemble_of):
     found = evaluate_comp6(subsets, 100.0, [ensemble_of(member, member)])
-    return {(row.seed, row.metric): (row.value, row.unit) for row in found}
+    return {(row.seed, row.subset, row.metric): (row.value, row.unit) for row in found}
 
 
 def test_energies_are_those_of_all_conformers(rows) -> None:
-    value, unit = rows[0, "a/energy_rmse"]
+    value, unit = rows[0, "a", "energy_rmse"]
     assert (value, unit) == (pytest.approx(np.sqrt((1 + 4 + 16 + 2500 + 9) / 6)), "kcal/mol")
-    assert rows[0, "a/energy_mae"][0] == pytest.approx(60 / 6)
+    assert rows[0, "a", "energy_mae"][0] == pytest.approx(60 / 6)
 
 
 def test_high_conformers_are_left_out_of_conformer_energies(rows) -> None:
     # m0: 1, 2, 4 stay, pairs 1, 2, 3; m1: both stay, pair 3
-    assert rows[0, "a/conformer_energy_mae"][0] == pytest.approx((1 + 2 + 3 + 3) / 4)
-    assert rows[0, "a/conformer_energy_rmse"] == (
+    assert rows[0, "a", "conformer_energy_mae"][0] == pytest.approx((1 + 2 + 3 + 3) / 4)
+    assert rows[0, "a", "conformer_energy_rmse"] == (
         pytest.approx(np.sqrt((1 + 4 + 9 + 9) / 4)),
         "kcal/mol",
     )
 
 
 def test_all_subsets_together(rows) -> None:
-    assert rows[0, "all/conformer_energy_mae"][0] == pytest.approx((1 + 2 + 3 + 3 + 2) / 5)
-    assert rows[0, "all/energy_mae"][0] == pytest.approx(62 / 8)
+    assert rows[0, "all", "conformer_energy_mae"][0] == pytest.approx((1 + 2 + 3 + 3 + 2) / 5)
+    assert rows[0, "all", "energy_mae"][0] == pytest.approx(62 / 8)
 
 
 def test_forces_where_there_are_any(rows) -> None:
-    assert rows[0, "a/forces_rmse"] == (pytest.approx(0.5, rel=1e-5), "kcal/mol/Å")
-    assert (0, "b/forces_rmse") not in rows
-    assert rows[0, "all/forces_mae"][0] == pytest.approx(0.5, rel=1e-5)
+    assert rows[0, "a", "forces_rmse"] == (pytest.approx(0.5, rel=1e-5), "kcal/mol/Å")
+    assert (0, "b", "forces_rmse") not in rows
+    assert rows[0, "all", "forces_mae"][0] == pytest.approx(0.5, rel=1e-5)
 
 
 def test_the_ensemble_is_asked_too(rows) -> None:
-    assert rows["ensemble", "all/energy_rmse"] == pytest.approx(rows[0, "all/energy_rmse"])
+    assert rows["ensemble", "all", "energy_rmse"] == pytest.approx(rows[0, "all", "energy_rmse"])
 
 
 def test_unknown_elements_are_refused(subsets, ensemble_of) -> None:
@@ -129,8 +129,8 @@ def test_extended_xyz_is_the_same_subset(tmp_path, subsets, rows, ensemble_of) -
     )
     read = {"a": read_subset("a", source)}
     found = evaluate_comp6(read, 100.0, [ensemble_of(member)])
-    assert {row.metric for row in found} == {
-        f"{subset}/{subject}_{error}"
+    assert {(row.subset, row.metric) for row in found} == {
+        (subset, f"{subject}_{error}")
         for subset in ("a", "all")
         for subject in ("energy", "conformer_energy")
         for error in ("rmse", "mae")
@@ -168,11 +168,14 @@ def failing(dataset):
 
 def test_failures_of_a_calculator_are_left_out_and_counted(subsets, calculator_of) -> None:
     oracle = calculator_of(failing)
-    found = {row.metric: row.value for row in evaluate_comp6({"a": subsets["a"]}, 100.0, [oracle])}
-    assert found["a/energy_mae"] == pytest.approx((1 + 4 + 50 + 0) / 4)
+    found = {
+        (row.subset, row.metric): row.value
+        for row in evaluate_comp6({"a": subsets["a"]}, 100.0, [oracle])
+    }
+    assert found["a", "energy_mae"] == pytest.approx((1 + 4 + 50 + 0) / 4)
     # of m0 stay the errors 1 and 4, the fourth is too high; of m1 one conformer, no pair
-    assert found["a/conformer_energy_mae"] == pytest.approx(3)
-    assert found["a/forces_rmse"] == pytest.approx(0.5, rel=1e-5)
+    assert found["a", "conformer_energy_mae"] == pytest.approx(3)
+    assert found["a", "forces_rmse"] == pytest.approx(0.5, rel=1e-5)
     assert oracle.notes() == [
         "oracle/calculator: 2 of 6 configurations are left out, where the calculator failed: "
         "2 × no reason"

@@ -54,43 +54,43 @@ def asked(tmp_path):
         dataset_file.write(dataset, tmp_path / "dataset.h5")
         with dataset_file.DatasetFile(tmp_path / "dataset.h5") as file:
             rows = evaluate_curvature(file, ensembles, 0.05)
-        return {(row.seed, row.metric): row.value for row in rows}
+        return {(row.seed, row.subset, row.metric): row.value for row in rows}
 
     return ask
 
 
 def test_frequencies_are_compared_at_stationary_points(asked, ensemble_of) -> None:
     found = asked(ensemble_of(member(1.21)))
-    assert found[0, "minima/frequencies_mae"] == pytest.approx(0.1 * H2, rel=1e-3)
-    assert found[0, "saddles/frequencies_rmse"] == pytest.approx(0.1 * H2, rel=1e-3)
-    assert found[0, "trained/minima/frequencies_mae"] == pytest.approx(0.1 * H2, rel=1e-3)
-    assert (0, "trained/saddles/frequencies_mae") not in found
-    assert found[0, "saddles/imaginary_right"] == 1
+    assert found[0, "minima", "frequencies_mae"] == pytest.approx(0.1 * H2, rel=1e-3)
+    assert found[0, "saddles", "frequencies_rmse"] == pytest.approx(0.1 * H2, rel=1e-3)
+    assert found[0, "trained minima", "frequencies_mae"] == pytest.approx(0.1 * H2, rel=1e-3)
+    assert (0, "trained saddles", "frequencies_mae") not in found
+    assert found[0, "saddles", "imaginary_right"] == 1
 
 
 def test_a_saddle_taken_for_a_minimum_is_counted(asked, ensemble_of) -> None:
     found = asked(ensemble_of(member(-1.0), member()))
-    for part in ("minima", "saddles", "trained/minima"):
-        assert found[0, f"{part}/imaginary_right"] == 0
-        assert found[1, f"{part}/imaginary_right"] == 1
-    assert found[0, "saddles/frequencies_mae"] == pytest.approx(2 * H2, rel=1e-3)
+    for part in ("minima", "saddles", "trained minima"):
+        assert found[0, part, "imaginary_right"] == 0
+        assert found[1, part, "imaginary_right"] == 1
+    assert found[0, "saddles", "frequencies_mae"] == pytest.approx(2 * H2, rel=1e-3)
     # The mean of both is no Hessian at all.
-    assert found["ensemble", "minima/frequencies_mae"] == pytest.approx(H2, rel=1e-3)
+    assert found["ensemble", "minima", "frequencies_mae"] == pytest.approx(H2, rel=1e-3)
 
 
 def test_kinds_are_told_apart_on_the_test_split(asked, ensemble_of) -> None:
     stiffness = STIFFNESS * [1, 1, 1, 2]
     found = asked(ensemble_of(member(1.1, 0.2)), hessian=blocks(stiffness))
     per_entry = 35 * np.sqrt(4 / 36)  # of 36 entries of a Hessian, four are not 0
-    assert found[0, "rest/hessian_rmse"] == pytest.approx(0.1 * per_entry)
-    assert found[0, "far/hessian_rmse"] == pytest.approx(0.2 * per_entry)
-    assert found[0, "far/forces_mae"] == pytest.approx(0.2)
-    assert found[0, "far/energy_rmse"] == 0
+    assert found[0, "rest", "hessian_rmse"] == pytest.approx(0.1 * per_entry)
+    assert found[0, "far", "hessian_rmse"] == pytest.approx(0.2 * per_entry)
+    assert found[0, "far", "forces_mae"] == pytest.approx(0.2)
+    assert found[0, "far", "energy_rmse"] == 0
 
 
 def test_without_kinds_there_are_frequencies_alone(asked, ensemble_of) -> None:
     found = asked(ensemble_of(member()), kinds=())
-    assert {metric.rpartition("/")[2] for _, metric in found} == {
+    assert {metric for *_, metric in found} == {
         "frequencies_rmse",
         "frequencies_mae",
         "imaginary_right",
@@ -101,14 +101,14 @@ def test_missing_hessians_are_left_out(asked, ensemble_of) -> None:
     missing = blocks(STIFFNESS)
     missing[:4] = np.nan
     found = asked(ensemble_of(member(1.21)), hessian=missing)
-    assert (0, "minima/frequencies_mae") not in found
-    assert (0, "saddles/frequencies_mae") in found
+    assert (0, "minima", "frequencies_mae") not in found
+    assert (0, "saddles", "frequencies_mae") in found
 
 
 def test_calculators_are_asked_like_members(asked, ensemble_of, calculator_of) -> None:
     found = asked(calculator_of(member(1.21)))
     assert found == asked(ensemble_of(member(1.21)))
-    assert (0, "rest/hessian_rmse") in found
+    assert (0, "rest", "hessian_rmse") in found
 
 
 def test_points_that_a_calculator_fails_on_are_left_out(asked, calculator_of) -> None:
@@ -121,8 +121,8 @@ def test_points_that_a_calculator_fails_on_are_left_out(asked, calculator_of) ->
 
     oracle = calculator_of(predictions)
     found = asked(oracle)
-    assert not any(metric.startswith("minima/") for _, metric in found)
-    assert found[0, "saddles/frequencies_mae"] == pytest.approx(0.1 * H2, rel=1e-3)
+    assert not any(subset == "minima" for _, subset, _ in found)
+    assert found[0, "saddles", "frequencies_mae"] == pytest.approx(0.1 * H2, rel=1e-3)
     (note,) = oracle.notes()
     assert "no reason" in note
 
@@ -130,8 +130,8 @@ def test_points_that_a_calculator_fails_on_are_left_out(asked, calculator_of) ->
 def test_calculators_without_forces_have_errors_of_energies(asked, calculator_of) -> None:
     oracle = calculator_of(member())
     oracle.calculator.quantities = ["energy"]
-    assert {metric for _, metric in asked(oracle)} == {
-        f"{kind}/energy{per}_{error}"
+    assert {(subset, metric) for _, subset, metric in asked(oracle)} == {
+        (kind, f"energy{per}_{error}")
         for kind in ("rest", "far")
         for per in ("", "_per_atom")
         for error in ("rmse", "mae")

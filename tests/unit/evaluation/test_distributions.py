@@ -125,10 +125,18 @@ def test_the_verbs(frames, tmp_path, monkeypatch) -> None:
     Path("settings.yaml").write_text("distributions: {adf: {cutoffs: [4]}, rdf: {cutoff: 5}}")
     every = (0,) * 10
     for name, path in (("r", frames("r", every)), ("s", frames("s", every, by=0))):
-        words = ["evaluate-distributions", "--settings", "settings.yaml", "--output", f"{name}.csv"]
+        words = [
+            "evaluate",
+            "distributions",
+            "--settings",
+            "settings.yaml",
+            "--output",
+            f"{name}.csv",
+        ]
         assert CliRunner().invoke(app, [*words, str(path)]).exit_code == 0
     assert len(read_curves(Path("s.csv"))[0]) == 3 + 6 + 2 * 6
-    words = ["evaluate-deviations", "--reference", "r.csv", "--output", "d.csv", "s.csv"]
+    words = ["evaluate", "deviations", "--reference", "r.csv", "--output", "d.csv"]
+    words += ["--distributions", "s.csv"]
     assert CliRunner().invoke(app, words).exit_code == 0
     lines = Path("d.csv").read_text().splitlines()
     assert len(lines) == 1 + 3 + (3 + 6 + 2)

@@ -51,7 +51,9 @@ FORCES = np.zeros((9, 3))
 
 @pytest.mark.parametrize("atoms", [2, 1000])
 def test_members_and_their_mean(asked, ensemble_of, monkeypatch, atoms) -> None:
-    monkeypatch.setattr("mlipkd.evaluation.errors.slabs", functools.partial(slabs, atoms=atoms))
+    monkeypatch.setattr(
+        "mlipkd.evaluation.core.error_sums.slabs", functools.partial(slabs, atoms=atoms)
+    )
     found = asked(ensemble_of(off_by(4, 0.3), off_by(-2, 0.1)), energy=ENERGY, forces=FORCES)
     assert found["teachers", 0, "energy_rmse"] == (pytest.approx(4), "eV")
     assert found["teachers", 1, "energy_mae"] == (pytest.approx(2), "eV")

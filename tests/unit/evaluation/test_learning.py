@@ -49,12 +49,12 @@ def test_rows_are_the_errors_of_reference_labels(member_of) -> None:
     who = ("al", "students", "m", 0)
     assert rows == [
         Row(*who, "weights", size, "1"),
-        Row(*who, "epoch1/training_forces_rmse", 2.0, "eV/Å"),
-        Row(*who, "epoch1/validation_energy_rmse", 3.0, "eV"),
-        Row(*who, "epoch1/validation_forces_rmse", 4.0, "eV/Å"),
-        Row(*who, "epoch2/training_forces_rmse", 1.0, "eV/Å"),
-        Row(*who, "epoch2/validation_energy_rmse", 1.5, "eV"),
-        Row(*who, "epoch2/validation_forces_rmse", 2.0, "eV/Å"),
+        Row(*who, "forces_rmse", 2.0, "eV/Å", "training", "epoch", 1),
+        Row(*who, "energy_rmse", 3.0, "eV", "validation", "epoch", 1),
+        Row(*who, "forces_rmse", 4.0, "eV/Å", "validation", "epoch", 1),
+        Row(*who, "forces_rmse", 1.0, "eV/Å", "training", "epoch", 2),
+        Row(*who, "energy_rmse", 1.5, "eV", "validation", "epoch", 2),
+        Row(*who, "forces_rmse", 2.0, "eV/Å", "validation", "epoch", 2),
     ]
 
 
@@ -62,9 +62,9 @@ def test_long_histories_are_thinned_to_common_epochs(member_of) -> None:
     rows, _ = evaluate_learning([member_of(991, seed=0), member_of(500, seed=1)])
     epochs = {
         seed: [
-            int(row.metric.removeprefix("epoch").partition("/")[0])
+            row.at
             for row in rows
-            if row.seed == seed and row.metric.endswith("validation_forces_rmse")
+            if (row.seed, row.subset, row.metric) == (seed, "validation", "forces_rmse")
         ]
         for seed in (0, 1)
     }

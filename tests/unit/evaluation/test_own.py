@@ -5,7 +5,7 @@ import torch
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from mlipkd.campaign.settings import OwnSettings
+from mlipkd.config.functions import OwnFunction
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TEST
 from mlipkd.deploy.ase import MLIPKD
@@ -39,10 +39,10 @@ def evaluate(tmp_path, write_module):
 
     def evaluate(text, *members, **options):
         write_module("own_evaluation", text)
-        settings = OwnSettings(name="bulk", function="own_evaluation:f", options=options)
+        own = OwnFunction(function="own_evaluation:f", options=options)
         ensembles, _ = load_ensembles(members, torch.device("cpu"))
         with dataset_file.DatasetFile(tmp_path / "dataset.h5") as file:
-            return evaluate_own(file, ensembles, settings)
+            return evaluate_own(file, ensembles, "bulk", own)
 
     evaluate.tested = crystals[1]
     return evaluate
@@ -63,14 +63,15 @@ def test_each_member_and_their_mean_are_asked(evaluate, write_model) -> None:
     members = [write_model(f"{seed}.safetensors", seed=seed) for seed in (0, 1)]
     rows = evaluate(ENERGY, *members, scale=2.0)
     found = {(row.seed, row.metric): row for row in rows}
-    assert {row[:3] for row in rows} == {("test", "teachers", found[0, "bulk/energy"].model)}
+    assert {row.subset for row in rows} == {"bulk"}
+    assert {row[:3] for row in rows} == {("test", "teachers", found[0, "energy"].model)}
     for seed, model in ((0, members[0]), (1, members[1]), ("ensemble", members)):
         atoms = evaluate.tested.copy()
         atoms.calc = MLIPKD(model)
         wanted = 2 * atoms.get_potential_energy()
-        assert found[seed, "bulk/energy"].value == pytest.approx(wanted, rel=1e-6)
-        assert found[seed, "bulk/energy"].unit == "eV"
-        assert found[seed, "bulk/reference"].value == 8.0  # whatever was done to it before
+        assert found[seed, "energy"].value == pytest.approx(wanted, rel=1e-6)
+        assert found[seed, "energy"].unit == "eV"
+        assert found[seed, "reference"].value == 8.0  # whatever was done to it before
     assert len(rows) == 6
 
 

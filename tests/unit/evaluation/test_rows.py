@@ -11,7 +11,7 @@ from mlipkd.jobs import artefacts
 ROWS = [
     Row("al", "students", "n1", 3, "forces_rmse", 0.123456789012, "eV/Å"),
     Row("al", "students", "n1", "ensemble", "forces_rmse", 1e-7, "eV/Å"),
-    Row("al", "students", "n1", "all", "dt1.0/failed", 0.25, "1"),
+    Row("al", "students", "n1", "all", "failed", 0.25, "1", "", "timestep", 0.5, "fs"),
     Row("al", "students", "n1", 3, "weights", 154450, "1"),
 ]
 SOURCES = [Source("model.safetensors", "f" * 64, ["mlipkd 0.0.1, commit abc"])]
@@ -21,8 +21,8 @@ def test_there_and_back(tmp_path) -> None:
     path = tmp_path / "errors.csv"
     versions = write_rows(path, ROWS, SOURCES, ["dynamics by ase"])
     assert path.read_text().splitlines()[:2] == [
-        "dataset,family,model,seed,metric,value,unit",
-        "al,students,n1,3,forces_rmse,0.123456789,eV/Å",
+        "dataset,family,model,seed,metric,value,unit,subset,condition,at,at_unit",
+        "al,students,n1,3,forces_rmse,0.123456789,eV/Å,,,,",
     ]
     rows, source = read_rows(path)
     assert [row._replace(value=0) for row in rows] == [row._replace(value=0) for row in ROWS]
@@ -48,7 +48,7 @@ def test_what_is_not_finite_is_not_written(tmp_path, value) -> None:
         ("metric,value", "value,metric", "expected the columns dataset,family"),
         ("1e-07", "a lot", "line 3: could not convert"),
         (",3,forces", ",third,forces", "line 2: invalid literal"),
-        ("eV/Å\n", "eV,Å\n", "line 2: expected 7 fields, got 8"),
+        ("eV/Å,", "eV,Å,", "line 2: expected 11 fields, got 12"),
         ("0.123456789", "0.023456789", "expected SHA-256"),
     ],
 )

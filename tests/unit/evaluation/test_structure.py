@@ -16,25 +16,25 @@ def test_distance_from_the_teachers_mean() -> None:
     teachers = [*curve("teachers", 0, 0, 2, 1, 1), *curve("teachers", 1, 0, 4, 1, 1)]
     found = evaluate_structure(curve("students", 5, 0, 2, 2, 0.5), teachers)
     values = {row.metric: (row.value, row.unit) for row in found}
-    assert values["rdf/tae"] == (pytest.approx((1 + 1 + 0.5) * 0.5), "Å")
-    assert values["rdf/peak"] == (0.75, "Å")
-    assert values["rdf/tail"] == (pytest.approx((1 + 0.5) / 2), "1")
+    assert values["tae"] == (pytest.approx((1 + 1 + 0.5) * 0.5), "Å")
+    assert values["peak"] == (0.75, "Å")
+    assert values["tail"] == (pytest.approx((1 + 0.5) / 2), "1")
 
 
 def test_a_teacher_is_measured_by_the_others() -> None:
     teachers = [*curve("teachers", 0, 0, 2, 1, 1), *curve("teachers", 1, 0, 4, 1, 1)]
     found = evaluate_structure(teachers, teachers)
-    assert [row.value for row in found if row.metric == "rdf/tae"] == [1.0, 1.0]
+    assert [row.value for row in found if row.metric == "tae"] == [1.0, 1.0]
 
 
 def test_a_single_teacher_has_none_to_be_measured_by() -> None:
     teacher = curve("teachers", 0, 0, 2, 1, 1)
-    assert "rdf/tae" not in {row.metric for row in evaluate_structure(teacher, teacher)}
+    assert "tae" not in {row.metric for row in evaluate_structure(teacher, teacher)}
 
 
 def test_another_run_of_the_same_member_is_compared() -> None:
     once, again = curve("teachers", 0, 0, 2, 1, 1), curve("teachers", 0, 0, 3, 1, 1)
-    (tae,) = (row.value for row in evaluate_structure(once, again) if row.metric == "rdf/tae")
+    (tae,) = (row.value for row in evaluate_structure(once, again) if row.metric == "tae")
     assert tae == 0.5
 
 

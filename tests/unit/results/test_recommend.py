@@ -41,22 +41,24 @@ def files(write_model, tmp_path) -> dict:
 def test_the_cheapest_of_the_good(files, tmp_path) -> None:
     settings = Recommendation(teacher="teachers", within=0.2000001)
     rows, notes = recommend(settings, files, COSTS, tmp_path / "recommended")
-    chosen = {row.metric.partition("/")[0]: (row.family, row.model, row.seed) for row in rows}
+    chosen = {row.subset: (row.family, row.model, row.seed) for row in rows}
     assert chosen == {
         "teacher": ("teachers", "big", 1),
         "smallest": ("students", "a", 1),
         "fastest": ("students", "b", 1),
         "leanest": ("students", "a", 1),
     }
-    values = {row.metric: row.value for row in rows}
-    assert values["smallest/weights"] == 800
-    assert values["fastest/time"] == 10
-    assert values["leanest/forces_validation_rmse_mean"] == pytest.approx(0.12)
-    assert values["leanest/forces_validation_rmse_member"] == 0.14  # of seed 1, that of lower loss
-    assert values["teacher/forces_validation_rmse_member"] == 0.11
-    assert values["leanest/of_teacher"] == pytest.approx(1.2)
-    assert values["teacher/time"] == 80
-    assert values["teacher/of_teacher"] == 1
+    values = {(row.subset, row.metric): row.value for row in rows}
+    assert values["smallest", "weights"] == 800
+    assert values["fastest", "time"] == 10
+    assert values["leanest", "forces_validation_rmse_mean"] == pytest.approx(0.12)
+    assert (
+        values["leanest", "forces_validation_rmse_member"] == 0.14
+    )  # of seed 1, that of lower loss
+    assert values["teacher", "forces_validation_rmse_member"] == 0.11
+    assert values["leanest", "of_teacher"] == pytest.approx(1.2)
+    assert values["teacher", "time"] == 80
+    assert values["teacher", "of_teacher"] == 1
     assert not (tmp_path / "recommended" / "teacher.safetensors").exists()
     del chosen["teacher"]
     for name, (family, model, seed) in chosen.items():
@@ -86,8 +88,8 @@ def test_costs_of_other_datasets_do_not_count(files, tmp_path) -> None:
     copper = [row._replace(dataset="cu", value=1e4 - row.value) for row in COSTS]
     settings = Recommendation(teacher="teachers", within=0.2000001)
     rows, _ = recommend(settings, files, COSTS + copper, tmp_path / "recommended")
-    values = {row.metric: row.value for row in rows}
-    assert (values["smallest/weights"], values["fastest/time"]) == (800, 10)
+    values = {(row.subset, row.metric): row.value for row in rows}
+    assert (values["smallest", "weights"], values["fastest", "time"]) == (800, 10)
 
 
 def test_models_of_several_datasets(files, tmp_path) -> None:

@@ -61,24 +61,32 @@ def test_mixed_versions_are_told(tmp_path) -> None:
 
 def test_an_interval_stands_beside_what_all_runs_gave() -> None:
     rows = [
-        Row("chno", "teachers", "big", seed, f"dt1.0/failed{bound}", value, "1")
+        Row(
+            *("chno", "teachers", "big", seed, f"failed{bound}", value, "1"),
+            *("", "timestep", at, "fs"),
+        )
+        for at in (0.5, 1.0)
         for seed in (0, 1, "all")
         for bound, value in (("", 0.25), ("_low", 0.0731), ("_high", 0.524))
     ]
     assert cells(markdown(pivot(rows)))[2:] == [
-        ["dt1.0/failed", "big", "0.2500"],
-        ["", "*all*", "0.2500 (0.07–0.52)"],
+        line
+        for at in ("0.5", "1")
+        for line in (
+            ["failed", f"timestep {at} fs", "big", "0.2500"],
+            ["", "", "*all*", "0.2500 (0.07–0.52)"],
+        )
     ]
 
 
 def test_what_ends_like_a_bound_of_nothing_stands_for_itself() -> None:
-    rows = [Row("al", "teachers", "big", 0, "own/barrier_low", 0.5, "eV")]
-    assert cells(markdown(pivot(rows)))[2:] == [["own/barrier_low, eV", "big", "0.5000"]]
+    rows = [Row("al", "teachers", "big", 0, "barrier_low", 0.5, "eV", "own")]
+    assert cells(markdown(pivot(rows)))[2:] == [["own", "barrier_low, eV", "big", "0.5000"]]
 
 
 def test_recommendations_stand_with_their_price_beside_the_teacher(tmp_path) -> None:
     rows = [
-        Row("al", family, "m", 3, f"{name}/{metric}", value, unit)
+        Row("al", family, "m", 3, metric, value, unit, name)
         for name, family, time, error in (("teacher", "teachers", 9, 1), ("fastest", "s", 3, 1.1))
         for metric, value, unit in (("time", time, "µs/atom/step"), ("of_teacher", error, "1"))
     ]

@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 
 from mlipkd.evaluation.core.rows import Row
 from mlipkd.evaluation.cost.figures import front
-from mlipkd.results.figures import draw
+from mlipkd.results.draw import draw
 
 UNITS = {"time": "µs/atom/step", "memory": "kB/atom", "weights": "1", "forces_rmse": "eV/Å"}
 #: Cost and error of each model. Of the students, b is beaten by a; controls by students.
@@ -68,7 +68,7 @@ def test_bars_are_standard_deviations() -> None:
 
 
 def test_weights_has_a_panel_for_each_error_that_is_known() -> None:
-    figure = draw("weights", rows_of("forces_rmse", "rdf/tae"), "al")
+    figure = draw("weights", rows_of("forces_rmse", "tae"), "al")
     assert [axes.get_ylabel() for axes in figure.axes] == ["F RMSE, eV/Å", "g(r) TAE, Å"]
     assert {axes.get_xlabel() for axes in figure.axes} == {"number of weights"}
     (axes,) = draw("weights", rows_of("forces_rmse"), "al").axes

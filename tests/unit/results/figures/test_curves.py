@@ -5,7 +5,7 @@ import pytest
 
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.curves import UNITS, Curve
-from mlipkd.results.figures import draw
+from mlipkd.results.draw import draw
 
 
 def curve(family: str, name: str, *values: float, model: str = "m", replica: int = 0) -> Curve:

@@ -8,16 +8,17 @@ import pytest
 
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.rows import ENSEMBLE, POOLED, Row, write_rows
-from mlipkd.results.figures import draw
+from mlipkd.results.draw import draw
 
 SMALL, LARGE = "n1-l0-a3-w8-s4", "n2-l1-a3-w8-s4"
 
 
-def rows_of(metrics: dict[str, str], models: dict[str, list[str]]) -> list[Row]:
+def rows_of(metrics: dict[str | tuple[str, str], str], models: dict[str, list[str]]) -> list[Row]:
     """Two members and their ensemble of each model of each family, valued 1, 2 and 3."""
     return [
-        Row("chno", family, model, seed, metric, value, unit)
-        for metric, unit in metrics.items()
+        Row("chno", family, model, seed, metric, value, unit, subset)
+        for key, unit in metrics.items()
+        for subset, metric in [("", key) if isinstance(key, str) else key]
         for family, names in models.items()
         for model in names
         for seed, value in ((0, 1.0), (1, 2.0), (ENSEMBLE, 3.0))
@@ -28,7 +29,7 @@ ONE_EACH = {"teachers": [SMALL], "students": [SMALL]}
 SEVERAL = {"teachers": [LARGE], "students": [LARGE, SMALL], "controls": [LARGE, SMALL]}
 ERRORS = {"energy_per_atom_rmse": "eV/atom", "energy_rmse": "eV", "forces_rmse": "eV/Å"}
 COMP6 = {
-    f"{subset}/{subject}_rmse": unit
+    (subset, f"{subject}_rmse"): unit
     for subset in ("torsion", "all")
     for subject, unit in (("energy", "kcal/mol"), ("conformer_energy", "kcal/mol"))
 }
@@ -79,10 +80,10 @@ def test_comp6_has_a_panel_for_each_subset_and_subject() -> None:
 
 def test_curvature_has_a_panel_for_each_kind_and_for_frequencies_of_the_test_split() -> None:
     units = {
-        "near/energy_rmse": "eV",
-        **{f"{kind}/hessian_rmse": "eV/Å^2" for kind in ("near", "far", "ts", "product")},
-        "saddles/frequencies_mae": "1/cm",
-        "trained/saddles/frequencies_mae": "1/cm",
+        ("near", "energy_rmse"): "eV",
+        **{(kind, "hessian_rmse"): "eV/Å^2" for kind in ("near", "far", "ts", "product")},
+        ("saddles", "frequencies_mae"): "1/cm",
+        ("trained saddles", "frequencies_mae"): "1/cm",
     }
     figure = draw("curvature", rows_of(units, ONE_EACH), "chno")
     drawn = [axes for axes in figure.axes if axes.axison]

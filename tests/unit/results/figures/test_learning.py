@@ -3,10 +3,11 @@
 import pytest
 
 from mlipkd.evaluation.core.rows import Row
-from mlipkd.results.figures import draw
+from mlipkd.results.draw import draw
 
 #: Number of weights; in the order of names e would stand before d.
 SIZES = {"a": 1, "b": 2, "c": 3, "e": 5, "d": 7}
+UNITS = {"forces": "eV/Å", "energy": "eV"}
 GRID = {"teachers": ["d"], "students": list(SIZES), "controls": list(SIZES)}
 
 
@@ -20,7 +21,10 @@ def rows_of(families: dict[str, list[str]], quantities=("forces",)) -> list[Row]
         for row in [
             Row("al", family, model, seed, "weights", SIZES[model], "1"),
             *(
-                Row("al", family, model, seed, f"epoch{epoch}/{split}_{quantity}_rmse", value, "")
+                Row(
+                    *("al", family, model, seed, f"{quantity}_rmse", value, UNITS[quantity]),
+                    *(split, "epoch", epoch),
+                )
                 for epoch in range(1, 3 + seed)
                 for quantity in quantities
                 for split, value in (("training", 10.0 + 2 * seed), ("validation", 4.0 + 2 * seed))
@@ -58,7 +62,7 @@ def test_a_row_of_panels_for_each_quantity() -> None:
 
 def test_a_term_that_enters_later_has_a_shorter_curve() -> None:
     rows = rows_of({"students": ["a"], "controls": ["a"]})
-    rows = [row for row in rows if row.metric != "epoch1/training_forces_rmse"]
+    rows = [row for row in rows if (row.subset, row.at) != ("training", 1)]
     (axes,) = draw("learning", rows, "al").axes
     assert list(axes.lines[0].get_xdata()) == [2]
     assert list(axes.lines[1].get_xdata()) == [1, 2]

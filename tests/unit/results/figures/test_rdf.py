@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from mlipkd.cli.main import app
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.rows import POOLED, Row, write_rows
-from mlipkd.results.figures import draw
+from mlipkd.results.draw import draw
 
 #: g(r) at two distances, of members whose first bin is 0.5 below and above it.
 MODELS = {
@@ -87,17 +87,17 @@ def test_models_of_one_family_differ_by_the_kind_of_line() -> None:
 
 def test_the_recommended_are_drawn_instead() -> None:
     recommended = [
-        Row("al", "students", model, 1, f"{name}/{metric}", 1.0, "1")
+        Row("al", "students", model, 1, metric, 1.0, "1", name)
         for name, model in (("smallest", "w8"), ("fastest", "w16"), ("leanest", "w8"))
         for metric in ("weights", "time")
     ]
-    recommended.insert(0, Row("al", "teachers", "d", 1, "teacher/weights", 9.0, "1"))
+    recommended.insert(0, Row("al", "teachers", "d", 1, "weights", 9.0, "1", "teacher"))
     figure = drawn(rows_of(MODELS) + recommended)
     assert labels(figure) == ["teachers d", "students w8", "students w16"]
 
 
 def test_nothing_to_draw() -> None:
-    failed = [Row("al", "teachers", "d", 0, "teacher/weights", 9.0, "1")]
+    failed = [Row("al", "teachers", "d", 0, "weights", 9.0, "1", "teacher")]
     with pytest.raises(InputError, match="got none: all runs failed"):
         drawn(failed)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlipkd.campaign.campaign import Campaign
+from mlipkd.evaluation import FIGURES
 from mlipkd.evaluation.core.rows import Row
-from mlipkd.results.figures import FIGURES
 from mlipkd.results.report.comparison import change, comparison
 from mlipkd.results.report.families import families_of
 from mlipkd.results.report.hours import hours
@@ -60,14 +60,14 @@ def test_hours_are_those_of_the_benchmarks(tmp_path) -> None:
 
 
 def test_curves_are_thinned_and_other_rows_are_not() -> None:
-    def row(metric: str) -> Row:
-        return Row("metal", "students", MODEL, 0, metric, 1.0, "1")
+    def row(at: float | None) -> Row:
+        return Row("metal", "students", MODEL, 0, "g", 1.0, "1", "", "epoch", at)
 
-    curve = [row(f"epoch{number}/validation_forces_rmse") for number in range(1, 101)]
-    kept = thinned([*curve, row("weights")])
-    assert kept[0] == curve[0] and kept[-2:] == [curve[-1], row("weights")]
+    curve = [row(number) for number in range(1, 101)]
+    kept = thinned([*curve, row(None)])
+    assert kept[0] == curve[0] and kept[-2:] == [curve[-1], row(None)]
     assert len(kept) == 11
-    assert thinned([row("g2.750"), row("g3.000")]) == [row("g2.750"), row("g3.000")]
+    assert thinned([row(2.75), row(3.0)]) == [row(2.75), row(3.0)]
 
 
 def test_every_figure_has_a_title_a_caption_and_a_place() -> None:
