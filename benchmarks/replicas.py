@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.replicas`` prints a Markdown table. Beads of the deep eutectic solvent's
 masses and density stand on a lattice and feel random models of the campaign's shapes, in two
-replicas at constant temperature, as evaluate-replicas runs them.
+replicas at constant temperature, as mlipkd evaluate replicas runs them.
 """
 
 from functools import partial
