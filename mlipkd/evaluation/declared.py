@@ -239,7 +239,7 @@ LIQUID = Evaluation(
 def _structure(job: Job) -> None:
     """How far each member's radial distribution function is from the teacher's.
 
-    Example: mlipkd evaluate structure --rdf rdf.csv --teacher teacher.csv --output structure.csv
+    Example: mlipkd evaluate structure --rdf rdf.csv --teacher rdf.csv --output structure.csv
     """
     from mlipkd.evaluation.structure import evaluate_structure
 

@@ -79,7 +79,7 @@ class Verbs:
     OUTPUTS = {  # noqa: RUF012
         "predict": "predictions.h5",
         "merge": "augmented.h5",
-        "evaluate-errors": "errors.csv",
+        "evaluate errors": "errors.csv",
     }
 
     def __init__(self, root: Path, models: list[Path], dataset: Path) -> None:
@@ -94,7 +94,7 @@ class Verbs:
 
     def words(self, name: str, folder: str) -> list[object]:
         """The words of its command line."""
-        words = [name, "--dataset", self.dataset, "--output", self.output(name, folder)]
+        words = [*name.split(), "--dataset", self.dataset, "--output", self.output(name, folder)]
         if name == "predict":
             return [*words, "--device", "cpu", "--model", self.models[0]]
         if name == "merge":
@@ -127,7 +127,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def verbs(tiny_dataset, write_model, tmp_path) -> Verbs:  # noqa: F811
-    """Predict, merge and evaluate-errors of two members."""
+    """Predict, merge and evaluate errors of two members."""
     models = [write_model(f"model{seed}.safetensors", seed=seed) for seed in (0, 1)]
     dataset = replace(dataset_file.read(tiny_dataset), provenance=provenance.record())
     dataset_file.write(dataset, tmp_path / "dataset.h5")

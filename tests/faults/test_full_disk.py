@@ -10,7 +10,7 @@ import pytest
 from mlipkd.jobs import artefacts
 from tests.faults.children import limit_files, verb
 
-KINDS = {"predict": "predictions", "merge": "augmented dataset", "evaluate-errors": "table"}
+KINDS = {"predict": "predictions", "merge": "augmented dataset", "evaluate errors": "table"}
 
 
 def named(ended, folder) -> bool:

@@ -99,10 +99,10 @@ def test_model_dataset_and_predictions(verbs, canary, inject, make) -> None:
     for path, name in (
         (verbs.predictions[1], "merge"),
         (verbs.models[0], "predict"),
-        (verbs.models[0], "evaluate-errors"),
+        (verbs.models[0], "evaluate errors"),
         (verbs.dataset, "predict"),
         (verbs.dataset, "merge"),
-        (verbs.dataset, "evaluate-errors"),
+        (verbs.dataset, "evaluate errors"),
     ):
         sound = path.read_bytes()
         inject("hostile: pickle in the place of an artefact", "refused")

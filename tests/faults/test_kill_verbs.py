@@ -1,4 +1,4 @@
-"""kill -9 of predict, merge and evaluate-errors: no file or the whole one, and then the same."""
+"""kill -9 of predict, merge and evaluate errors: no file or the whole one, and then the same."""
 
 import itertools
 import random
@@ -10,7 +10,7 @@ import pytest
 from mlipkd.jobs import artefacts
 from tests.faults.children import die_at_call, verb
 
-VERBS = ["predict", "merge", "evaluate-errors"]
+VERBS = ["predict", "merge", "evaluate errors"]
 
 
 def none_or_whole(verbs, name: str, folder: str) -> bool:

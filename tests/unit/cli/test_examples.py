@@ -24,7 +24,7 @@ from ase.units import Hartree
 
 from mlipkd.campaign.campaign import Campaign
 from mlipkd.campaign.settings import (
-    OwnSettings,
+    EvaluationSettings,
     Settings,
     dataset_settings,
     evaluation_settings,
@@ -39,7 +39,17 @@ from mlipkd.jobs import provenance
 from mlipkd.testing import dataset_of, random_model, small_shape
 
 ROOT = Path(__file__).parents[3]
-VERBS = typer.main.get_command(app).commands
+COMMANDS = typer.main.get_command(app).commands
+EVALUATE = {
+    f"evaluate {name}": verb
+    for name, verb in COMMANDS["evaluate"].commands.items()
+    if name != "recommended"  # which is made from others
+} | {"evaluate recommended": COMMANDS["evaluate"].commands["recommended"]}
+#: In the order of a campaign.
+VERBS: dict = {}
+for name, verb in COMMANDS.items():
+    VERBS |= EVALUATE if name == "collect" else {}
+    VERBS |= {name: verb} if name != "evaluate" else {}
 NOT_RUN = {
     "fetch": "needs the network: tests/unit/readers/test_download.py",
     "fit-sizing": "needs campaigns that ran: tests/workflow/test_sizing.py",
@@ -221,14 +231,14 @@ def molecules_with_hessians() -> None:
 
 def distributions_of_replicas() -> None:
     run(
-        "mlipkd evaluate-distributions --settings distributions.yaml --output distributions.csv"
+        "mlipkd evaluate distributions --settings distributions.yaml --output distributions.csv"
         " replicas.h5"
     )
 
 
 def liquid_of_the_other() -> None:
     run(
-        "mlipkd evaluate-liquid --settings liquid.yaml --trajectory teachers/seed1/liquid.h5"
+        "mlipkd evaluate liquid --settings liquid.yaml --trajectory teachers/seed1/liquid.h5"
         " --output liquid1.csv teachers/seed1/model.safetensors"
     )
 
@@ -238,8 +248,8 @@ def least_energy(calculator, test):
 
 
 def function_of_ones_own() -> None:
-    own = OwnSettings(name="energy", function=f"{__name__}:least_energy")
-    Path("own.yaml").write_text(own.to_yaml())
+    own = {"own": {"energy": {"function": f"{__name__}:least_energy"}}}
+    Path("own.yaml").write_text(EvaluationSettings.model_validate(own).to_yaml())
 
 
 def rows_of_the_workflow() -> None:
@@ -258,12 +268,12 @@ BEFORE = {
     "init": write_frames,
     "transfer": another_dataset,
     "merge": second_teacher,
-    "evaluate-comp6": write_clusters,
-    "evaluate-curvature": molecules_with_hessians,
-    "evaluate-cost": student,
-    "evaluate-rdf": liquid_of_the_other,
-    "evaluate-deviations": distributions_of_replicas,
-    "evaluate-own": function_of_ones_own,
+    "evaluate comp6": write_clusters,
+    "evaluate curvature": molecules_with_hessians,
+    "evaluate cost": student,
+    "evaluate rdf": liquid_of_the_other,
+    "evaluate deviations": distributions_of_replicas,
+    "evaluate own": function_of_ones_own,
     "collect": rows_of_the_workflow,
     "summary": table_of_costs,
 }
