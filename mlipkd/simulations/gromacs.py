@@ -1,7 +1,7 @@
 """GROMACS, run in a folder: M. J. Abraham et al., SoftwareX 1–2, 19 (2015).
 
-What its programs say goes to standard error when they are done; the end of it is the reason where
-one fails.
+The output of its programs goes to standard error when they are done; where one fails, the end of it
+is the reason.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ import numpy as np
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.jobs.resumable import Stop
 
-#: Minutes between the states that mdrun keeps to go on from.
-KEEP_EVERY = 5
-#: Seconds between two looks at whether mdrun should stop.
-LOOK_EVERY = 1.0
+#: Minutes between checkpoints of mdrun.
+CHECKPOINT_EVERY = 5
+#: Seconds between two checks of whether mdrun should stop.
+POLL_EVERY = 1.0
 #: How an error of GROMACS begins and ends.
 REASON = re.compile(
     r"(?:Fatal error|Error in user input|Inconsistency in user input|Invalid command-line options"
@@ -33,31 +33,27 @@ WARNING = re.compile(r"^(?:WARNING|ERROR) \d+ \[.*?\]:\n(.*?)\n\n", re.DOTALL | 
 
 
 def version() -> str:
-    """What GROMACS is installed.
-
-    Raises:
-        InputError: none.
-    """
+    """The version of GROMACS that is installed; raises InputError if there is none."""
     done = _gmx(Path(), ["--version"])
     return next(line for line in done.stdout.splitlines() if line.startswith("GROMACS version"))
 
 
 def grompp(folder: Path, stage: str, start: str, state: str | None = None) -> Path:
-    """Put parameters ``<stage>.mdp``, ``system.top`` and a structure together: ``<stage>.tpr``.
+    """Make ``<stage>.tpr`` of the parameters ``<stage>.mdp``, ``system.top`` and a structure.
 
     Args:
         folder: where all of them are.
         stage: the name of the parameters.
         start: the structure, .gro.
-        state: a .cpt whose positions and velocities are taken in its place.
+        state: a .cpt whose positions and velocities replace those of the structure.
 
     Raises:
-        InputError: what is wrong, warnings included.
+        InputError: grompp found errors, or had warnings.
     """
     command = ["grompp", "-f", f"{stage}.mdp", "-po", f"{stage}.out.mdp", "-p", "system.top"]
     command += ["-c", start, "-o", "new.tpr", *(["-t", state] if state else [])]
     done = _gmx(folder, command)
-    _say(done.stderr)
+    _print(done.stderr)
     if done.returncode != 0:
         raise InputError(
             f"{stage}: expected a system that gmx grompp takes, got: {_reason(done)}; fix the "
@@ -68,19 +64,19 @@ def grompp(folder: Path, stage: str, start: str, state: str | None = None) -> Pa
 
 
 def mdrun(folder: Path, stage: str, threads: int, stop: Stop) -> None:
-    """Run ``<stage>.tpr``, or go on with it from where it was; at its end there is ``<stage>.gro``.
+    """Run ``<stage>.tpr``, from its checkpoint if there is one, and write ``<stage>.gro``.
 
-    With the same number of threads of the same machine it goes on to the same bits.
+    On the same machine with the same number of threads a resumed run gives the same bits.
 
     Raises:
-        TryAgainError: it is time to stop, or an mdrun that outlived its maker is still at it.
+        TryAgainError: it is time to stop, or an mdrun whose parent was killed still runs there.
         InputError: it failed.
     """
     command = [_program(), "-quiet", "-nobackup", "mdrun", "-deffnm", stage]
-    command += ["-c", "last.gro", "-cpi", f"{stage}.cpt", "-cpt", str(KEEP_EVERY), "-reprod"]
+    command += ["-c", "last.gro", "-cpi", f"{stage}.cpt", "-cpt", str(CHECKPOINT_EVERY), "-reprod"]
     command += ["-ntmpi", "1", "-ntomp", str(threads), "-pin", "off"]
-    said = folder / f"{stage}.said"
-    with _alone(folder) as lock, open(said, "w") as output:
+    log = folder / f"{stage}.output"
+    with _locked(folder) as lock, open(log, "w") as output:
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -91,12 +87,12 @@ def mdrun(folder: Path, stage: str, threads: int, stop: Stop) -> None:
             pass_fds=[lock],
         )
         try:
-            reason = _waited_for(process, stop)
+            reason = _wait_for(process, stop)
         finally:
             process.terminate()
             process.wait()
-    text = said.read_text(errors="replace")
-    _say(text)
+    text = log.read_text(errors="replace")
+    _print(text)
     if reason:
         raise TryAgainError(f"{folder}: {stage} stopped because {reason}; the same command goes on")
     if process.returncode != 0:
@@ -131,18 +127,18 @@ def _program() -> str:
 
 
 def _gmx(folder: Path, words: Sequence[str], answers: str = "") -> subprocess.CompletedProcess[str]:
-    """One of the programs that are quick."""
+    """Run one of the programs that are quick."""
     command = [_program(), "-quiet", "-nobackup", *words]
     return subprocess.run(
         command, cwd=folder, input=answers, capture_output=True, text=True, check=False
     )
 
 
-def _waited_for(process: subprocess.Popen, stop: Stop) -> str | None:
-    """Why it was told to stop before it ended; none if it was not."""
+def _wait_for(process: subprocess.Popen, stop: Stop) -> str | None:
+    """Wait for its end; the reason if it was stopped before."""
     while True:
         try:
-            process.wait(LOOK_EVERY)
+            process.wait(POLL_EVERY)
             return stop()
         except subprocess.TimeoutExpired:
             if reason := stop():
@@ -152,15 +148,15 @@ def _waited_for(process: subprocess.Popen, stop: Stop) -> str | None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[int]:
-    """A lock that mdrun inherits: it lives on where its maker was killed, and writes."""
+def _locked(folder: Path) -> Iterator[int]:
+    """Hold a lock that mdrun inherits, as it goes on writing where its parent is killed."""
     descriptor = os.open(folder / "mdrun.lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor
     except BlockingIOError as error:
         raise TryAgainError(
-            f"{folder}: an mdrun whose maker was killed is still running there; wait for it to "
+            f"{folder}: an mdrun whose parent was killed is still running there; wait for it to "
             "end, or end it, and try again"
         ) from error
     finally:
@@ -170,11 +166,11 @@ def _alone(folder: Path) -> Iterator[int]:
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
     """What a program says was wrong, in one line."""
     text = done.stdout + done.stderr
-    found = [*WARNING.findall(text), *REASON.findall(text)]
-    if not found:
-        found = [f"exit status {done.returncode}", *text.strip().splitlines()[-5:]]
-    return " ".join(" ".join(found).split()).rstrip(".")
+    messages = [*WARNING.findall(text), *REASON.findall(text)]
+    if not messages:
+        messages = [f"exit status {done.returncode}", *text.strip().splitlines()[-5:]]
+    return " ".join(" ".join(messages).split()).rstrip(".")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, file=sys.stderr, flush=True)

@@ -1,11 +1,8 @@
-"""A simulation from packed molecules to frames, in stages that are gone on with.
+"""A simulation from packed molecules to frames, in stages that are resumed.
 
-Everything lies in a folder beside the trajectory until that is there: ``<stage>.gro`` for each
-stage that is done, and GROMACS's checkpoint of the one that is not.
-
-Run parameters (.mdp) of the stages of a simulation.
-
-Those of A. Olowookere et al., arXiv 2510.26650: steepest descent, then dynamics at constant volume
+Everything lies in a folder next to the trajectory until that is there: ``<stage>.gro`` for each
+stage that is done, and GROMACS's checkpoint of the one that is not. The run parameters (.mdp) are
+those of A. Olowookere et al., arXiv 2510.26650: steepest descent, then dynamics at constant volume
 and temperature. GROMACS counts in nm, ps, K and kJ/mol.
 """
 
@@ -29,10 +26,16 @@ from mlipkd.simulations.system import (
 )
 from mlipkd.units import GRAM_PER_CM3, NANOMETRE
 
-#: The box in which masses are asked for, Å.
+#: The side of the box in which GROMACS is asked for masses, Å.
 WIDE = 100.0
-#: Relative to the temperature wanted: what the mean of an equilibrated system is not off by.
-OFF = 0.1
+#: How far the mean temperature of an equilibrated system may be off, relative to it.
+TOLERANCE = 0.1
+#: The time constant of the thermostats, ps.
+RELAXATION = 0.5
+#: The largest force on an atom at which minimisation ends, kJ/mol/nm: 0.1 eV/Å.
+STEEP = 1000
+
+Parameters = dict[str, str | int | float]
 
 
 def simulate(
@@ -42,7 +45,7 @@ def simulate(
     threads: int = 1,
     stop: Stop = never,
 ) -> None:
-    """Run a simulation, or go on with it.
+    """Run a simulation, or resume it.
 
     Args:
         simulation: what is simulated.
@@ -54,10 +57,10 @@ def simulate(
     Raises:
         TryAgainError: it is time to stop.
         InputError: a program that is missing or fails, a file that does not fit, or dynamics that
-            were not at the temperature wanted.
+            were not at the simulation's temperature.
     """
     folder = trajectory.with_name(trajectory.name + ".checkpoint")
-    _enter(folder, simulation)
+    _prepare(folder, simulation)
     start = "packed"
     for stage in stages(simulation):
         if not (folder / f"{stage}.gro").exists():
@@ -73,12 +76,15 @@ def simulate(
     shutil.rmtree(folder)
 
 
-def _enter(folder: Path, simulation: Simulation) -> None:
-    """Make the folder with all that stages begin with, or find it; one of other work is removed."""
+def _prepare(folder: Path, simulation: Simulation) -> None:
+    """Make the folder with all that stages begin with, unless it is there from before.
+
+    A folder of a simulation that differs is removed.
+    """
     mark = folder / "identity"
     identity = _identity(simulation)
     if mark.is_file() and mark.read_text() == identity:
-        print(f"going on in {folder}", file=sys.stderr)
+        print(f"resuming in {folder}", file=sys.stderr)
         return
     if folder.exists():
         shutil.rmtree(folder)
@@ -92,15 +98,15 @@ def _enter(folder: Path, simulation: Simulation) -> None:
 
 
 def _identity(simulation: Simulation) -> str:
-    """All that frames depend on."""
+    """Everything that frames depend on, as text."""
     for path in simulation.files:
         if not Path(path).is_file():
             raise InputError(
                 f"{path}: expected a file of the simulation, found none; check the path"
             )
     hashes = [artefacts.sha256(Path(path)) for path in simulation.files]
-    known = [simulation.model_dump_json(), *hashes, gromacs.version(), provenance.code()]
-    return "\n".join(known)
+    facts = [simulation.model_dump_json(), *hashes, gromacs.version(), provenance.code()]
+    return "\n".join(facts)
 
 
 def _pack(folder: Path, simulation: Simulation) -> None:
@@ -110,16 +116,16 @@ def _pack(folder: Path, simulation: Simulation) -> None:
     }
     counts = {name: molecule.number for name, molecule in simulation.molecules.items()}
 
-    def tried(side: float) -> Path:
-        """The .tpr of a box in which all is piled up, to be asked before packing takes minutes."""
+    def piled_up(side: float) -> Path:
+        """The .tpr of all molecules in one place: errors show before packing takes minutes."""
         write_box(folder / "piled.gro", structures, counts, piled(structures, counts), side)
         return gromacs.grompp(folder, "equilibration", "piled.gro")
 
-    whole = mass(tried(WIDE))  # u
-    side = simulation.box or (whole / ((simulation.density or 0) * GRAM_PER_CM3)) ** (1 / 3)
-    tried(side).unlink()
+    total_mass = mass(piled_up(WIDE))  # u
+    side = simulation.box or (total_mass / ((simulation.density or 0) * GRAM_PER_CM3)) ** (1 / 3)
+    piled_up(side).unlink()
     positions, how = packed(structures, counts, side, simulation.seed)
-    density = whole / side**3 / GRAM_PER_CM3
+    density = total_mass / side**3 / GRAM_PER_CM3
     print(
         f"{sum(counts.values())} molecules in {side:.2f} Å, {density:.3f} g/cm³: {how}",
         file=sys.stderr,
@@ -129,53 +135,45 @@ def _pack(folder: Path, simulation: Simulation) -> None:
 
 
 def _check(simulation: Simulation, temperature: float) -> None:
-    """Say the mean temperature in K, and refuse one that is far off."""
-    wanted = simulation.temperature
-    print(f"mean temperature {temperature:.1f} K, expected {wanted:g} K", file=sys.stderr)
-    if abs(temperature - wanted) > OFF * wanted:
+    """Print the mean temperature in K, and refuse one that is far off."""
+    expected = simulation.temperature
+    print(f"mean temperature {temperature:.1f} K, expected {expected:g} K", file=sys.stderr)
+    if abs(temperature - expected) > TOLERANCE * expected:
         raise InputError(
-            f"expected dynamics at {wanted:g} K, got {temperature:.1f} K on average; equilibrate "
+            f"expected dynamics at {expected:g} K, got {temperature:.1f} K on average; equilibrate "
             "longer"
         )
-
-
-#: The thermostats' time, ps.
-RELAXATION = 0.5
-#: The force on any atom that minimisation ends at, kJ/mol/nm: 0.1 eV/Å.
-STEEP = 1000
-
-Parameters = dict[str, str | int | float]
 
 
 def stages(simulation: Simulation) -> dict[str, Parameters]:
     """The parameters of each stage by its name, in their order; the last one takes the frames."""
     hot, seed = simulation.annealing, simulation.seed + 1  # 0 is a random one to GROMACS
-    found = {
+    parameters = {
         "minimisation": _interactions()
         # Atoms that are packed too close pull so hard at constraints that LINCS warns of them.
         | {"integrator": "steep", "nsteps": 5000, "emtol": STEEP, "constraints": "none"}
     }
     if hot:
-        found["annealing"] = (
+        parameters["annealing"] = (
             _dynamics(simulation, hot.duration, hot.temperature)
             | _velocities(hot.temperature, seed)
-            # Keeps its temperature where the packed box has energy to give away, as G. Bussi et
-            # al., J. Chem. Phys. 126, 014101 (2007) does; Nosé–Hoover would swing.
+            # G. Bussi et al., J. Chem. Phys. 126, 014101 (2007) keep the temperature where the
+            # packed box has energy to give away; Nosé–Hoover would oscillate.
             | {"tcoupl": "v-rescale", "ld-seed": seed}
         )
     temperature = simulation.temperature
-    found["equilibration"] = _dynamics(
+    parameters["equilibration"] = _dynamics(
         simulation, simulation.equilibration, temperature
     ) | _velocities(temperature, seed)
     every = simulation.steps(simulation.frame_every)
     frames = round(simulation.sampling / simulation.frame_every)
-    found["sampling"] = _dynamics(simulation, simulation.sampling, temperature) | {
+    parameters["sampling"] = _dynamics(simulation, simulation.sampling, temperature) | {
         "nsteps": every * frames,
         "nstxout": every,
         "nstfout": every,
         "continuation": "yes",
     }
-    return found
+    return parameters
 
 
 def mdp(parameters: Parameters) -> str:
@@ -198,7 +196,7 @@ def _interactions() -> Parameters:
 
 
 def _dynamics(simulation: Simulation, duration: float, temperature: float) -> Parameters:
-    """So many ps at a temperature in K; no frames."""
+    """Dynamics of a duration in ps at a temperature in K; no frames."""
     return _interactions() | {
         "integrator": "md",
         "dt": simulation.timestep * 1e-3,

@@ -1,6 +1,7 @@
-"""The topology of a system: the user's force field, and the molecules of this box.
+"""The system that is simulated: its topology, and its first box.
 
-The first box: molecules out of the user's structures, packed by packmol, as a .gro file.
+The topology is the user's force field with the molecules of this box. The box holds molecules from
+the user's structures, packed by packmol, as a .gro file.
 """
 
 import re
@@ -39,10 +40,10 @@ def system_topology(simulation: Simulation) -> str:
     if "system" in names:
         first = names.index("system")
         end = directives[first].start()
-        if lost := set(names[first:]) - {"system", "molecules"}:
+        if others := set(names[first:]) - {"system", "molecules"}:
             raise InputError(
                 f"{simulation.topology}: expected nothing but [ molecules ] after [ system ], got "
-                f"{', '.join(sorted(lost))}; bring it before"
+                f"{', '.join(sorted(others))}; move it before"
             )
     counts = {name: molecule.number for name, molecule in simulation.molecules.items()}
     return f"{text[:end]}\n{_system(counts)}"
@@ -93,12 +94,12 @@ class Structure:
 
 
 def read_structure(name: str, molecule: Molecule) -> Structure:
-    """The first residue of a molecule's name in its file, made whole by nearest images.
+    """The first residue of the molecule's name in its file, made whole by nearest images.
 
     Raises:
         InputError: the file cannot be read or has no such residue.
     """
-    wanted, path = molecule.residue or name, molecule.structure
+    residue_name, path = molecule.residue or name, molecule.structure
     try:
         universe = mda.Universe(path, to_guess=())
     except Exception as error:
@@ -106,29 +107,30 @@ def read_structure(name: str, molecule: Molecule) -> Structure:
             f"{path}: expected a structure (.gro, .pdb), got an error from MDAnalysis "
             f"({' '.join(str(error).split())}); check the file"
         ) from error
-    found = next((own for own in universe.residues if own.resname == wanted), None)
-    if found is None:
+    residue = next((r for r in universe.residues if r.resname == residue_name), None)
+    if residue is None:
         known = ", ".join(sorted(set(universe.residues.resnames)))
-        raise InputError(f"{path}: expected a residue {wanted!r}, found {known}; set residue")
-    positions = found.atoms.positions.astype(float)
+        raise InputError(f"{path}: expected a residue {residue_name!r}, found {known}; set residue")
+    positions = residue.atoms.positions.astype(float)
     if universe.dimensions is not None:
         vectors = minimize_vectors(positions - positions[0], universe.dimensions)
         positions = positions[0] + vectors
-    return Structure(wanted, tuple(found.atoms.names), positions)
+    return Structure(residue_name, tuple(residue.atoms.names), positions)
 
 
 def packed(
     structures: Mapping[str, Structure], counts: Mapping[str, int], side: float, seed: int
 ) -> tuple[np.ndarray, str]:
     """Positions (all atoms, 3) of so many of each molecule in a box, and what packed them."""
-    molecules = [(one.positions, counts[name]) for name, one in structures.items()]
+    molecules = [(molecule.positions, counts[name]) for name, molecule in structures.items()]
     return pack(molecules, side, seed)
 
 
 def piled(structures: Mapping[str, Structure], counts: Mapping[str, int]) -> np.ndarray:
-    """The same all in one place: for what asks about the molecules and not where they are."""
-    molecules = [np.tile(one.positions, (counts[name], 1)) for name, one in structures.items()]
-    return np.concatenate(molecules)
+    """The same all in one place, where positions do not matter."""
+    return np.concatenate(
+        [np.tile(each.positions, (counts[name], 1)) for name, each in structures.items()]
+    )
 
 
 def write_box(
@@ -139,17 +141,17 @@ def write_box(
     side: float,
 ) -> None:
     """Write positions (all atoms, 3) in a cubic box, both in Å, as a .gro file."""
-    each = [one for name, one in structures.items() for _ in range(counts[name])]
-    sizes = [len(one.names) for one in each]
+    molecules = [each for name, each in structures.items() for _ in range(counts[name])]
+    sizes = [len(molecule.names) for molecule in molecules]
     universe = mda.Universe.empty(
         sum(sizes),
-        len(each),
-        atom_resindex=np.repeat(np.arange(len(each)), sizes),
+        len(molecules),
+        atom_resindex=np.repeat(np.arange(len(molecules)), sizes),
         trajectory=True,
     )
-    universe.add_TopologyAttr("names", [name for one in each for name in one.names])
-    universe.add_TopologyAttr("resnames", [one.residue for one in each])
-    universe.add_TopologyAttr("resids", np.arange(1, len(each) + 1))
+    universe.add_TopologyAttr("names", [name for each in molecules for name in each.names])
+    universe.add_TopologyAttr("resnames", [molecule.residue for molecule in molecules])
+    universe.add_TopologyAttr("resids", np.arange(1, len(molecules) + 1))
     universe.atoms.positions = positions
     universe.dimensions = [side, side, side, 90, 90, 90]
     universe.atoms.write(str(path))

@@ -163,7 +163,7 @@ def test_what_was_stopped_goes_on_to_the_same_bits(folder, dataset, number) -> N
             break
         time.sleep(0.5)  # an mdrun that outlived its maker comes to its end
     assert done.returncode == 0, done.stderr
-    assert "going on in" in done.stderr
+    assert "resuming in" in done.stderr
     assert (again / "trajectory.trr").read_bytes() == (made / "trajectory.trr").read_bytes()
 
 

@@ -79,7 +79,7 @@ def test_a_crash_without_a_reason_is_told(gmx, tmp_path) -> None:
 
 
 def test_mdrun_is_stopped_and_its_stage_is_not_done(gmx, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(gromacs, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(gromacs, "POLL_EVERY", 0.05)
     gmx("trap 'touch last.gro; echo stopped > told; exit 0' TERM; while :; do sleep 0.05; done")
     started = time.monotonic()
 
@@ -92,12 +92,12 @@ def test_mdrun_is_stopped_and_its_stage_is_not_done(gmx, tmp_path, monkeypatch) 
     assert not (tmp_path / "sampling.gro").exists()
 
 
-def test_an_mdrun_that_outlived_its_maker_keeps_others_away(gmx, tmp_path) -> None:
+def test_an_mdrun_that_outlived_its_parent_keeps_others_away(gmx, tmp_path) -> None:
     gmx("touch last.gro")
-    with gromacs._alone(tmp_path) as lock:
+    with gromacs._locked(tmp_path) as lock:
         orphan = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
     try:
-        with pytest.raises(TryAgainError, match="whose maker was killed"):
+        with pytest.raises(TryAgainError, match="whose parent was killed"):
             gromacs.mdrun(tmp_path, "sampling", 1, never)
     finally:
         orphan.send_signal(signal.SIGKILL)
