@@ -33,10 +33,10 @@ class ANI(Calculator):
     implemented_properties = [*Calculator.implemented_properties, "energies"]  # noqa: RUF012
 
     def __init__(self, folder: str, device: str = "cpu") -> None:
-        """Read the networks. TorchANI runs what stands in ``.nnf`` files: use those that you trust.
+        """Read the networks. TorchANI runs code from ``.nnf`` files: use those that you trust.
 
         Args:
-            folder: as in the ANI model zoo, with one ``*.params``, ``sae_linfit.dat`` and, of each
+            folder: as in the ANI model zoo, with one ``*.params``, ``sae_linfit.dat`` and, for each
                 member, ``train0/networks`` and so on.
             device: where to compute.
 
@@ -49,16 +49,16 @@ class ANI(Calculator):
         if len(constants) != 1 or not members or not energies.is_file():
             raise InputError(
                 f"{folder}: expected a folder of ANI networks, with one *.params, sae_linfit.dat "
-                "and train0/networks, train1/networks, …, found something else; check the path"
+                "and train0/networks, train1/networks, …, got something else; check the path"
             )
         info = NeurochemInfo(energies, constants[0], Path(folder, "train"), len(members))
-        before = torch.get_default_dtype()
+        default = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)  # in float32, self energies are rounded to 0.1 meV
         try:
             features, networks, self_energies, symbols = modules_from_info(info)
             network = Network(symbols, features, networks, self_energies)
         finally:
-            torch.set_default_dtype(before)
+            torch.set_default_dtype(default)
         super().__init__(network.to(device).requires_grad_(False))
 
     def calculate(
@@ -67,7 +67,7 @@ class ANI(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """ASE's entry point: fills ``results`` with what is asked for."""
+        """ASE's entry point: fills ``results`` with the properties."""
         super().calculate(atoms, list(properties), list(system_changes))
         if "energies" in properties:
             species, positions, cell, periodic = from_ase(self.atoms, self._device, self._dtype)
@@ -81,5 +81,5 @@ class ANI(Calculator):
         over 0.004 Å are off by up to some eV/Å².
         """
         species, positions, cell, periodic = from_ase(atoms, self._device, self._dtype)
-        found = single_point(self.model, species, positions, cell, periodic, hessians=True)
-        return found["hessians"][0].numpy(force=True) * Hartree
+        results = single_point(self.model, species, positions, cell, periodic, hessians=True)
+        return results["hessians"][0].numpy(force=True) * Hartree

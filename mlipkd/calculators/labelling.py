@@ -1,22 +1,25 @@
-"""Labelling: a calculator asked for all configurations of a dataset, one after the other.
+"""Labelling: a calculator labels all configurations of a dataset, one after the other.
 
-A configuration that the calculator cannot compute gets NaN for every label, and its reason is kept.
+Its labels become the dataset's own references, or what a member of a family says of it. A
+configuration that the calculator cannot compute gets NaN for every label, and the reason is noted.
 
-Hessians of calculators: their own, or central differences of their forces.
-
-A calculator that knows its Hessian has a method ``get_hessian(atoms)``, as those of MACE, AIMNet2
-and others do. Its matrix is (3 atoms, 3 atoms), or MACE's (3 atoms, atoms, 3), in eV/Å².
+Hessians are the calculator's own, or central differences of its forces. A calculator that knows its
+Hessian has a method ``get_hessian(atoms)``, as those of MACE, AIMNet2 and others do; its matrix is
+(3 atoms, 3 atoms), or MACE's (3 atoms, atoms, 3), in eV/Å².
 """
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator, all_changes
 from ase.stress import voigt_6_to_full_3x3_stress
 
-from mlipkd.calculators.load import accommodated
+from mlipkd.calculators.load import accommodated, load_calculator, versions
+from mlipkd.checks.hessians import periodic_hessians
+from mlipkd.config.functions import Calculator
 from mlipkd.datasets.atoms import PROPERTIES, atoms_of
 from mlipkd.datasets.dataset import LABELS, Dataset, columns_of, row_offsets
 from mlipkd.datasets.normal_modes import blocks
@@ -27,9 +30,9 @@ from mlipkd.jobs.progress import progress
 
 def quantities_of(calculator: BaseCalculator) -> list[str]:
     """The labels that a calculator gives: stress of what is periodic, a Hessian of what is free."""
-    given = calculator.implemented_properties
-    found = [label for label, name in PROPERTIES.items() if name in given]
-    return [*found, "hessian"] if "forces" in found else found
+    implemented = calculator.implemented_properties
+    given = [label for label, name in PROPERTIES.items() if name in implemented]
+    return [*given, "hessian"] if "forces" in given else given
 
 
 def labels_of(
@@ -37,15 +40,15 @@ def labels_of(
 ) -> tuple[dict[str, np.ndarray], dict[int, str]]:
     """Labels of all configurations, and why there are none for some of them.
 
-    Of a configuration the calculator is told elements, positions, cell and boundaries alone.
+    The calculator is given nothing but elements, positions, cell and boundaries.
 
     Args:
-        calculator: whom to ask.
-        dataset: its configurations.
-        quantities: some of what the calculator gives.
+        calculator: what computes the labels.
+        dataset: the configurations.
+        quantities: some of those that the calculator gives.
 
     Returns:
-        For each quantity an array of the dataset's layout, float64, eV and Å, NaN where the
+        For each quantity an array in the dataset's layout, float64, eV and Å, NaN where the
         calculator failed; and the reasons of failures by the number of the configuration.
     """
     rows = {quantity: row_offsets(quantity, dataset.offsets) for quantity in quantities}
@@ -57,13 +60,13 @@ def labels_of(
     with accommodated(calculator):
         for m in progress(range(len(dataset)), len(dataset), "configurations"):
             try:
-                found = _labels(calculator, atoms_of(dataset, m), quantities)
+                labels = _labels(calculator, atoms_of(dataset, m), quantities)
             except Exception as error:  # calculators raise anything
                 failed[m] = in_words(error)
                 continue
-            for quantity, label in found.items():
-                own = values[quantity][slice(*rows[quantity][m : m + 2])]
-                own[:] = label.reshape(own.shape)
+            for quantity, label in labels.items():
+                target = values[quantity][slice(*rows[quantity][m : m + 2])]
+                target[:] = label.reshape(target.shape)
     return values, failed
 
 
@@ -72,48 +75,48 @@ def _labels(
 ) -> dict[str, np.ndarray]:
     """One configuration's labels; all are there and finite, or an error is raised."""
     names = {quantity: PROPERTIES[quantity] for quantity in quantities if quantity != "hessian"}
-    # All changed, for calculators that start from what they found last: labels then don't depend
-    # on the order of the configurations, and nothing stays from one that failed.
+    # All changed, for calculators that start from their last result: labels then don't depend on
+    # the order of the configurations, and nothing stays from one that failed.
     calculator.results = {}
     calculator.calculate(atoms, list(names.values()) or ["energy"], all_changes)
-    found = {}
+    labels = {}
     for quantity, name in names.items():
         if calculator.results.get(name) is None:
             raise ValueError(f"no {name} in its results")
-        # A copy: a calculator may go on to write the next geometry's into the same array.
+        # A copy: a calculator may write the next geometry's into the same array.
         label = np.array(calculator.results[name], float)
         if name == "stress" and label.shape == (6,):
             label = voigt_6_to_full_3x3_stress(label)
         wanted = tuple(len(atoms) if axis == "atoms" else axis for axis in LABELS[quantity][0])
         if label.shape != wanted:
             raise ValueError(f"{name} of shape {label.shape} instead of {wanted}")
-        found[quantity] = label
+        labels[quantity] = label
     if "hessian" in quantities:
         atoms.calc = calculator
-        found["hessian"] = blocks(hessian(atoms))
-    for quantity, label in found.items():
+        labels["hessian"] = blocks(hessian(atoms))
+    for quantity, label in labels.items():
         if not np.isfinite(label).all():
             raise ValueError(f"{names.get(quantity, quantity)} not finite")
-    return found
+    return labels
 
 
-def refuse_most(where: str, reasons: Collection[str], asked: int) -> None:
-    """Refuse a calculator that failed on more than half of what it was asked.
+def refuse_if_most_failed(where: str, reasons: Collection[str], total: int) -> None:
+    """Refuse a calculator that failed on more than half of so many configurations.
 
     Raises:
         InputError: with the first reason.
     """
-    if 2 * len(reasons) > asked:
+    if 2 * len(reasons) > total:
         raise InputError(
-            f"{where}: expected labels of most of {asked} configurations, but the calculator "
+            f"{where}: expected labels of most of {total} configurations, but the calculator "
             f"failed on {len(reasons)} of them, on the first for this reason: "
             f"{next(iter(reasons))}; see whether calculator.options and the elements are what it "
             "is made for"
         )
 
 
-def counted(reasons: Collection[str]) -> str:
-    """Reasons in words, the most frequent first."""
+def summarised(reasons: Collection[str]) -> str:
+    """How often each reason of a failure occurs, the most frequent first."""
     return "; ".join(f"{n} × {reason}" for reason, n in Counter(reasons).most_common())
 
 
@@ -130,13 +133,13 @@ def hessian(atoms: Atoms) -> np.ndarray:
     if not hasattr(atoms.calc, "get_hessian"):
         return differences(atoms)
     try:
-        own = np.asarray(atoms.calc.get_hessian(atoms), float)
+        matrix = np.asarray(atoms.calc.get_hessian(atoms), float)
     except NotImplementedError:  # its model, or its class, has none
         return differences(atoms)
     size = 3 * len(atoms)
-    if own.shape not in [(size, size), (size, len(atoms), 3)]:
-        raise ValueError(f"a Hessian of shape {own.shape} instead of {(size, size)}")
-    return own.reshape(size, size)
+    if matrix.shape not in [(size, size), (size, len(atoms), 3)]:
+        raise ValueError(f"a Hessian of shape {matrix.shape} instead of {(size, size)}")
+    return matrix.reshape(size, size)
 
 
 def differences(atoms: Atoms) -> np.ndarray:
@@ -153,5 +156,46 @@ def differences(atoms: Atoms) -> np.ndarray:
             ends.append(atoms.get_forces().ravel())
         rows.append((ends[1] - ends[0]) / (2 * DIFFERENCE))
     atoms.set_positions(rest)
-    found = np.array(rows)
-    return (found + found.T) / 2
+    matrix = np.array(rows)
+    return (matrix + matrix.T) / 2
+
+
+def with_reference_labels(dataset: Dataset, settings: Calculator, hessians: bool) -> Dataset:
+    """The dataset with a calculator's energies and, if it gives them, forces as reference labels.
+
+    Where the calculator fails, labels are missing, and a note says how often and why.
+
+    Args:
+        dataset: the configurations.
+        settings: class and options of the calculator.
+        hessians: label with Hessians, too.
+
+    Raises:
+        InputError: the calculator cannot be made, or fails on more than half of the configurations;
+            or Hessians are requested of configurations with a cell, or of a calculator without
+            forces.
+    """
+    calculator = load_calculator(dataset.name, settings)
+    given = quantities_of(calculator)
+    quantities = [quantity for quantity in given if quantity in ("energy", "forces")]
+    if hessians:
+        if "hessian" not in given:
+            raise InputError(
+                f"{dataset.name}: expected a calculator with forces for Hessians, got "
+                f"{settings.type}, which gives {', '.join(given)}; choose another"
+            )
+        if faults := periodic_hessians(dataset):
+            raise InputError("\n".join(faults))
+        quantities.append("hessian")
+    labels, failed = labels_of(calculator, dataset, quantities)
+    refuse_if_most_failed(dataset.name, failed.values(), len(dataset))
+    facts: dict[str, object] = {"packages": versions(calculator)}
+    if failed:
+        note = (
+            f"no labels for {len(failed)} of {len(dataset)} configurations, where the calculator "
+            f"failed: {summarised(failed.values())}"
+        )
+        facts |= {"masked": quantities, "notes": [*dataset.provenance["notes"], note]}
+    return replace(
+        dataset, labels={"reference": labels}, provenance={**dataset.provenance, **facts}
+    )

@@ -1,6 +1,5 @@
-"""Loading: the calculator that a settings file names, by the import path of its class.
-
-The packages that a calculator comes from: their versions, and what they count on.
+"""Loading: the calculator that a settings file names by the import path of its class, the versions
+of its packages, and the settings of the processor that they rely on.
 """
 
 import importlib.metadata
@@ -16,32 +15,35 @@ from mlipkd.errors import InputError
 from mlipkd.imports import find, in_words
 from mlipkd.jobs.device import one_thread, subnormal_numbers
 
+#: Packages that take all cores for the smallest molecule.
+ONE_THREAD = {"tblite"}
+
 
 def load_calculator(where: str, settings: Calculator) -> BaseCalculator:
     """Import the class and make the calculator.
 
     Args:
-        where: what to call the settings' place in messages.
+        where: the file or key of the settings, for messages.
         settings: class and options.
 
     Raises:
-        InputError: there is no such class, it is no ASE calculator, does not take the options, or
-            has no energy to give.
+        InputError: there is no such class, it is not an ASE calculator, does not take the options,
+            or gives no energy.
     """
-    made_of = _class(where, settings.type)
+    cls = _class(where, settings.type)
     try:
-        calculator = made_of(**settings.options)
+        calculator = cls(**settings.options)
     except InputError:
         raise
-    except Exception as error:  # whatever a foreign class makes of its arguments
+    except Exception as error:  # a foreign class may raise anything
         raise InputError(
             f"{where}: calculator.options: expected what {settings.type} can be made with, got "
             f"{settings.options} ({in_words(error)}); see its documentation"
         ) from error
-    if unknown := settings.options.keys() - _named(made_of):
+    if unknown := settings.options.keys() - _option_names(cls):
         print(
             f"warning: {where}: {settings.type} names no options called "
-            f"{', '.join(sorted(unknown))}, and may leave them alone; check their spelling",
+            f"{', '.join(sorted(unknown))}, and may ignore them; check their spelling",
             file=sys.stderr,
         )
     if "energy" not in calculator.implemented_properties:
@@ -53,26 +55,22 @@ def load_calculator(where: str, settings: Calculator) -> BaseCalculator:
 
 
 def _class(where: str, path: str) -> type[BaseCalculator]:
-    found = find(f"{where}: calculator.type", path)
-    if not (inspect.isclass(found) and issubclass(found, BaseCalculator)):
+    cls = find(f"{where}: calculator.type", path)
+    if not (inspect.isclass(cls) and issubclass(cls, BaseCalculator)):
         raise InputError(
             f"{where}: calculator.type: expected a class of ASE calculators, got {path}, which is "
             "none; if it is a function that makes a calculator, name the class of what it makes"
         )
-    return found
+    return cls
 
 
-def _named(made_of: type[BaseCalculator]) -> set[str]:
-    """The options that a class names: arguments of its own and of its bases, and parameters."""
-    named = set(getattr(made_of, "default_parameters", {}))
-    for one in made_of.__mro__:
+def _option_names(cls: type[BaseCalculator]) -> set[str]:
+    """Arguments of a class and of its bases, and ASE's default parameters."""
+    names = set(getattr(cls, "default_parameters", {}))
+    for base in cls.__mro__:
         with suppress(ValueError):  # of a class written in C
-            named |= inspect.signature(one).parameters.keys()
-    return named
-
-
-#: Packages that take all cores for the smallest molecule.
-ONE_THREAD = {"tblite"}
+            names |= inspect.signature(base).parameters.keys()
+    return names
 
 
 def versions(calculator: BaseCalculator) -> dict[str, str]:
@@ -84,7 +82,7 @@ def versions(calculator: BaseCalculator) -> dict[str, str]:
 
 @contextmanager
 def accommodated(calculator: BaseCalculator) -> Iterator[None]:
-    """Within, a calculator has subnormal numbers, and no more threads than are good for it."""
+    """Give a calculator subnormal numbers within, and no more threads than make it faster."""
     threads = one_thread() if _packages(calculator) & ONE_THREAD else nullcontext()
     with threads, subnormal_numbers():
         yield
@@ -92,4 +90,4 @@ def accommodated(calculator: BaseCalculator) -> Iterator[None]:
 
 def _packages(calculator: BaseCalculator) -> set[str]:
     """The packages that a calculator's class and its bases come from."""
-    return {own.__module__.partition(".")[0] for own in type(calculator).__mro__}
+    return {base.__module__.partition(".")[0] for base in type(calculator).__mro__}

@@ -1,4 +1,4 @@
-"""The member: a calculator in the place of a model file."""
+"""The member: a calculator in place of a model file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ from mlipkd.jobs import artefacts, provenance
 
 
 def is_calculator(path: Path) -> bool:
-    """Whether what stands for a member is the settings of a calculator, and no model file."""
+    """Whether a member's file is the settings of a calculator, and not a model file."""
     return Path(path).suffix in (".yaml", ".yml")
 
 
 class CalculatorMember:
-    """The one member of a calculator's family."""
+    """The only member of a calculator's family: a calculator in place of a model file."""
 
     def __init__(self, path: Path) -> None:
         """Read a settings file and make its calculator.
@@ -44,5 +44,5 @@ class CalculatorMember:
     def predict(
         self, dataset: Dataset, quantities: Sequence[str]
     ) -> tuple[dict[str, np.ndarray], dict[int, str]]:
-        """Labels of all configurations, and why there are none for some: see ``labels_of``."""
+        """Labels of all configurations, and the reasons of failures: see ``labels_of``."""
         return labels_of(self.calculator, dataset, quantities)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mlipkd.calculators.labelling import counted, refuse_most
+from mlipkd.calculators.labelling import refuse_if_most_failed, summarised
 from mlipkd.calculators.member import CalculatorMember, is_calculator
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.hdf5 import writing_hdf5
@@ -78,12 +78,12 @@ def label(
                 found = predict(member, configurations, quantities)
             for quantity, values in found.items():
                 arrays[quantity][rows_of(quantity, slab, labelled.offsets)] = values
-        refuse_most(str(model), failed.values(), len(labelled))
+        refuse_if_most_failed(str(model), failed.values(), len(labelled))
         if failed:
             write_failures(file, failed)
             print(
                 f"no labels for {len(failed)} of {len(labelled)} configurations, where the "
-                f"calculator failed: {counted(failed.values())}",
+                f"calculator failed: {summarised(failed.values())}",
                 file=sys.stderr,
             )
 

@@ -90,9 +90,9 @@ class AseFile(Source):
         dataset = self._dataset(name, blocks, masked=self.masked)
         if self.calculator is None:
             return dataset
-        from mlipkd.calculators.computed import label
+        from mlipkd.calculators.labelling import with_reference_labels
 
-        return label(dataset, self.calculator, self.hessian)
+        return with_reference_labels(dataset, self.calculator, self.hessian)
 
     def block(self, place: str, index: int, atoms: "Atoms") -> Block:
         """One configuration with the labels that stand where this section says; no file is read.

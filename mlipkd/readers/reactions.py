@@ -218,7 +218,7 @@ def _sample(
     """A normal-mode sample around a stationary point."""
     from ase.units import kB
 
-    from mlipkd.calculators.labelling import counted, hessian
+    from mlipkd.calculators.labelling import hessian, summarised
     from mlipkd.datasets.normal_modes import normal_modes
 
     masses = point.atoms.get_masses()
@@ -235,7 +235,7 @@ def _sample(
                 return Labelled(atoms.positions, _labels(atoms, hessian(atoms)))
         except Exception as error:  # an SCF that did not converge, for one
             failed.append(in_words(error))
-    reasons = f" (it failed on some: {counted(failed)})" if failed else ""
+    reasons = f" (it failed on some: {summarised(failed)})" if failed else ""
     raise InputError(
         f"{place} with {method.name}: expected samples less than k_B T per mode above the "
         f"stationary point, got none in {ATTEMPTS}{reasons}; lower the temperature of "

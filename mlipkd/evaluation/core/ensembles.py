@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from ase.calculators.calculator import BaseCalculator
 
-from mlipkd.calculators.labelling import counted, refuse_most
+from mlipkd.calculators.labelling import refuse_if_most_failed, summarised
 from mlipkd.calculators.load import accommodated
 from mlipkd.calculators.member import CalculatorMember, is_calculator
 from mlipkd.config.functions import SEED
@@ -107,10 +107,10 @@ class CalculatorEnsemble(Ensemble):
         """
         if not self.failed:
             return []
-        refuse_most(f"{self.family}/{self.model}", self.failed, self.requested)
+        refuse_if_most_failed(f"{self.family}/{self.model}", self.failed, self.requested)
         return [
             f"{self.family}/{self.model}: {len(self.failed)} of {self.requested} configurations "
-            f"are left out, where the calculator failed: {counted(self.failed)}"
+            f"are left out, where the calculator failed: {summarised(self.failed)}"
         ]
 
 

@@ -1,11 +1,13 @@
-"""Calculators by name: what is imported, and what is refused."""
+"""Calculators by name: what is imported, what is refused, and the processor that they find."""
 
 import pytest
+import torch
 from ase.calculators.emt import EMT
 
-from mlipkd.calculators.load import load_calculator
+from mlipkd.calculators.load import accommodated, load_calculator
 from mlipkd.config.functions import Calculator
 from mlipkd.errors import InputError
+from mlipkd.jobs.device import SUBNORMAL
 
 
 def load(type, **options):
@@ -59,3 +61,14 @@ def test_a_base_that_is_written_in_c_names_no_options(write_module, capsys) -> N
     )
     assert isinstance(load("of_c:Own", known=2), EMT)
     assert capsys.readouterr().err == ""
+
+
+def test_a_calculator_has_subnormal_numbers() -> None:
+    torch.set_flush_denormal(True)
+    try:
+        assert SUBNORMAL * 1 == 0
+        with accommodated(EMT()):
+            assert SUBNORMAL * 1 > 0
+        assert SUBNORMAL * 1 == 0
+    finally:
+        torch.set_flush_denormal(False)
