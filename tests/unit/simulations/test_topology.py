@@ -41,7 +41,7 @@ def test_includes_that_are_not_named_are_refused(simulation, tmp_path) -> None:
 def test_nothing_after_the_molecules_is_lost(simulation, tmp_path) -> None:
     with open(tmp_path / "ff/system.top", "a") as file:
         file.write("[ intermolecular_interactions ]\n")
-    with pytest.raises(InputError, match="got intermolecular_interactions; bring it before"):
+    with pytest.raises(InputError, match="got intermolecular_interactions; move it before"):
         system_topology(simulation())
 
 
