@@ -18,10 +18,10 @@ from ase.calculators.calculator import BaseCalculator, all_changes
 from ase.stress import voigt_6_to_full_3x3_stress
 
 from mlipkd.calculators.load import accommodated, load_calculator, versions
-from mlipkd.checks.hessians import periodic_hessians
+from mlipkd.checks.hessians import refuse_periodic_hessians
 from mlipkd.config.functions import Calculator
 from mlipkd.datasets.atoms import PROPERTIES, atoms_of
-from mlipkd.datasets.dataset import LABELS, Dataset, columns_of, row_offsets
+from mlipkd.datasets.dataset import Dataset, columns_of, label_shape, row_offsets
 from mlipkd.datasets.normal_modes import blocks
 from mlipkd.errors import InputError
 from mlipkd.imports import in_words
@@ -87,9 +87,8 @@ def _labels(
         label = np.array(calculator.results[name], float)
         if name == "stress" and label.shape == (6,):
             label = voigt_6_to_full_3x3_stress(label)
-        wanted = tuple(len(atoms) if axis == "atoms" else axis for axis in LABELS[quantity][0])
-        if label.shape != wanted:
-            raise ValueError(f"{name} of shape {label.shape} instead of {wanted}")
+        if label.shape != (shape := label_shape(quantity, len(atoms))):
+            raise ValueError(f"{name} of shape {label.shape} instead of {shape}")
         labels[quantity] = label
     if "hessian" in quantities:
         atoms.calc = calculator
@@ -184,8 +183,7 @@ def with_reference_labels(dataset: Dataset, settings: Calculator, hessians: bool
                 f"{dataset.name}: expected a calculator with forces for Hessians, got "
                 f"{settings.type}, which gives {', '.join(given)}; choose another"
             )
-        if faults := periodic_hessians(dataset):
-            raise InputError("\n".join(faults))
+        refuse_periodic_hessians(dataset)
         quantities.append("hessian")
     labels, failed = labels_of(calculator, dataset, quantities)
     refuse_if_most_failed(dataset.name, failed.values(), len(dataset))

@@ -1,6 +1,6 @@
-"""Checks: whether a dataset is what it says, before anything is trained on it.
+"""All checks of a dataset, in the order in which they need each other; and what is in it, in words.
 
-Contents: what is in a dataset, in a few lines for a person.
+What is wrong is a fault, with its place and the remedy; what may be right is a remark.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlipkd.checks.force_energy_consistency import Consistency, consistency
-from mlipkd.checks.hessians import bad_hessians, periodic_hessians, scale
+from mlipkd.checks.hessians import bad_hessians, implied_unit, periodic_hessians
 from mlipkd.checks.label_statistics import constant_labels, outliers
 from mlipkd.checks.positions_and_labels import (
     Contacts,
@@ -25,18 +25,21 @@ from mlipkd.datasets.duplicates import duplicates
 
 #: Atoms closer than this are worth a look, Å.
 CLOSE = 0.6
+#: What the rows of a label are, by how many of its axes are atoms.
+ROWS = "configurations", "atoms", "pairs of atoms"
+SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "unused": UNUSED}
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the checks found."""
+    """The results of the checks."""
 
     faults: list[str]
     """One line each, with place and remedy; a dataset with any is not to be used."""
     remarks: list[str]
     """What a user should know, but may be right."""
     contacts: Contacts | None = None
-    """How close atoms come, if they are somewhere."""
+    """How close atoms come, if positions are places in space."""
     consistency: Consistency | None = None
     """How energies and forces go together, if that can be told."""
 
@@ -46,47 +49,47 @@ def check(dataset: Dataset) -> Report:
     if faults := bad_positions(dataset):
         return Report([*faults, *bad_labels(dataset)], [])
     faults = bad_labels(dataset)
-    found = contacts(dataset)
-    if mistake := length_mistake(found):
-        return Report([*faults, f"{_whole(dataset)}: {mistake}"], [], found)
-    faults += overlaps(dataset, found)
+    near = contacts(dataset)
+    if mistake := length_mistake(near):
+        return Report([*faults, f"{_origin(dataset)}: {mistake}"], [], near)
+    faults += overlaps(dataset, near)
     if faults:
-        return Report(faults, [], found)
+        return Report(faults, [], near)
 
     fit = consistency(dataset)
-    heat = temperature(dataset, found)
+    heat = temperature(dataset, near)
     mistakes = [
         *constant_labels(dataset),
         energy_mistake(dataset),
-        *(seen.fault() for seen in (fit, heat) if seen),
+        *(result.fault() for result in (fit, heat) if result),
     ]
-    faults = [f"{_whole(dataset)}: {mistake}" for mistake in mistakes if mistake]
+    faults = [f"{_origin(dataset)}: {mistake}" for mistake in mistakes if mistake]
     if not faults and {"hessian", "forces"} <= set(dataset.labels["reference"]):
         faults = _hessian_faults(dataset)
-    return Report(faults, _remarks(dataset, found, fit, heat), found, fit)
+    return Report(faults, _remarks(dataset, near, fit, heat), near, fit)
 
 
 def _hessian_faults(dataset: Dataset) -> list[str]:
-    if faults := periodic_hessians(dataset):
-        return faults
-    mistake = scale(dataset).fault()
-    return [f"{_whole(dataset)}: {mistake}"] if mistake else bad_hessians(dataset)
+    if fault := periodic_hessians(dataset):
+        return [fault]
+    mistake = implied_unit(dataset).fault()
+    return [f"{_origin(dataset)}: {mistake}"] if mistake else bad_hessians(dataset)
 
 
 def _remarks(
-    dataset: Dataset, found: Contacts, fit: Consistency | None, heat: Temperature | None
+    dataset: Dataset, near: Contacts, fit: Consistency | None, heat: Temperature | None
 ) -> list[str]:
     remarks = []
-    if near := int((found.distance < CLOSE).sum()):
-        m = int(found.distance.argmin())
+    if close := int((near.distance < CLOSE).sum()):
+        m = int(near.distance.argmin())
         remarks.append(
-            f"{near} configurations have atoms closer than {CLOSE} Å: {found.describe(m)} in "
+            f"{close} configurations have atoms closer than {CLOSE} Å: {near.describe(m)} in "
             f"{dataset.place(m)}"
         )
     if not dataset.beads:
-        if alone := int((dataset.sizes == 1).sum()):
+        if single := int((dataset.sizes == 1).sum()):
             remarks.append(
-                f"{alone} configurations are an atom alone: these have no neighbours, and count "
+                f"{single} configurations are a single atom: these have no neighbours, and count "
                 "in the fit of the elements' energies as all others do"
             )
         remarks += outliers(dataset)
@@ -102,19 +105,14 @@ def _remarks(
     return remarks
 
 
-def _whole(dataset: Dataset) -> str:
-    """Where a dataset as a whole comes from."""
+def _origin(dataset: Dataset) -> str:
+    """Where a dataset as a whole comes from, in words."""
     files = dataset.provenance.get("source", {}).get("files")
     if not files:
         return dataset.name
     if isinstance(files, dict):
         files = [path for paths in files.values() for path in paths]
     return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
-
-
-#: What the rows of a label are, by how many of its axes are atoms.
-ROWS = "configurations", "atoms", "pairs of atoms"
-SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "unused": UNUSED}
 
 
 def contents(dataset: Dataset, report: Report) -> list[str]:
@@ -158,7 +156,7 @@ def _facts(dataset: Dataset, report: Report) -> Iterator[tuple[str, str]]:
 
 def _range(dataset: Dataset, label: str, values: np.ndarray) -> str:
     """A label's range; energies for each atom, as only these compare between sizes."""
-    unit = LABELS[label][1]
+    unit = LABELS[label].unit
     if label == "energy":
         values, unit = values / dataset.sizes, "eV/atom"
     rows = np.isfinite(values.reshape(len(values), -1)).all(1)
@@ -166,9 +164,6 @@ def _range(dataset: Dataset, label: str, values: np.ndarray) -> str:
         return "none"
     known = values[rows]
     missing = "" if rows.all() else f", missing for {(~rows).sum()} of {len(rows)} "
-    missing += "" if rows.all() else ROWS[LABELS[label][0].count("atoms")]
-    return f"{known.min():.6g} to {known.max():.6g} {unit}, rms {_rms(known):.4g}{missing}"
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt((values**2).mean()))
+    missing += "" if rows.all() else ROWS[LABELS[label].atom_axes]
+    rms = float(np.sqrt((known**2).mean()))
+    return f"{known.min():.6g} to {known.max():.6g} {unit}, rms {rms:.4g}{missing}"

@@ -1,4 +1,4 @@
-"""Consistency: whether forces are the slope of the energies, in sign and unit.
+"""Force-energy consistency: whether forces are the slope of the energies, in sign and unit.
 
 For two nearby configurations of the same atoms the trapezoidal rule gives
 
@@ -117,16 +117,16 @@ def consistency(dataset: Dataset) -> Consistency | None:
     if len(dataset) > RUNS * RUN_LENGTH:
         starts = np.linspace(0, len(dataset) - RUN_LENGTH, RUNS).astype(int)
         dataset = dataset.select(np.add.outer(starts, np.arange(RUN_LENGTH)).ravel())
-    found = [
+    pairs = [
         pair
         for one, other in _candidates(dataset)
         if (pair := _pair(dataset, one, other)) is not None
         and NEAREST < pair[0] < FARTHEST
         and np.isfinite(pair).all()
     ]
-    if len(found) < FEWEST_PAIRS:
+    if len(pairs) < FEWEST_PAIRS:
         return None
-    _, work, difference, stiffness = np.array(sorted(found)[:PAIRS]).T  # (pairs,)
+    _, work, difference, stiffness = np.array(sorted(pairs)[:PAIRS]).T  # (pairs,)
     products = work @ work, work @ difference, difference @ difference
     varies = products[0] > 0 and products[2] > 0
     return Consistency(

@@ -1,4 +1,4 @@
-"""Curvature: whether Hessians go with the positions and forces of their configurations.
+"""Hessians: whether they go with the positions and forces of their configurations.
 
 The energy of a free molecule changes neither when it is moved nor when it is turned, so at any
 positions, stationary or not,
@@ -17,16 +17,18 @@ from typing import NamedTuple
 import numpy as np
 from ase.data import atomic_masses
 
-from mlipkd.checks.positions_and_labels import named
+from mlipkd.checks.positions_and_labels import fault_lines
 from mlipkd.datasets.dataset import Dataset, row_offsets
+from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.normal_modes import normal_modes, rigid_motions, square, wavenumbers
+from mlipkd.errors import InputError
 from mlipkd.units import FORCE, HESSIAN
 
 #: Parts of a Hessian that should not be there, relative to all of it (Frobenius norms). Central
 #: differences and integration grids leave 1e-5 to 1e-2.
 ASYMMETRY, RIGID = 0.02, 0.05
-#: Configurations that the scale is told from, evenly spread.
-ASKED = 500
+#: Configurations that the unit is told from, evenly spread.
+SAMPLE = 500
 #: From this correlation on, the slope of ω × F against H (ω × R) can be relied on, and within this
 #: factor it is 1, or that of a wrong unit.
 SURE, NEAR = 0.9, 1.15
@@ -36,8 +38,40 @@ STRETCHING, ROUGHLY = 3300.0, 1.5
 HYDROGEN = 1
 
 
+def periodic_hessians(
+    dataset: Dataset | DatasetFile, configurations: np.ndarray | None = None
+) -> str | None:
+    """What is wrong with Hessians of configurations that repeat in any direction.
+
+    Args:
+        dataset: it is asked for its periodic directions alone.
+        configurations: (chosen,) int, those with Hessians; all if left out.
+    """
+    chosen = np.arange(len(dataset)) if configurations is None else configurations
+    periodic = chosen[dataset.periodic[chosen].any(axis=1)]
+    if len(periodic) == 0:
+        return None
+    return (
+        f"{dataset.place(int(periodic[0]))}: expected free molecules for Hessians, got "
+        f"{len(periodic)} configurations with a cell, of which this is the first; remove them, or "
+        "do without Hessians"
+    )
+
+
+def refuse_periodic_hessians(
+    dataset: Dataset | DatasetFile, configurations: np.ndarray | None = None
+) -> None:
+    """Refuse Hessians of configurations with a cell; arguments are those of the function above.
+
+    Raises:
+        InputError: there are such configurations.
+    """
+    if fault := periodic_hessians(dataset, configurations):
+        raise InputError(fault)
+
+
 @dataclass(frozen=True)
-class Scale:
+class ImpliedUnit:
     """What the Hessians of a dataset imply of their unit."""
 
     slope: float
@@ -68,8 +102,8 @@ class Scale:
                 + (f" as of {' or of '.join(units)}" if units else "")
                 + "; state the units they are in"
             )
-        seen = (self.stretching / STRETCHING) ** 2
-        if units := [u for u in self._units(seen, ROUGHLY) if u.startswith("Hessians")]:
+        too_large = (self.stretching / STRETCHING) ** 2
+        if units := [u for u in self._units(too_large, ROUGHLY) if u.startswith("Hessians")]:
             return (
                 f"expected Hessians in {self.hessian_unit}, got a stiffest mode of "
                 f"{self.stretching:.0f}/cm in the median, where bonds to hydrogen have about "
@@ -94,8 +128,8 @@ class Scale:
         return f"slope {self.slope:+.3g}, correlation {self.correlation:+.2f}"
 
 
-class Configuration(NamedTuple):
-    """One molecule and its labels."""
+class Molecule(NamedTuple):
+    """One configuration and its labels."""
 
     number: int
     species: np.ndarray
@@ -108,34 +142,22 @@ class Configuration(NamedTuple):
     """(3 atoms, 3 atoms), eV/Å²."""
 
 
-def periodic_hessians(dataset: Dataset) -> list[str]:
-    """Hessians of what is no free molecule."""
-    found = np.flatnonzero(dataset.periodic.any(1))  # (periodic configurations,)
-    return named(
-        dataset,
-        found,
-        lambda m: (
-            "expected Hessians of free molecules alone, got a periodic configuration; remove it or "
-            "leave the Hessians out"
-        ),
-    )
-
-
-def scale(dataset: Dataset) -> Scale:
+def implied_unit(dataset: Dataset) -> ImpliedUnit:
     """What the reference Hessians of free molecules say of their unit."""
     sums, stiffest = np.zeros(3), []
     known = _known(dataset)
-    asked = known[np.unique(np.linspace(0, len(known) - 1, ASKED).astype(int))]
-    for _, species, positions, forces, hessian in _configurations(dataset, asked):
-        arms = rigid_motions(positions)[3:].reshape(3, -1)
-        torques = -_turned(forces)  # (3, 3 atoms)
-        found = arms @ hessian  # (3, 3 atoms)
-        sums += [(torques**2).sum(), (torques * found).sum(), (found**2).sum()]
-        if HYDROGEN in species and len(species) > 1:
-            masses = atomic_masses[species]
-            stiffest.append(wavenumbers(normal_modes(hessian, positions, masses)[0]).max())
+    sample = known[np.unique(np.linspace(0, len(known) - 1, SAMPLE).astype(int))]
+    for molecule in _molecules(dataset, sample):
+        arms = rigid_motions(molecule.positions)[3:].reshape(3, -1)
+        torques = -_turned(molecule.forces)  # (3, 3 atoms)
+        changes = arms @ molecule.hessian  # (3, 3 atoms)
+        sums += [(torques**2).sum(), (torques * changes).sum(), (changes**2).sum()]
+        if HYDROGEN in molecule.species and len(molecule.species) > 1:
+            masses = atomic_masses[molecule.species]
+            eigenvalues, _ = normal_modes(molecule.hessian, molecule.positions, masses)
+            stiffest.append(wavenumbers(eigenvalues).max())
     source = dataset.provenance.get("source", {})
-    return Scale(
+    return ImpliedUnit(
         slope=float(sums[1] / sums[0]) if sums[0] else np.nan,
         correlation=float(sums[1] / np.sqrt(sums[0] * sums[2])) if sums[0] * sums[2] else 0.0,
         stretching=float(np.median(stiffest)) if stiffest else np.nan,
@@ -146,32 +168,34 @@ def scale(dataset: Dataset) -> Scale:
 
 def bad_hessians(dataset: Dataset) -> list[str]:
     """Hessians that are not symmetric, or not those of their positions and forces."""
-    crooked, strange = {}, {}
-    for m, _, positions, forces, hessian in _configurations(dataset, _known(dataset)):
+    asymmetric: dict[int, float] = {}
+    foreign: dict[int, float] = {}
+    for molecule in _molecules(dataset, _known(dataset)):
+        hessian = molecule.hessian
         size = np.linalg.norm(hessian)
         asymmetry = np.linalg.norm(hessian - hessian.T) / size if size else 0.0
-        rigid = rigid_motions(positions).reshape(6, -1)
-        wanted = np.concatenate([np.zeros_like(rigid[:3]), -_turned(forces)])  # (6, 3 atoms)
-        rest = np.linalg.norm(rigid @ hessian - wanted) / (size * np.linalg.norm(rigid) or 1)
+        rigid = rigid_motions(molecule.positions).reshape(6, -1)
+        expected = np.concatenate([np.zeros_like(rigid[:3]), -_turned(molecule.forces)])
+        rest = np.linalg.norm(rigid @ hessian - expected) / (size * np.linalg.norm(rigid) or 1)
         if asymmetry > ASYMMETRY:
-            crooked[m] = asymmetry
+            asymmetric[molecule.number] = float(asymmetry)
         elif rest > RIGID:
-            strange[m] = rest
+            foreign[molecule.number] = float(rest)
     return [
-        *named(
+        *fault_lines(
             dataset,
-            np.array(list(crooked), int),
+            np.array(list(asymmetric), int),
             lambda m: (
                 f"expected a symmetric Hessian, got one that differs from its transpose by "
-                f"{crooked[m]:.2g} of its size; remove the configuration"
+                f"{asymmetric[m]:.2g} of its size; remove the configuration"
             ),
         ),
-        *named(
+        *fault_lines(
             dataset,
-            np.array(list(strange), int),
+            np.array(list(foreign), int),
             lambda m: (
                 "expected a Hessian of these positions, which moving and turning the molecule "
-                f"leave 0 but for its forces, got {strange[m]:.2g} of its size; see whether it "
+                f"leave 0 but for its forces, got {foreign[m]:.2g} of its size; see whether it "
                 "belongs to another orientation or order of the atoms"
             ),
         ),
@@ -188,12 +212,12 @@ def _known(dataset: Dataset) -> np.ndarray:
     return np.flatnonzero(finite)
 
 
-def _configurations(dataset: Dataset, which: np.ndarray) -> Iterator[Configuration]:
+def _molecules(dataset: Dataset, configurations: np.ndarray) -> Iterator[Molecule]:
     rows = row_offsets("hessian", dataset.offsets)  # (configurations + 1,)
     reference = dataset.labels["reference"]
-    for m in which.tolist():
+    for m in configurations.tolist():
         atoms = slice(*dataset.offsets[m : m + 2])
-        yield Configuration(
+        yield Molecule(
             m,
             dataset.species[atoms],
             dataset.positions[atoms],

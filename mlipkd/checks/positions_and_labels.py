@@ -1,6 +1,7 @@
-"""Contacts: how close atoms come to each other, over periodic boundaries too.
+"""Positions and labels: faults of single configurations, each named with its place and the remedy.
 
-Soundness: faults of single configurations, each named with its place and the remedy.
+Positions and cells that are no places in space, labels that are no numbers, and atoms on top of
+each other, over periodic boundaries too.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,14 @@ from mlipkd.datasets.dataset import LABELS, Dataset, row_offsets
 
 #: Elements that form no bonds, so that covalent radii say nothing about their distances.
 NOBLE_GASES = (2, 10, 18, 36, 54, 86)
+#: Atoms closer than this lie on top of each other, Å.
+OVERLAP = 0.4
+#: Coordinates and cell edges of this size are no places in a simulated box, Å.
+SHORTEST, FARTHEST = 0.1, 1e6
+#: Volume of a cell over the product of its edges, below which it is flat.
+FLAT = 1e-4
+#: Configurations named for one kind of fault; the others are counted.
+NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -22,7 +31,7 @@ class Contacts:
     """Every configuration's closest pair, and how far its atoms' nearest neighbours are."""
 
     distance: np.ndarray
-    """(configurations,) distance of the closest pair, Å; infinite for an atom alone."""
+    """(configurations,) distance of the closest pair, Å; infinite for a single atom."""
     pair: np.ndarray
     """(configurations, 2) the closest pair's atoms, counted within the configuration."""
     nearest: np.ndarray
@@ -67,10 +76,10 @@ def _nearest(
     nearest, neighbour = np.full(len(atoms), np.inf), atoms.copy()
     if not periodic.any():
         if len(atoms) > 1:
-            distances, found = cKDTree(positions).query(positions, k=2)  # (atoms, 2)
+            distances, indices = cKDTree(positions).query(positions, k=2)  # (atoms, 2)
             # An atom finds itself among the two, and at distance 0 not always first.
-            other = (found[:, 0] == atoms).astype(int)
-            nearest, neighbour = distances[atoms, other], found[atoms, other]
+            other = (indices[:, 0] == atoms).astype(int)
+            nearest, neighbour = distances[atoms, other], indices[atoms, other]
         return nearest, neighbour
     # Atoms have images, so each has a neighbour at last.
     cutoff = (abs(np.linalg.det(cell)) / len(atoms)) ** (1 / 3)
@@ -85,23 +94,13 @@ def _nearest(
     return nearest, neighbour
 
 
-#: Atoms closer than this lie on top of each other, Å.
-OVERLAP = 0.4
-#: Coordinates and cell edges of this size are no places in a simulated box, Å.
-SHORTEST, FARTHEST = 0.1, 1e6
-#: Volume of a cell over the product of its edges, below which it is flat.
-FLAT = 1e-4
-#: Configurations named for one kind of fault; the rest is counted.
-NAMED = 5
-
-
 def bad_positions(dataset: Dataset) -> list[str]:
     """Positions and cells that are no places in space."""
     astray = np.flatnonzero(~(np.abs(dataset.positions) < FARTHEST).all(1))  # (bad atoms,)
     box = dataset.periodic.any(1) | ~np.isfinite(dataset.cells).all((1, 2))  # (configurations,)
     flat = [m for m in np.flatnonzero(box).tolist() if _is_flat(dataset, m)]
     return [
-        *named(
+        *fault_lines(
             dataset,
             configurations_of(dataset.offsets, astray),
             lambda m: (
@@ -109,7 +108,7 @@ def bad_positions(dataset: Dataset) -> list[str]:
                 "fix or remove the configuration"
             ),
         ),
-        *named(
+        *fault_lines(
             dataset,
             np.array(flat, int),
             lambda m: (
@@ -134,23 +133,23 @@ def _bad_label(dataset: Dataset, whose: str, label: str) -> list[str]:
     values = dataset.labels[whose][label]
     good = ~np.isinf(values) if dataset.may_miss(whose, label) else np.isfinite(values)
     rows = np.flatnonzero(~good.reshape(len(values), -1).all(1))  # (bad rows,)
-    return named(
+    return fault_lines(
         dataset,
         configurations_of(row_offsets(label, dataset.offsets), rows),
         lambda m: (
-            f"expected finite {whose} {label} in {LABELS[label][1]}, got NaN or infinity; "
+            f"expected finite {whose} {label} in {LABELS[label].unit}, got NaN or infinity; "
             "remove the configuration, or give it a label"
         ),
     )
 
 
-def overlaps(dataset: Dataset, found: Contacts) -> list[str]:
+def overlaps(dataset: Dataset, contacts: Contacts) -> list[str]:
     """Atoms that lie on top of each other, or of each other's images."""
-    return named(
+    return fault_lines(
         dataset,
-        np.flatnonzero(found.distance < OVERLAP),
+        np.flatnonzero(contacts.distance < OVERLAP),
         lambda m: (
-            f"expected atoms at least {OVERLAP} Å apart, got {found.describe(m)}; "
+            f"expected atoms at least {OVERLAP} Å apart, got {contacts.describe(m)}; "
             "remove the configuration, or check its length unit and cell"
         ),
     )
@@ -178,8 +177,14 @@ def _worst(dataset: Dataset, m: int) -> str:
     return f"{'xyz'[axis]} = {positions[atom, axis]:g} for atom {atom}"
 
 
-def named(dataset: Dataset, wrong: np.ndarray, sentence: Callable[[int], str]) -> list[str]:
-    """A line for each of the first faults of a kind, and one for how many follow."""
+def fault_lines(dataset: Dataset, wrong: np.ndarray, sentence: Callable[[int], str]) -> list[str]:
+    """A line for each of the first faults of a kind, of which the last says how many follow.
+
+    Args:
+        dataset: it says where its configurations come from.
+        wrong: (faults,) int, configurations that have the fault.
+        sentence: says what is wrong with a configuration, and the remedy.
+    """
     lines = [f"{dataset.place(m)}: {sentence(m)}" for m in wrong[:NAMED]]
     if len(wrong) > NAMED:
         lines[-1] += f" (and so in {len(wrong) - NAMED} configurations more)"

@@ -32,7 +32,7 @@ WRONG, SURE = 1.7, 4.0
 
 @dataclass(frozen=True)
 class Temperature:
-    """The temperature that positions and forces imply, beside that of the dynamics."""
+    """The temperature that positions and forces imply, and that of the dynamics."""
 
     implied: float
     """K."""
@@ -62,13 +62,13 @@ class Temperature:
         )
 
 
-def temperature(dataset: Dataset, found: Contacts) -> Temperature | None:
+def temperature(dataset: Dataset, contacts: Contacts) -> Temperature | None:
     """What frames of beads imply, or none without forces, a stated temperature or enough frames."""
     stated = dataset.provenance.get("source", {}).get("temperature")
     forces = dataset.labels["reference"].get("forces")
     if not dataset.beads or stated is None or forces is None or len(dataset) < PARTS:
         return None
-    reach = REACH * float(np.median(found.nearest))
+    reach = REACH * float(np.median(contacts.nearest))
     if not np.isfinite(reach):
         return None
     frames = max(PARTS, BEADS // int(dataset.sizes.max()))
@@ -87,8 +87,8 @@ def _sums(dataset: Dataset, forces: np.ndarray, m: int, reach: float) -> tuple[f
     )
     gap = reach / distances - 1  # (pairs,)
     # The vectors lead from one to other; g pushes both apart.
-    apart = forces[beads][other] - forces[beads][one]  # (pairs, 3)
-    work = np.sum(gap**2 / distances * np.einsum("pa,pa->p", apart, vectors))
+    difference = forces[beads][other] - forces[beads][one]  # (pairs, 3)
+    work = np.sum(gap**2 / distances * np.einsum("pa,pa->p", difference, vectors))
     return float(work), float(-4 * np.sum(gap / distances))
 
 

@@ -263,7 +263,7 @@ def dataset(
     from mlipkd.checks.check import check, split_counts
     from mlipkd.datasets.dataset import UNUSED
     from mlipkd.datasets.file import write
-    from mlipkd.datasets.splits import apart, clusters, leaks, split
+    from mlipkd.datasets.splits import clusters, is_held_out, leaks, split
     from mlipkd.errors import InputError
     from mlipkd.sizing.size import measure
 
@@ -276,7 +276,7 @@ def dataset(
     if (found.splits == UNUSED).all():  # what is pooled is split already
         notes += leaks(found, wanted.split)
         together = clusters(found, wanted.split)
-        splits = split(together, wanted.split, apart(found, together, wanted.split))
+        splits = split(together, wanted.split, is_held_out(found, together, wanted.split))
         found = replace(found, clusters=together, splits=splits)
     provenance = {**found.provenance, "notes": notes, "split": wanted.split.model_dump()}
     write(replace(found, provenance=provenance), output)

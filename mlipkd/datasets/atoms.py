@@ -18,33 +18,33 @@ PROPERTIES = {
 
 def atoms_of(dataset: Dataset, m: int) -> Atoms:
     """Configuration ``m`` without labels; beads have their species for atomic numbers."""
-    own = slice(*dataset.offsets[m : m + 2])
+    rows = slice(*dataset.offsets[m : m + 2])
     return Atoms(
-        dataset.species[own],
-        dataset.positions[own],
+        dataset.species[rows],
+        dataset.positions[rows],
         cell=dataset.cells[m],
         pbc=dataset.periodic[m],
-        masses=species_masses(dataset.species[own], dataset.beads) if dataset.beads else None,
+        masses=species_masses(dataset.species[rows], dataset.beads) if dataset.beads else None,
     )
 
 
 def labelled_atoms(dataset: Dataset, m: int) -> Atoms:
-    """The same with its reference labels as a calculator's results, in eV and Å.
+    """Configuration ``m`` with its reference labels as a calculator's results, in eV and Å.
 
     Those that are missing, be it on one atom, are left out.
     """
     atoms = atoms_of(dataset, m)
-    found = {}
+    results = {}
     for label, values in dataset.labels["reference"].items():
-        own = values[slice(*row_offsets(label, dataset.offsets)[m : m + 2])]
-        if label in PROPERTIES and np.isfinite(own).all():
-            found[PROPERTIES[label]] = _alone(label, own)
-    atoms.calc = SinglePointCalculator(atoms, **found)
+        rows = values[slice(*row_offsets(label, dataset.offsets)[m : m + 2])]
+        if label in PROPERTIES and np.isfinite(rows).all():
+            results[PROPERTIES[label]] = _as_ase(label, rows)
+    atoms.calc = SinglePointCalculator(atoms, **results)
     return atoms
 
 
-def _alone(label: str, rows: np.ndarray) -> np.ndarray | float:
-    """One configuration's label as ASE has it, of its rows in a dataset."""
+def _as_ase(label: str, rows: np.ndarray) -> np.ndarray | float:
+    """A label as ASE has it, of one configuration's rows in a dataset."""
     match label:
         case "energy":
             return float(rows[0])

@@ -7,11 +7,11 @@ import numpy as np
 
 from mlipkd.datasets.dataset import (
     HEAVIEST,
-    LABELS,
     UNUSED,
     Bead,
     Dataset,
     columns_of,
+    label_shape,
     offsets_from,
 )
 from mlipkd.errors import InputError
@@ -55,29 +55,31 @@ def assemble(
         InputError: no configurations, arrays whose shapes do not fit, an empty molecule, an unknown
             element, or labels that only some blocks have.
     """
-    kept = [block for block in blocks if len(block)]
-    if not kept:
+    blocks = [block for block in blocks if len(block)]
+    if not blocks:
         raise InputError(f"{name}: expected configurations, found none; check the source's files")
-    for block in kept:
-        _check(block, kept[0])
+    for block in blocks:
+        _check(block, blocks[0])
 
     numbers: dict[object, int] = {}
-    groups = [numbers.setdefault(group, len(numbers)) for block in kept for group in _groups(block)]
-    lengths = [len(block) for block in kept]
+    groups = [
+        numbers.setdefault(group, len(numbers)) for block in blocks for group in _groups(block)
+    ]
+    lengths = [len(block) for block in blocks]
     return Dataset(
         name=name,
-        species=np.concatenate([np.tile(b.species, len(b)) for b in kept]).astype(np.uint8),
-        positions=np.concatenate([b.positions.reshape(-1, 3) for b in kept]).astype(np.float64),
-        offsets=offsets_from(np.repeat([len(b.species) for b in kept], lengths)),
-        cells=np.concatenate([_cells(b) for b in kept]).astype(np.float64),
-        periodic=np.concatenate([_periodic(b) for b in kept]).astype(bool),
+        species=np.concatenate([np.tile(b.species, len(b)) for b in blocks]).astype(np.uint8),
+        positions=np.concatenate([b.positions.reshape(-1, 3) for b in blocks]).astype(np.float64),
+        offsets=offsets_from(np.repeat([len(b.species) for b in blocks], lengths)),
+        cells=np.concatenate([_cells(b) for b in blocks]).astype(np.float64),
+        periodic=np.concatenate([_periodic(b) for b in blocks]).astype(bool),
         groups=np.array(groups, np.int64),
         splits=np.full(sum(lengths), UNUSED, np.uint8),
-        labels={"reference": {label: _rows(kept, label) for label in kept[0].labels}},
+        labels={"reference": {label: _rows(blocks, label) for label in blocks[0].labels}},
         provenance={
             **provenance,
-            "origins": _runs(kept, [block.place for block in kept]),
-            "kinds": _runs(kept, [block.kind for block in kept]),
+            "origins": _runs(blocks, [block.place for block in blocks]),
+            "kinds": _runs(blocks, [block.kind for block in blocks]),
         },
         beads=beads,
     )
@@ -98,24 +100,20 @@ def _check(block: Block, first: Block) -> None:
             f"{block.place}: expected the labels {', '.join(first.labels) or 'none'} as in "
             f"{first.place}, got {', '.join(block.labels) or 'none'}; read them from separate files"
         )
-    for what, values, wanted in [
+    for what, values, shape in [
         ("positions", block.positions, (configurations, atoms, 3)),
         ("cells", _cells(block), (configurations, 3, 3)),
         *(
-            (label, values, (configurations, *_shape(label, atoms)))
+            (label, values, (configurations, *label_shape(label, atoms)))
             for label, values in block.labels.items()
         ),
     ]:
-        if values.shape != wanted:
+        if values.shape != shape:
             raise InputError(
-                f"{block.place}: expected {what} of shape {wanted} ({configurations} "
+                f"{block.place}: expected {what} of shape {shape} ({configurations} "
                 f"configurations of {atoms} atoms), got {values.shape}; fix or remove it in the "
                 "source"
             )
-
-
-def _shape(label: str, atoms: int) -> tuple[int, ...]:
-    return tuple(axis if isinstance(axis, int) else atoms for axis in LABELS[label][0])
 
 
 def _cells(block: Block) -> np.ndarray:

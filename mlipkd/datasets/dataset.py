@@ -1,11 +1,7 @@
-"""Beads: the species of a coarse-grained dataset.
+"""The dataset: configurations and their labels, as flat arrays over all atoms cut by offsets.
 
-A bead stands where an atom stands otherwise: its species number is its place in the dataset's beads
-plus one, in the order in which the configuration names them.
-
-Slabs: consecutive configurations, as many as fit into memory together.
-
-The dataset: configurations and their labels, as flat arrays over all atoms cut by offsets.
+Species are elements, or beads of a coarse-grained dataset: a bead's number is its place in the
+dataset's beads plus one, in the order in which the configuration of the campaign names them.
 """
 
 import itertools
@@ -16,6 +12,17 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from mlipkd.config.quantities import QUANTITIES
+
+TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, 3
+
+HEAVIEST = 118
+"""Atomic number of the last element."""
+
+#: What provenance says of runs of configurations, which a selection of them has no more.
+OF_RUNS = ("origins", "kinds")
+
+#: The quantities that are labels: a dataset holds them.
+LABELS = {name: quantity for name, quantity in QUANTITIES.items() if quantity.label is None}
 
 
 @dataclass(frozen=True)
@@ -50,35 +57,6 @@ def to_json(beads: tuple[Bead, ...]) -> str:
 def from_json(text: bytes) -> tuple[Bead, ...]:
     """The beads of a text by ``to_json``."""
     return tuple(Bead(**bead) for bead in json.loads(text))
-
-
-#: Atoms in a slab: some 100 MB of labels of eight members, or of neighbours in a dense crystal.
-ATOMS = 2**16
-
-
-def slabs(sizes: np.ndarray, atoms: int = ATOMS) -> list[slice]:
-    """Cut configurations with the given numbers of atoms into slices of at most ``atoms`` atoms.
-
-    A configuration larger than that is a slab by itself.
-    """
-    ends = np.cumsum(sizes)  # (configurations,)
-    cuts = [0]
-    while cuts[-1] < len(sizes):
-        done = ends[cuts[-1] - 1] if cuts[-1] else 0
-        cuts.append(max(cuts[-1] + 1, int(np.searchsorted(ends, done + atoms, side="right"))))
-    return [slice(start, stop) for start, stop in itertools.pairwise(cuts)]
-
-
-TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, 3
-
-HEAVIEST = 118
-"""Atomic number of the last element."""
-
-#: What provenance says of runs of configurations, which a selection of them has no more.
-OF_RUNS = ("origins", "kinds")
-
-#: The quantities that are labels: a dataset holds them.
-LABELS = {name: quantity for name, quantity in QUANTITIES.items() if quantity.label is None}
 
 
 @dataclass(frozen=True)
@@ -145,10 +123,7 @@ class Dataset:
 
     def place(self, index: int) -> str:
         """Where configuration ``index`` comes from, in words that lead the user to its source."""
-        origins = self.provenance.get("origins", [(0, self.name)])
-        first, name = max(origin for origin in origins if origin[0] <= index)
-        inside = f" ({index} of the dataset)" if first else ""
-        return f"{name}: configuration {index - first}{inside}"
+        return place(self.provenance.get("origins", [(0, self.name)]), index)
 
     def select(self, indices: Iterable[int]) -> "Dataset":
         """The chosen configurations, in the order chosen."""
@@ -175,6 +150,13 @@ class Dataset:
         )
 
 
+def place(origins: Iterable[tuple[int, str]], index: int) -> str:
+    """Where a configuration comes from, given the first of each run and where the run is from."""
+    first, name = max(origin for origin in origins if origin[0] <= index)
+    inside = f" ({index} of the dataset)" if first else ""
+    return f"{name}: configuration {index - first}{inside}"
+
+
 def offsets_from(sizes: np.ndarray) -> np.ndarray:
     """Offsets of configurations with the given numbers of atoms."""
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)  # (configurations + 1,)
@@ -197,20 +179,14 @@ def row_offsets(label: str, offsets: np.ndarray) -> np.ndarray:
     return offsets if atoms == 1 else offsets_from(np.diff(offsets) ** atoms)
 
 
-def composition(dataset: Dataset, elements: Iterable[int]) -> np.ndarray:
-    """Atoms of each element: (configurations, elements) float64."""
-    elements = list(elements)
-    owner = np.repeat(np.arange(len(dataset)), dataset.sizes)  # (atoms,)
-    counts = np.zeros((len(dataset), len(elements)))
-    for column, element in enumerate(elements):
-        own = owner[dataset.species == element]
-        counts[:, column] = np.bincount(own, minlength=len(dataset))
-    return counts
-
-
 def columns_of(label: str) -> tuple[int, ...]:
     """The axes of a label's flat array beside its rows."""
     return tuple(axis for axis in LABELS[label].shape if isinstance(axis, int))
+
+
+def label_shape(label: str, atoms: int) -> tuple[int, ...]:
+    """Shape of the label of one configuration with so many atoms."""
+    return tuple(axis if isinstance(axis, int) else atoms for axis in LABELS[label].shape)
 
 
 def chosen_rows(offsets: np.ndarray, configurations: np.ndarray) -> np.ndarray:
@@ -226,3 +202,52 @@ def chosen_rows(offsets: np.ndarray, configurations: np.ndarray) -> np.ndarray:
     sizes = np.diff(offsets)[configurations]  # (chosen,)
     skipped = offsets[configurations] - offsets_from(sizes)[:-1]  # (chosen,)
     return np.arange(sizes.sum()) + np.repeat(skipped, sizes)
+
+
+def composition(dataset: Dataset, elements: Iterable[int]) -> np.ndarray:
+    """Atoms of each element: (configurations, elements) float64."""
+    elements = list(elements)
+    owner = np.repeat(np.arange(len(dataset)), dataset.sizes)  # (atoms,)
+    counts = np.zeros((len(dataset), len(elements)))
+    for column, element in enumerate(elements):
+        owners = owner[dataset.species == element]
+        counts[:, column] = np.bincount(owners, minlength=len(dataset))
+    return counts
+
+
+def element_energies(counts: np.ndarray, energies: np.ndarray) -> tuple[np.ndarray, int]:
+    """The energies of the elements whose sums fit energies best, by least squares.
+
+    Where compositions do not tell the elements apart (one molecule, one element) the solution of
+    smallest norm is taken.
+
+    Args:
+        counts: (configurations, elements), of ``composition``.
+        energies: (configurations,), eV; configurations without one (NaN) are passed over.
+
+    Returns:
+        (elements,), eV, and how many of them the compositions tell apart.
+    """
+    known = np.isfinite(energies)  # (configurations,)
+    fitted, _, rank, _ = np.linalg.lstsq(counts[known], energies[known])
+    return fitted, int(rank)
+
+
+#: Atoms of a memory batch: some 100 MB of labels of eight members, or of neighbours in a dense
+#: crystal.
+BATCH_ATOMS = 2**16
+
+
+def memory_batches(sizes: np.ndarray, atoms: int = BATCH_ATOMS) -> list[slice]:
+    """Consecutive configurations that fit into memory together.
+
+    Args:
+        sizes: (configurations,), number of atoms of each.
+        atoms: how many a batch has at most; a larger configuration is a batch by itself.
+    """
+    ends = np.cumsum(sizes)  # (configurations,)
+    cuts = [0]
+    while cuts[-1] < len(sizes):
+        done = ends[cuts[-1] - 1] if cuts[-1] else 0
+        cuts.append(max(cuts[-1] + 1, int(np.searchsorted(ends, done + atoms, side="right"))))
+    return [slice(start, stop) for start, stop in itertools.pairwise(cuts)]

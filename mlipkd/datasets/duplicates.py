@@ -47,12 +47,12 @@ def duplicates(dataset: Dataset) -> np.ndarray:
 
 
 def _copies(dataset: Dataset) -> np.ndarray:
-    frames = np.split(dataset.positions, dataset.offsets[1:-1])
+    configurations = np.split(dataset.positions, dataset.offsets[1:-1])
     numbers: dict[bytes, int] = {}
-    return np.array([numbers.setdefault(frame.tobytes(), len(numbers)) for frame in frames])
+    return np.array([numbers.setdefault(one.tobytes(), len(numbers)) for one in configurations])
 
 
-def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def join_clusters(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The finest clusters that tear neither of two clusterings apart: (configurations,)."""
     one = np.unique(one, return_inverse=True)[1].ravel()
     other = np.unique(other, return_inverse=True)[1].ravel() + len(one)

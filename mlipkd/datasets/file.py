@@ -2,8 +2,6 @@
 
 Every array is chunked and carries Fletcher-32 checksums; the whole file has its SHA-256 beside it.
 Configurations can be read singly, so a set larger than memory is trained on by reading its batches.
-
-Kinds: what configurations are, where their source tells them apart (``ts``, ``near``, …).
 """
 
 import json
@@ -22,6 +20,7 @@ from mlipkd.datasets.dataset import (
     columns_of,
     from_json,
     offsets_from,
+    place,
     row_offsets,
     to_json,
 )
@@ -30,10 +29,10 @@ from mlipkd.errors import InputError
 from mlipkd.jobs.artefacts import verify
 
 FORMAT = "mlipkd dataset 1"
-#: Rows of one chunk, which is read whole whatever is wanted of it.
+#: Rows of one chunk, which is read whole whichever of them are asked for.
 CHUNK_ROWS = 4096
 #: Rows read at one go at most, so that picking a few from many needs little memory.
-SLAB_ROWS = 2**20
+ROWS_AT_ONCE = 2**20
 
 #: Arrays beside labels with a row for each atom or configuration, and the shape of a row.
 PER_ATOM: dict[str, tuple[int, ...]] = {"species": (), "positions": (3,)}
@@ -67,7 +66,7 @@ def write(dataset: Dataset, path: Path | str) -> None:
             _write_array(file, key, getattr(dataset, key), UNITS.get(key))
         for whose, given in dataset.labels.items():
             for label, values in given.items():
-                _write_array(file, f"labels/{whose}/{label}", values, LABELS[label][1])
+                _write_array(file, f"labels/{whose}/{label}", values, LABELS[label].unit)
 
 
 def _write_array(file: h5py.File, key: str, values: np.ndarray, unit: str | None) -> None:
@@ -130,13 +129,13 @@ class DatasetFile:
 
     def _check_shapes(self) -> None:
         atoms, configurations = int(self.offsets[-1]), len(self)
-        wanted: dict[str, tuple] = {key: (atoms, *row) for key, row in PER_ATOM.items()}
-        wanted |= {key: (configurations, *row) for key, row in PER_CONFIGURATION.items()}
+        shapes: dict[str, tuple] = {key: (atoms, *row) for key, row in PER_ATOM.items()}
+        shapes |= {key: (configurations, *row) for key, row in PER_CONFIGURATION.items()}
         for whose, given in self.labels.items():
             for label in given:
                 rows = int(self._rows[label][-1])
-                wanted[f"labels/{whose}/{label}"] = (rows, *columns_of(label))
-        for key, shape in wanted.items():
+                shapes[f"labels/{whose}/{label}"] = (rows, *columns_of(label))
+        for key, shape in shapes.items():
             if self._file[key].shape != shape:
                 raise InputError(
                     f"{self.path}: expected {key} of shape {shape} for {configurations} "
@@ -153,6 +152,10 @@ class DatasetFile:
         """Number of atoms of each configuration."""
         return np.diff(self.offsets)  # (configurations,)
 
+    def place(self, index: int) -> str:
+        """Where configuration ``index`` comes from, in words that lead the user to its source."""
+        return place(self.provenance.get("origins", [(0, str(self.path))]), index)
+
     @property
     def base_sha256(self) -> str:
         """Its SHA-256 or, if a teacher's labels were added to it, that of the file without them."""
@@ -163,29 +166,29 @@ class DatasetFile:
     ) -> Dataset:
         """All configurations, or the given ones in the given order, with some of their labels."""
         if indices is None:
-            return self._slab(0, len(self), labels)
-        wanted = np.asarray(indices, dtype=np.int64)  # (wanted,)
-        ascending, position = np.unique(wanted, return_inverse=True)
+            return self._range(0, len(self), labels)
+        chosen = np.asarray(indices, dtype=np.int64)  # (chosen,)
+        ascending, position = np.unique(chosen, return_inverse=True)
         parts = [
-            self._slab(run[0], run[-1] + 1, labels).select(run - run[0])
+            self._range(run[0], run[-1] + 1, labels).select(run - run[0])
             for run in self._runs(ascending)
         ]
-        return joined(parts or [self._slab(0, 0, labels)]).select(position)
+        return concatenate(parts or [self._range(0, 0, labels)]).select(position)
 
     def _runs(self, ascending: np.ndarray) -> Iterator[np.ndarray]:
         """Configurations near enough to each other to be read at one go."""
-        begins, ends = self.offsets[ascending], self.offsets[ascending + 1]  # (wanted,)
+        begins, ends = self.offsets[ascending], self.offsets[ascending + 1]  # (chosen,)
         start = 0
         for stop in range(1, len(ascending) + 1):
             if (
                 stop == len(ascending)
                 or begins[stop] - ends[stop - 1] > CHUNK_ROWS
-                or ends[stop] - begins[start] > SLAB_ROWS
+                or ends[stop] - begins[start] > ROWS_AT_ONCE
             ):
                 yield ascending[start:stop]
                 start = stop
 
-    def _slab(self, first: int, last: int, labels: Collection[str]) -> Dataset:
+    def _range(self, first: int, last: int, labels: Collection[str]) -> Dataset:
         """The configurations ``first`` to ``last - 1``."""
         file = self._file
         atoms = slice(self.offsets[first], self.offsets[last])
@@ -233,7 +236,7 @@ def read(path: Path | str) -> Dataset:
 
 
 def open_hdf5(path: Path | str) -> h5py.File:
-    """Open an HDF5 file, own or foreign, after making sure that it is harmless.
+    """Open an HDF5 file, whoever wrote it, after making sure that it is harmless.
 
     Raises:
         InputError: the file is missing, no HDF5, cut short, or hostile.
@@ -261,13 +264,13 @@ def damaged(path: Path | str, error: Exception) -> InputError:
 
 
 def _present(species: h5py.Dataset) -> tuple[int, ...]:
-    found: set[int] = set()
-    for start in range(0, len(species), SLAB_ROWS):
-        found.update(np.unique(species[start : start + SLAB_ROWS]).tolist())
-    return tuple(sorted(found))
+    present: set[int] = set()
+    for start in range(0, len(species), ROWS_AT_ONCE):
+        present.update(np.unique(species[start : start + ROWS_AT_ONCE]).tolist())
+    return tuple(sorted(present))
 
 
-def joined(parts: Sequence[Dataset]) -> Dataset:
+def concatenate(parts: Sequence[Dataset]) -> Dataset:
     """Parts with the same labels and beads as one dataset, of the first one's name and record."""
     if len(parts) == 1:
         return parts[0]
@@ -292,23 +295,26 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
 
 
 def kinds_of(dataset: Dataset | DatasetFile) -> np.ndarray:
-    """The kind of each configuration of a whole dataset, "" if none is told: (configurations,)."""
+    """What each configuration of a whole dataset is, as ``ts`` or ``near``: (configurations,).
+
+    "" where the source does not tell kinds apart.
+    """
     runs = dataset.provenance.get("kinds") or [(0, "")]
     starts = [first for first, _ in runs]
     return np.repeat([kind for _, kind in runs], np.diff([*starts, len(dataset)]))
 
 
-def of_kinds(dataset: Dataset | DatasetFile, wanted: Collection[str]) -> np.ndarray:
+def of_kinds(dataset: Dataset | DatasetFile, kinds: Collection[str]) -> np.ndarray:
     """Whether each configuration of a whole dataset is of one of some kinds: (configurations,).
 
     Raises:
         InputError: the dataset has none of a kind.
     """
-    kinds = kinds_of(dataset)
-    known = sorted(set(kinds.tolist()) - {""})
-    if unknown := sorted(set(wanted) - set(known)):
+    told = kinds_of(dataset)
+    known = sorted(set(told.tolist()) - {""})
+    if unknown := sorted(set(kinds) - set(known)):
         raise InputError(
             f"{dataset.name}: expected configurations of the kind {unknown[0]!r} to hold out, but "
             f"its kinds are {', '.join(known) or 'not told apart'}; change split.held_out"
         )
-    return np.isin(kinds, list(wanted))
+    return np.isin(told, list(kinds))

@@ -1,9 +1,7 @@
-"""HDF5 files that could harm: what they may not hold, whoever wrote them.
+"""HDF5 made safe: files that could harm are refused, and a full disk does not crash the process.
 
 An HDF5 file can point at other files of the disk, hold pickled or unbounded objects, and declare
-far more than it contains. Every HDF5 file is walked once before anything in it is read.
-
-Writing HDF5 on a disk that may be full.
+far more than it contains. So every HDF5 file is walked once before anything in it is read.
 
 When a write fails, the HDF5 library keeps what it could not write, tries again at exit and crashes
 the process. So the library is given a file that never fails: it remembers the first error and lets
@@ -117,16 +115,16 @@ def writing_hdf5(path: Path, copy_of: Path | None = None) -> Iterator[h5py.File]
     with writing(path) as temporary:
         if copy_of is not None:
             shutil.copyfile(copy_of, temporary)
-        with _Patient(temporary, "w+" if copy_of is None else "r+") as patient:
+        with _NeverFailingFile(temporary, "w+" if copy_of is None else "r+") as raw:
             try:
-                with h5py.File(patient, "w" if copy_of is None else "r+") as file:
+                with h5py.File(raw, "w" if copy_of is None else "r+") as file:
                     yield file
             finally:
-                if patient.error is not None:
-                    raise patient.error
+                if raw.error is not None:
+                    raise raw.error
 
 
-class _Patient(io.FileIO):
+class _NeverFailingFile(io.FileIO):
     """A file whose writing never fails; ``error`` is the first that would have been raised."""
 
     error: OSError | None = None

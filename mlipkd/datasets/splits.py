@@ -8,7 +8,7 @@ import numpy as np
 
 from mlipkd.config.split import Split
 from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
-from mlipkd.datasets.duplicates import duplicates, joined
+from mlipkd.datasets.duplicates import duplicates, join_clusters
 from mlipkd.datasets.file import DatasetFile, of_kinds
 from mlipkd.errors import InputError
 
@@ -16,7 +16,7 @@ from mlipkd.errors import InputError
 def clusters(dataset: Dataset, settings: Split) -> np.ndarray:
     """What may not be torn apart, as a number for each configuration: (configurations,)."""
     same = duplicates(dataset)
-    return joined(same, dataset.groups) if settings.by == "group" else same
+    return join_clusters(same, dataset.groups) if settings.by == "group" else same
 
 
 def leaks(dataset: Dataset, settings: Split) -> list[str]:
@@ -29,7 +29,9 @@ def leaks(dataset: Dataset, settings: Split) -> list[str]:
     ]
 
 
-def apart(dataset: Dataset | DatasetFile, clusters: np.ndarray, settings: Split) -> np.ndarray:
+def is_held_out(
+    dataset: Dataset | DatasetFile, clusters: np.ndarray, settings: Split
+) -> np.ndarray:
     """Whether the settings hold a configuration out, or one of its cluster: (configurations,) bool.
 
     Raises:
@@ -38,7 +40,7 @@ def apart(dataset: Dataset | DatasetFile, clusters: np.ndarray, settings: Split)
     return np.isin(clusters, clusters[of_kinds(dataset, settings.held_out)])
 
 
-def split(clusters: np.ndarray, settings: Split, apart: np.ndarray | None = None) -> np.ndarray:
+def split(clusters: np.ndarray, settings: Split, held_out: np.ndarray | None = None) -> np.ndarray:
     """The campaign's split: (configurations,) of TRAIN, VALIDATION, TEST, UNUSED.
 
     The test split depends on the clusters, its fraction, the seed and what is held out alone.
@@ -46,14 +48,14 @@ def split(clusters: np.ndarray, settings: Split, apart: np.ndarray | None = None
     Args:
         clusters: (configurations,), what may not be torn apart.
         settings: fractions, which are of what is not held out, and seed.
-        apart: (configurations,) bool, what is held out; nothing if left out.
+        held_out: (configurations,) bool, what is held out; nothing if left out.
 
     Raises:
         InputError: too few clusters for a test, a validation and a training split.
     """
-    if apart is not None and apart.any():
+    if held_out is not None and held_out.any():
         splits = np.full(len(clusters), TEST, np.uint8)
-        splits[~apart] = split(clusters[~apart], settings)
+        splits[~held_out] = split(clusters[~held_out], settings)
         return splits
     rng = np.random.default_rng(settings.seed)
     splits = np.full(len(clusters), UNUSED, np.uint8)
@@ -67,16 +69,16 @@ def per_seed(
     clusters: np.ndarray,
     settings: Split,
     seed: int,
-    apart: np.ndarray | None = None,
+    held_out: np.ndarray | None = None,
 ) -> np.ndarray:
     """The split of one seed: the same test split, training and validation drawn anew.
 
     They are drawn from what the campaign's split trains and validates on; what it leaves unused
     stays unused. Arguments are those of ``split``.
     """
-    if apart is not None and apart.any():
+    if held_out is not None and held_out.any():
         new = splits.copy()
-        new[~apart] = per_seed(splits[~apart], clusters[~apart], settings, seed)
+        new[~held_out] = per_seed(splits[~held_out], clusters[~held_out], settings, seed)
         return new
     rng = np.random.default_rng([settings.seed, seed])
     pool = (splits == TRAIN) | (splits == VALIDATION)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mlipkd.checks.positions_and_labels import configurations_of
-from mlipkd.datasets.dataset import row_offsets, slabs
+from mlipkd.datasets.dataset import memory_batches, row_offsets
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.distillation.predictions import PredictionsFile, rows_of, shape
 from mlipkd.errors import InputError
@@ -47,7 +47,7 @@ def spread(members: np.ndarray) -> np.ndarray:
 
 
 class Deviations:
-    """Each member's root mean square deviation from the members' median, slab by slab."""
+    """Each member's root mean square deviation from the members' median, batch by batch."""
 
     def __init__(self, members: int) -> None:
         self.squared = np.zeros(members)
@@ -92,17 +92,17 @@ class Member:
         return not self.left_out_because
 
 
-def stacked(members: list[Member], quantity: str, slab: slice, offsets: np.ndarray) -> np.ndarray:
-    """All members' predictions for a slab of configurations: (members, rows, …)."""
-    rows = rows_of(quantity, slab, offsets)
+def stacked(members: list[Member], quantity: str, batch: slice, offsets: np.ndarray) -> np.ndarray:
+    """All members' predictions for a memory batch: (members, rows, …)."""
+    rows = rows_of(quantity, batch, offsets)
     return np.stack([member.predictions.read(quantity, rows) for member in members])
 
 
-def slabs_of(
+def memory_batches_of(
     dataset: DatasetFile, description: str, quantities: Collection[str] = ()
 ) -> Iterator[slice]:
-    """The slabs of a dataset, showing progress; small ones if Hessians are among the quantities."""
-    cuts = slabs(dataset.sizes**2 if "hessian" in quantities else dataset.sizes)
+    """The memory batches of a dataset, showing progress; small if Hessians are asked for."""
+    cuts = memory_batches(dataset.sizes**2 if "hessian" in quantities else dataset.sizes)
     return progress(cuts, len(cuts), description)
 
 
@@ -170,10 +170,10 @@ def find_outliers(dataset: DatasetFile, members: list[Member]) -> None:
 
 def _compare(dataset: DatasetFile, members: list[Member]) -> None:
     deviations = {quantity: Deviations(len(members)) for quantity in COMPARED}
-    for slab in slabs_of(dataset, "slabs compared"):
-        energy = stacked(members, "energy", slab, dataset.offsets)  # (members, configurations)
-        deviations["energy_per_atom"].add(energy / dataset.sizes[slab])
-        deviations["forces"].add(stacked(members, "forces", slab, dataset.offsets))
+    for batch in memory_batches_of(dataset, "batches compared"):
+        energy = stacked(members, "energy", batch, dataset.offsets)  # (members, configurations)
+        deviations["energy_per_atom"].add(energy / dataset.sizes[batch])
+        deviations["forces"].add(stacked(members, "forces", batch, dataset.offsets))
     for quantity, unit in COMPARED.items():
         rms = deviations[quantity].rms()  # (members,)
         for member, value, out in zip(members, rms.tolist(), outliers(rms), strict=True):
@@ -188,12 +188,12 @@ def _compare(dataset: DatasetFile, members: list[Member]) -> None:
 def _first_not_finite(dataset: DatasetFile, member: Member) -> str | None:
     """Where a member's predictions are first NaN or infinite, but for recorded failures."""
     failed = np.array(list(member.predictions.failed), int)  # (failed configurations,)
-    for slab in slabs(dataset.sizes):
+    for batch in memory_batches(dataset.sizes):
         for quantity in member.predictions.quantities:
-            values = stacked([member], quantity, slab, dataset.offsets)[0]  # (rows, …)
+            values = stacked([member], quantity, batch, dataset.offsets)[0]  # (rows, …)
             wrong = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
             rows = row_offsets(quantity, dataset.offsets)  # (configurations + 1,)
-            places = configurations_of(rows, wrong + rows[slab.start])
+            places = configurations_of(rows, wrong + rows[batch.start])
             wrong = np.setdiff1d(places, failed)  # (configurations,)
             if len(wrong):
                 return f"{quantity} of configuration {wrong[0]}"

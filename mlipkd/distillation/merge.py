@@ -22,8 +22,8 @@ from mlipkd.distillation.ensemble import (
     Member,
     find_outliers,
     mean,
+    memory_batches_of,
     refuse_strangers,
-    slabs_of,
     spread,
     stacked,
 )
@@ -67,10 +67,10 @@ def _write_augmented(dataset: DatasetFile, members: list[Member], output: Path) 
             group = file.create_group(f"labels/{name}")
             for quantity in quantities:
                 arrays[name, quantity] = create(group, quantity, dataset.offsets)
-        for slab in slabs_of(dataset, "slabs merged", quantities):
+        for batch in memory_batches_of(dataset, "batches merged", quantities):
             for quantity in quantities:
-                rows = rows_of(quantity, slab, dataset.offsets)
-                predicted = stacked(kept, quantity, slab, dataset.offsets)  # (members, rows, …)
+                rows = rows_of(quantity, batch, dataset.offsets)
+                predicted = stacked(kept, quantity, batch, dataset.offsets)  # (members, rows, …)
                 for name, statistic in statistics.items():
                     arrays[name, quantity][rows] = statistic(predicted)
 

@@ -1,4 +1,4 @@
-"""Predict: a member, trained or a calculator, labels its whole dataset, slab by slab."""
+"""Predict: a member, trained or a calculator, labels its whole dataset, batch by batch."""
 
 import json
 import sys
@@ -9,15 +9,15 @@ import torch
 
 from mlipkd.calculators.labelling import refuse_if_most_failed, summarised
 from mlipkd.calculators.member import CalculatorMember, is_calculator
+from mlipkd.checks.hessians import refuse_periodic_hessians
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.hdf5 import writing_hdf5
-from mlipkd.distillation.ensemble import slabs_of
+from mlipkd.distillation.ensemble import memory_batches_of
 from mlipkd.distillation.predictions import FORMAT, create, rows_of, write_failures
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.prediction import QUANTITIES, predict
 from mlipkd.jobs import artefacts, provenance
-from mlipkd.training.data import refuse_periodic
 
 
 def label(
@@ -69,15 +69,15 @@ def label(
         )
         arrays = {quantity: create(file, quantity, labelled.offsets) for quantity in quantities}
         failed: dict[int, str] = {}
-        for slab in slabs_of(labelled, "slabs labelled", quantities):
-            configurations = labelled.read(np.arange(slab.start, slab.stop))
+        for batch in memory_batches_of(labelled, "batches labelled", quantities):
+            configurations = labelled.read(np.arange(batch.start, batch.stop))
             if isinstance(member, CalculatorMember):
                 found, reasons = member.predict(configurations, quantities)
-                failed |= {slab.start + m: reason for m, reason in reasons.items()}
+                failed |= {batch.start + m: reason for m, reason in reasons.items()}
             else:
                 found = predict(member, configurations, quantities)
             for quantity, values in found.items():
-                arrays[quantity][rows_of(quantity, slab, labelled.offsets)] = values
+                arrays[quantity][rows_of(quantity, batch, labelled.offsets)] = values
         refuse_if_most_failed(str(model), failed.values(), len(labelled))
         if failed:
             write_failures(file, failed)
@@ -94,4 +94,4 @@ def _refuse_without_hessians(model: Path, dataset: DatasetFile, quantities: list
             f"{model}: expected a calculator with forces for Hessians, got one that gives "
             f"{', '.join(quantities)}; choose another"
         )
-    refuse_periodic(dataset, np.arange(len(dataset)))
+    refuse_periodic_hessians(dataset)

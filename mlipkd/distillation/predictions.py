@@ -27,18 +27,18 @@ def shape(quantity: str, offsets: np.ndarray) -> tuple[int, ...]:
     return (int(row_offsets(quantity, offsets)[-1]), *columns_of(quantity))
 
 
-def rows_of(quantity: str, slab: slice, offsets: np.ndarray) -> slice:
-    """Rows of a quantity's flat array that belong to the configurations of a slab."""
+def rows_of(quantity: str, batch: slice, offsets: np.ndarray) -> slice:
+    """Rows of a quantity's flat array that belong to the configurations of a memory batch."""
     rows = row_offsets(quantity, offsets)  # (configurations + 1,)
-    return slice(rows[slab.start], rows[slab.stop])
+    return slice(rows[batch.start], rows[batch.stop])
 
 
 def create(group: h5py.Group, quantity: str, offsets: np.ndarray) -> h5py.Dataset:
-    """A quantity's flat array, to be filled slab by slab."""
+    """A quantity's flat array, to be filled batch by batch."""
     rows, *columns = shape(quantity, offsets)
     chunk = (min(rows, CHUNK_ROWS), *columns)
     array = group.create_dataset(quantity, (rows, *columns), "f8", chunks=chunk, fletcher32=True)
-    array.attrs["unit"] = LABELS[quantity][1]
+    array.attrs["unit"] = LABELS[quantity].unit
     return array
 
 

@@ -114,15 +114,15 @@ def evaluate_curvature(
 def _frequency_rows(
     dataset: "DatasetFile", ensembles: "Sequence[Ensemble]", stationary: float
 ) -> list[Row]:
-    from mlipkd.datasets.dataset import TEST, slabs
+    from mlipkd.datasets.dataset import TEST, memory_batches
     from mlipkd.evaluation.core.error_sums import ErrorSum, error_rows
 
     sums: dict[tuple[int, int | str, str], ErrorSum] = defaultdict(ErrorSum)
     right: dict[tuple[int, int | str, str], list[bool]] = defaultdict(list)
     points = _stationary_points(dataset, stationary)
-    cuts = slabs(dataset.sizes[points])
-    for slab in progress(cuts, len(cuts), "slabs of stationary points"):
-        configurations = dataset.read(points[slab])
+    cuts = memory_batches(dataset.sizes[points])
+    for batch in progress(cuts, len(cuts), "batches of stationary points"):
+        configurations = dataset.read(points[batch])
         references = list(
             _frequencies(configurations, configurations.labels["reference"]["hessian"])
         )
@@ -153,18 +153,18 @@ def _frequency_rows(
 
 def _stationary_points(dataset: "DatasetFile", stationary: float) -> np.ndarray:
     """Configurations with a Hessian whose reference forces are small: (points,)."""
-    from mlipkd.datasets.dataset import row_offsets, slabs
+    from mlipkd.datasets.dataset import memory_batches, row_offsets
 
     numbers: list[int] = []
-    for slab in slabs(dataset.sizes):
-        configurations = dataset.read(np.arange(slab.start, slab.stop))
+    for batch in memory_batches(dataset.sizes):
+        configurations = dataset.read(np.arange(batch.start, batch.stop))
         reference = configurations.labels["reference"]
         calm = np.linalg.norm(reference["forces"], axis=1) <= stationary  # (atoms,)
         known = np.isfinite(reference["hessian"]).all((1, 2))  # (pairs of atoms,)
         rows = row_offsets("hessian", configurations.offsets)
         points = np.logical_and.reduceat(calm, configurations.offsets[:-1])
         points &= np.logical_and.reduceat(known, rows[:-1])
-        numbers += (slab.start + np.flatnonzero(points & (configurations.sizes > 1))).tolist()
+        numbers += (batch.start + np.flatnonzero(points & (configurations.sizes > 1))).tolist()
     if not numbers:
         raise InputError(
             f"{dataset.path}: expected stationary points, where no force exceeds {stationary:g} "

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from mlipkd.datasets.dataset import Dataset, composition
+from mlipkd.datasets.dataset import Dataset, composition, element_energies
 from mlipkd.hipnn.interaction import Interaction
 from mlipkd.hipnn.network import HIPNN
 
@@ -59,9 +59,6 @@ def initialise(model: HIPNN, seed: int) -> None:
 def fit_element_energies(model: HIPNN, parts: Iterable[Dataset]) -> None:
     """Set E⁰ of a single model to the fit of the reference energies on composition, in float64.
 
-    Where compositions do not tell the elements apart (one molecule, one element) the solution of
-    smallest norm is taken.
-
     Args:
         model: its species are those of the parts.
         parts: of a dataset; one at a time is held.
@@ -71,6 +68,5 @@ def fit_element_energies(model: HIPNN, parts: Iterable[Dataset]) -> None:
     ]
     counts = np.concatenate([count for count, _ in rows])  # (configurations, elements)
     energies = np.concatenate([energy for _, energy in rows])  # (configurations,)
-    known = np.isfinite(energies)  # (configurations,)
-    fitted, *_ = np.linalg.lstsq(counts[known], energies[known])
+    fitted, _ = element_energies(counts, energies)
     model.E0.copy_(torch.from_numpy(fitted)[None])

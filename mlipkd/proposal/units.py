@@ -14,7 +14,7 @@ import numpy as np
 
 from mlipkd.checks.force_energy_consistency import SIGN_IS_SURE, Consistency, consistency
 from mlipkd.checks.positions_and_labels import contacts
-from mlipkd.checks.units import LEAST, MOST, length_mistake, of_isolated_atoms
+from mlipkd.checks.units import LEAST, MOST, length_mistake, ratio_to_isolated_atoms
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.units import ENERGY, LENGTH
 
@@ -67,12 +67,12 @@ def guess_units(dataset: Dataset, keys: Collection[str], sign: int) -> list[Gues
 
 def _length(dataset: Dataset) -> Guess:
     chosen = np.unique(np.linspace(0, len(dataset) - 1, SAMPLE).astype(int))
-    found = contacts(dataset.select(chosen))
-    spread = found.spread[np.isfinite(found.spread)]  # (configurations,)
+    neighbours = contacts(dataset.select(chosen))
+    spread = neighbours.spread[np.isfinite(neighbours.spread)]  # (configurations,)
     fitting = [
         unit
         for unit, factor in LENGTH.items()
-        if len(spread) and length_mistake(replace(found, spread=spread * factor)) is None
+        if len(spread) and length_mistake(replace(neighbours, spread=spread * factor)) is None
     ]
     if not fitting:
         return Guess("length_unit", "Å", None)
@@ -83,7 +83,7 @@ def _length(dataset: Dataset) -> Guess:
 
 
 def _energy(dataset: Dataset, fit: Consistency | None) -> Guess:
-    ratio = of_isolated_atoms(dataset)
+    ratio = ratio_to_isolated_atoms(dataset)
     for unit, factor in ENERGY.items():
         if ratio is not None and LEAST < ratio * factor < MOST:
             return Guess(

@@ -30,8 +30,8 @@ class AseFile(Source):
     energy_key: str = "energy"
     """Name of the energy in `info`, or `energy` for the calculator's own."""
     forces_key: str | None = "forces"
-    """Name of the forces in `arrays`, `forces` for the calculator's own, or none; an atom alone
-    needs none."""
+    """Name of the forces in `arrays`, `forces` for the calculator's own, or none; a single
+    atom needs none."""
     stress_key: str | None = None
     """Name of the stress in `info`, 3 × 3 or Voigt's 6, or `stress` for the calculator's own;
     positive under tension."""
@@ -79,8 +79,8 @@ class AseFile(Source):
     def read(self, name: str) -> Dataset:
         """One block for each configuration, labelled by the calculator if there is one.
 
-        An atom alone feels no force, whether the file says so or not. A stress is NaN where there
-        is no volume, or where an atom alone has none.
+        A single atom feels no force, whether the file says so or not. A stress is NaN where there
+        is no volume, or where a single atom has none.
         """
         blocks = (
             self.block(path, index, atoms)

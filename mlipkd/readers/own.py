@@ -27,8 +27,8 @@ class OwnReader(Source, OwnFunction):
     def read(self, name: str) -> Dataset:
         """One block for each configuration that the function yields.
 
-        All have the labels that any of them has, but that an atom alone needs none beside its
-        energy, and free systems have no stress.
+        All have the labels that any of them has, but that a single atom needs only its energy,
+        and free systems have no stress.
 
         Raises:
             InputError: there is no such function, it fails, or yields something else.

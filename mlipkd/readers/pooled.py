@@ -45,7 +45,7 @@ class Pooled(Source):
                 first.
         """
         from mlipkd.datasets import duplicates
-        from mlipkd.datasets.file import DatasetFile, joined
+        from mlipkd.datasets.file import DatasetFile, concatenate
 
         parts: list[Dataset] = []
         sources: dict[str, str] = {}
@@ -59,8 +59,8 @@ class Pooled(Source):
             parts.append(replace(part, groups=groups, clusters=clusters))
             first_group, first_cluster = groups.max() + 1, clusters.max() + 1
         firsts = np.cumsum([0, *(len(part) for part in parts[:-1])]).tolist()
-        whole = joined(parts)
-        clusters = duplicates.joined(whole.clusters, duplicates.duplicates(whole))
+        whole = concatenate(parts)
+        clusters = duplicates.join_clusters(whole.clusters, duplicates.duplicates(whole))
         leaking = np.isin(clusters, clusters[whole.splits == TEST])  # (configurations,)
         leaking &= (whole.splits != TEST) & (whole.splits != UNUSED)
         return replace(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.model import Architecture
 from mlipkd.config.split import Split
-from mlipkd.datasets.dataset import ATOMS as SLAB
+from mlipkd.datasets.dataset import BATCH_ATOMS
 from mlipkd.readers import AnySource
 from mlipkd.sizing.counts import held, multiplications
 from mlipkd.sizing.size import Size
@@ -127,7 +127,7 @@ def _share_trained(size: Size, split: Split) -> float:
 def predict(size: Size, shape: Architecture, hessians: bool = False) -> Work:
     """Labelling a dataset by one member, with Hessians, too, if somebody learns from them."""
     columns = _columns(size) if hessians else 0
-    return _inference(size, shape, 1, size.atoms, min(size.atoms, SLAB), columns)
+    return _inference(size, shape, 1, size.atoms, min(size.atoms, BATCH_ATOMS), columns)
 
 
 def errors(
@@ -136,7 +136,7 @@ def errors(
     """Comparing members with the test split, by their Hessians, too, if the dataset has any."""
     atoms = tested(size, split)
     columns = _columns(size) if hessians else 0
-    return _inference(size, shape, members, atoms, min(atoms, SLAB), columns)
+    return _inference(size, shape, members, atoms, min(atoms, BATCH_ATOMS), columns)
 
 
 def tested(size: Size, split: Split) -> float:
@@ -190,13 +190,13 @@ def calculate(atoms: float, hessians_of: float = 0) -> Work:
     """Asking a calculator for the labels of so many atoms; with Hessians, those of molecules of so
     many atoms, which displace each of them both ways along each axis."""
     times = 1 + 6 * hessians_of
-    at_once = min(atoms, SLAB) * (LABELS + 3 * hessians_of * COLUMN) / MB
+    at_once = min(atoms, BATCH_ATOMS) * (LABELS + 3 * hessians_of * COLUMN) / MB
     return Work("calculation", {"start": 1, "atoms": atoms * times}, {"start": 1, "kept": at_once})
 
 
 def merge(size: Size, members: int) -> Work:
     """Merging the labels of members."""
-    at_once = min(size.atoms, SLAB) * members * LABELS / MB
+    at_once = min(size.atoms, BATCH_ATOMS) * members * LABELS / MB
     return Work(
         "merging",
         {"start": 1, "labelled": size.atoms * members},

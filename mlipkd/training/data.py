@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from mlipkd.checks.hessians import refuse_periodic_hessians
 from mlipkd.config.recipe import Batch as BatchSettings
 from mlipkd.config.recipe import LossTerm
 from mlipkd.datasets.dataset import row_offsets
@@ -156,7 +157,7 @@ class TrainingData:
                     "labels to the dataset"
                 )
         if any(term.compared.curvature for term in terms):
-            refuse_periodic(file, configurations)
+            refuse_periodic_hessians(file, configurations)
         self._file, self._terms = file, terms
         self._weights = {
             term.name: LabelWeights(file, term) for term in terms if term.trust is not None
@@ -217,18 +218,3 @@ class TrainingData:
         species, cutoff = self._file.species_present, self._cutoff
         batcher = Batcher(dataset, species, cutoff, self._dtype, self._device)
         return _Block(torch.from_numpy(configurations), batcher, labels, rows)
-
-
-def refuse_periodic(file: DatasetFile, configurations: np.ndarray) -> None:
-    """Refuse Hessians of configurations, (configurations,) int, that repeat in any direction.
-
-    Raises:
-        InputError: one does.
-    """
-    periodic = configurations[file.periodic[configurations].any(axis=1)]
-    if len(periodic):
-        raise InputError(
-            f"{file.path}: expected free molecules for Hessians, got {len(periodic)} "
-            f"configurations with a cell, the first of them {periodic[0]}; leave hessian and hvp "
-            "out of the recipe"
-        )

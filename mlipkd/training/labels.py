@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 from mlipkd.config.recipe import LossTerm, Trust
-from mlipkd.datasets.dataset import TEST, Dataset, row_offsets, slabs
+from mlipkd.datasets.dataset import TEST, Dataset, memory_batches, row_offsets
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
 
@@ -85,7 +85,8 @@ class LabelWeights:
                 "got none; let several members teach, or leave trust out of the recipe"
             )
         chosen = np.flatnonzero(file.splits != TEST)  # (configurations,)
-        spreads = [self._spread(file.read(chosen[slab])) for slab in slabs(file.sizes[chosen])]
+        batches = memory_batches(file.sizes[chosen])
+        spreads = [self._spread(file.read(chosen[batch])) for batch in batches]
         self.median = float(np.nanmedian(np.concatenate(spreads)))
         if not self.median > 0:
             raise InputError(

@@ -12,9 +12,9 @@ import torch
 
 from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.recipe import Recipe
-from mlipkd.datasets.dataset import TRAIN, slabs
+from mlipkd.datasets.dataset import TRAIN, memory_batches
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.splits import apart, per_seed
+from mlipkd.datasets.splits import is_held_out, per_seed
 from mlipkd.hipnn.initial import fit_element_energies, initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.repulsion_fit import fit_repulsion
@@ -27,7 +27,7 @@ def member_splits(settings: Sequence[TrainSettings], file: DatasetFile) -> list[
     """The split of each member: TRAIN, VALIDATION, … of each configuration, (configurations,)."""
     if settings[0].recipe.split == "shared":
         return [file.splits] * len(settings)
-    held_out = apart(file, file.clusters, settings[0].split)  # (configurations,)
+    held_out = is_held_out(file, file.clusters, settings[0].split)  # (configurations,)
     return [
         per_seed(file.splits, file.clusters, member.split, member.seed, held_out)
         for member in settings
@@ -60,7 +60,7 @@ def initial_models(
 def _fit(model: HIPNN, file: DatasetFile, configurations: np.ndarray) -> None:
     """Fit what does not change in training; of the labels only the energies are read."""
     if "energy" in file.labels["reference"]:
-        parts = slabs(file.sizes[configurations])
+        parts = memory_batches(file.sizes[configurations])
         fit_element_energies(model, (file.read(configurations[part], ["energy"]) for part in parts))
     if model.repulsion is not None:
         fit_repulsion(model, file.read(configurations, []))

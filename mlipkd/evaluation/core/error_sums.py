@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlipkd.datasets.dataset import TEST, Dataset, slabs
+from mlipkd.datasets.dataset import TEST, Dataset, memory_batches
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.ensembles import Ensemble
@@ -115,9 +115,9 @@ def error_sums(
     """
     quantities = [q for q in QUANTITIES if q in dataset.labels["reference"]]
     sums: dict[tuple[int, int | str, str], ErrorSum] = defaultdict(ErrorSum)
-    cuts = slabs(dataset.sizes[chosen])
-    for slab in progress(cuts, len(cuts), "slabs of configurations"):
-        configurations = dataset.read(chosen[slab])
+    cuts = memory_batches(dataset.sizes[chosen])
+    for batch in progress(cuts, len(cuts), "batches of configurations"):
+        configurations = dataset.read(chosen[batch])
         for number, ensemble in enumerate(ensembles):
             for seed, predicted in ensemble.predictions(configurations, quantities):
                 for subject, errors in differences(configurations, predicted):

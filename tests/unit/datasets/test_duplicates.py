@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from mlipkd.datasets.duplicates import duplicates, joined
+from mlipkd.datasets.duplicates import duplicates, join_clusters
 from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
 
@@ -92,7 +92,7 @@ def test_atoms_alone_are_duplicates_of_each_other() -> None:
 
 
 def test_joining_follows_chains() -> None:
-    assert joined(np.array([0, 0, 1, 2, 3]), np.array([5, 6, 6, 7, 7])).tolist() in (
+    assert join_clusters(np.array([0, 0, 1, 2, 3]), np.array([5, 6, 6, 7, 7])).tolist() in (
         [0, 0, 0, 1, 1],
         [1, 1, 1, 0, 0],
     )

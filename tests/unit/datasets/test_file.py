@@ -72,12 +72,12 @@ def test_the_index_says_what_is_in_the_file(dataset, tmp_path) -> None:
         assert opened.sha256 == artefacts.sha256(tmp_path / "d.h5")
 
 
-@pytest.mark.parametrize("slab_rows", [64, 2**20])
+@pytest.mark.parametrize("rows_at_once", [64, 2**20])
 def test_any_configurations_are_read_in_any_order(
-    dataset, tmp_path, monkeypatch, slab_rows
+    dataset, tmp_path, monkeypatch, rows_at_once
 ) -> None:
     monkeypatch.setattr(file, "CHUNK_ROWS", 50)
-    monkeypatch.setattr(file, "SLAB_ROWS", slab_rows)
+    monkeypatch.setattr(file, "ROWS_AT_ONCE", rows_at_once)
     write(dataset, tmp_path / "d.h5")
     rng = np.random.default_rng(1)
     with DatasetFile(tmp_path / "d.h5") as opened:
@@ -88,11 +88,13 @@ def test_any_configurations_are_read_in_any_order(
 def test_neighbours_are_read_at_one_go(dataset, tmp_path, monkeypatch) -> None:
     write(dataset, tmp_path / "d.h5")
     with DatasetFile(tmp_path / "d.h5") as opened:
-        slabs = []
-        slab = opened._slab
-        monkeypatch.setattr(opened, "_slab", lambda *ends: slabs.append(ends[:2]) or slab(*ends))
+        ranges = []
+        read_range = opened._range
+        monkeypatch.setattr(
+            opened, "_range", lambda *ends: ranges.append(ends[:2]) or read_range(*ends)
+        )
         opened.read([5, 3, 9])
-    assert slabs == [(3, 10)]
+    assert ranges == [(3, 10)]
 
 
 def test_energies_keep_double_precision_and_units_are_stated(dataset, tmp_path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from mlipkd.config.split import Split
 from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION
-from mlipkd.datasets.splits import apart, clusters, per_seed, split
+from mlipkd.datasets.splits import clusters, is_held_out, per_seed, split
 from mlipkd.errors import InputError
 from mlipkd.testing import dataset_of, random_molecule
 
@@ -148,7 +148,7 @@ def told():
 def test_what_is_held_out_is_tested_on_alone_and_so_are_its_copies(told) -> None:
     settings = Split(test=0.2, validation=0.2, held_out=["far"])
     own = clusters(told, settings)
-    held_out = apart(told, own, settings)
+    held_out = is_held_out(told, own, settings)
     assert np.flatnonzero(held_out).tolist() == [0, 6, 7, 8, 9]
     splits = split(own, settings, held_out)
     assert (splits[held_out] == TEST).all()
@@ -162,4 +162,4 @@ def test_what_is_held_out_is_tested_on_alone_and_so_are_its_copies(told) -> None
 def test_kinds_that_are_not_there_cannot_be_held_out(told) -> None:
     settings = Split(held_out=["ts"])
     with pytest.raises(InputError, match="kind 'ts' to hold out, but its kinds are far, near"):
-        apart(told, clusters(told, settings), settings)
+        is_held_out(told, clusters(told, settings), settings)

@@ -21,7 +21,7 @@ def test_spread_of_large_energies_keeps_its_digits() -> None:
     np.testing.assert_allclose(spread(members), [1e-6], rtol=1e-4)
 
 
-def test_deviations_from_the_median_add_up_over_slabs() -> None:
+def test_deviations_from_the_median_add_up_over_memory_batches() -> None:
     deviations = Deviations(3)
     deviations.add(np.array([[0.0], [1.0], [5.0]]))
     deviations.add(np.array([[0.0, 2.0], [0.0, 2.0], [3.0, 2.0]]))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlipkd.datasets import file as dataset_file
-from mlipkd.datasets.dataset import TEST, TRAIN, slabs
+from mlipkd.datasets.dataset import TEST, TRAIN, memory_batches
 from mlipkd.distillation.merge import merge
 from mlipkd.errors import InputError
 from mlipkd.testing import dataset_of, random_molecule
@@ -67,7 +67,10 @@ def run(dataset, tmp_path):
 
 @pytest.mark.parametrize("atoms", [10, 10_000])
 def test_labels_are_mean_and_spread(dataset, ensemble, run, monkeypatch, atoms) -> None:
-    monkeypatch.setattr("mlipkd.distillation.ensemble.slabs", functools.partial(slabs, atoms=atoms))
+    monkeypatch.setattr(
+        "mlipkd.distillation.ensemble.memory_batches",
+        functools.partial(memory_batches, atoms=atoms),
+    )
     paths, values = ensemble(1, 1, 1, 1)
     augmented, manifest = run(paths)
     for quantity in values[0]:
@@ -180,7 +183,10 @@ def test_labels_are_not_laid_over_labels(ensemble, run, tmp_path) -> None:
 def test_hessians_are_merged_like_any_other_label(
     dataset, ensemble, write_predictions, run, monkeypatch, atoms
 ) -> None:
-    monkeypatch.setattr("mlipkd.distillation.ensemble.slabs", functools.partial(slabs, atoms=atoms))
+    monkeypatch.setattr(
+        "mlipkd.distillation.ensemble.memory_batches",
+        functools.partial(memory_batches, atoms=atoms),
+    )
     generator = np.random.default_rng(3)
     _, values = ensemble(1, 1, 1)
     for given in values:

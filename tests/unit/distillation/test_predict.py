@@ -1,4 +1,4 @@
-"""Predictions of a real model, in slabs."""
+"""Predictions of a real model, in memory batches."""
 
 import functools
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mlipkd.datasets import file as dataset_file
-from mlipkd.datasets.dataset import slabs
+from mlipkd.datasets.dataset import memory_batches
 from mlipkd.distillation.predict import label
 from mlipkd.distillation.predictions import PredictionsFile
 from mlipkd.errors import InputError
@@ -21,7 +21,9 @@ from mlipkd.testing import dataset_of, random_crystal, random_molecule
 def test_predictions_are_the_models(
     write_model, tmp_path, monkeypatch, random_configuration
 ) -> None:
-    monkeypatch.setattr("mlipkd.distillation.ensemble.slabs", functools.partial(slabs, atoms=12))
+    monkeypatch.setattr(
+        "mlipkd.distillation.ensemble.memory_batches", functools.partial(memory_batches, atoms=12)
+    )
     generator = np.random.default_rng(0)
     dataset = dataset_of(
         [random_configuration(generator, size) for size in (3, 8, 5, 14, 2)], energy=np.zeros(5)
@@ -56,7 +58,9 @@ def test_an_unknown_element_leaves_nothing_behind(write_model, tmp_path) -> None
 
 
 def test_hessians_are_written_where_they_are_asked_for(write_model, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("mlipkd.distillation.ensemble.slabs", functools.partial(slabs, atoms=30))
+    monkeypatch.setattr(
+        "mlipkd.distillation.ensemble.memory_batches", functools.partial(memory_batches, atoms=30)
+    )
     generator = np.random.default_rng(0)
     molecules = [random_molecule(generator, size) for size in (3, 5, 4, 2)]
     dataset = dataset_of(molecules, energy=np.zeros(4))

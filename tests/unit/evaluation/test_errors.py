@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlipkd.datasets import file as dataset_file
-from mlipkd.datasets.dataset import TEST, TRAIN, Dataset, slabs
+from mlipkd.datasets.dataset import TEST, TRAIN, Dataset, memory_batches
 from mlipkd.errors import InputError
 from mlipkd.evaluation.errors import evaluate_errors
 from mlipkd.testing import dataset_of
@@ -52,7 +52,8 @@ FORCES = np.zeros((9, 3))
 @pytest.mark.parametrize("atoms", [2, 1000])
 def test_members_and_their_mean(asked, ensemble_of, monkeypatch, atoms) -> None:
     monkeypatch.setattr(
-        "mlipkd.evaluation.core.error_sums.slabs", functools.partial(slabs, atoms=atoms)
+        "mlipkd.evaluation.core.error_sums.memory_batches",
+        functools.partial(memory_batches, atoms=atoms),
     )
     found = asked(ensemble_of(off_by(4, 0.3), off_by(-2, 0.1)), energy=ENERGY, forces=FORCES)
     assert found["teachers", 0, "energy_rmse"] == (pytest.approx(4), "eV")

@@ -40,7 +40,7 @@ def test_a_day_of_work_is_a_few_hundred_lines(clock, capsys) -> None:
 
 
 def test_short_work_says_nothing(clock, capsys) -> None:
-    clock([1.0] * 29, 29, "slabs")
+    clock([1.0] * 29, 29, "batches")
     assert not capsys.readouterr().err
 
 

@@ -92,7 +92,10 @@ def test_a_failure_costs_its_configuration_the_labels_and_is_said(file) -> None:
 
 
 def test_what_has_no_hessian_is_refused(file) -> None:
-    with pytest.raises(InputError, match="Hessians of free molecules alone, got a periodic"):
+    with pytest.raises(
+        InputError,
+        match="configuration 0: expected free molecules for Hessians, got 1 configurations with",
+    ):
         read(file(bulk("Cu")), hessian=True)
     of_energies = {"type": f"{__name__}:EnergyAlone"}
     with pytest.raises(InputError, match=r"with forces for Hessians, got .* which gives energy;"):

@@ -95,7 +95,7 @@ def test_labels_are_the_calculators_and_not_what_stands_beside_it(read) -> None:
 
 
 def test_atoms_alone_and_free_systems_need_less(read) -> None:
-    """An atom alone feels no force; what has no volume has no stress."""
+    """A single atom feels no force; what has no volume has no stress."""
     dataset = read(
         "yield labelled(Atoms('Cu'), energy=-1.0)\n"
         "yield labelled(Atoms('Cu2', [[0, 0, 0], [0, 0, 2]]), energy=1.0, forces=FORCES)\n"

@@ -74,7 +74,7 @@ def test_seeds_draw_their_splits_from_one_limited_training_set(size):
     assert found.seconds["gathered"] == pytest.approx(used * 100 * 64)
 
 
-def test_inference_is_in_slabs_but_for_comp6(size):
+def test_inference_is_in_memory_batches_but_for_comp6(size):
     shape = settings().architecture
     labelled = work.predict(size, shape)
     compared = work.errors(size, Split(test=0.2), shape, 3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlipkd.datasets.dataset import TRAIN, slabs
+from mlipkd.datasets.dataset import TRAIN, memory_batches
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import load_potential
@@ -86,7 +86,7 @@ def test_element_energies_are_fitted_once_from_energies_alone(
         fit_element_energies(model, fits[-1])
 
     monkeypatch.setattr(members, "fit_element_energies", fit)
-    monkeypatch.setattr(members, "slabs", lambda sizes: slabs(sizes, 10))
+    monkeypatch.setattr(members, "memory_batches", lambda sizes: memory_batches(sizes, 10))
     given = [job.settings for job in jobs(settings, tmp_path, (0, 1, 2))]
     with DatasetFile(tiny_dataset) as file:
         models = initial_models(given, file, member_splits(given, file))
