@@ -1,4 +1,4 @@
-"""``mlipkd``: the verbs, what all of them do, and what becomes of errors meant to be read."""
+"""``mlipkd``: the verbs, their locks, and how errors that a user can fix are printed."""
 
 import functools
 import os
@@ -17,8 +17,8 @@ from mlipkd.errors import InputError, TryAgainError, remedy
 from mlipkd.jobs import provenance
 from mlipkd.jobs.lock import locked
 
-# Read once, when the first library with OpenMP is loaded: none of them takes threads by itself.
-# Verbs with --threads give that many to PyTorch and to our kernels.
+# Read once, when the first library with OpenMP is loaded: no library takes threads by itself.
+# Verbs with --threads set those of PyTorch and of our kernels.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 app = typer.Typer(
@@ -27,29 +27,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-VERBS = (
-    init,
-    check,
-    status,
-    slurm_check,
-    host,
-    fetch,
-    simulate,
-    dataset,
-    train,
-    transfer,
-    predict,
-    merge,
-    collect,
-    summary,
-    figure,
-    report,
-    fit_sizing,
-)
+#: The verbs by what people do with them, in the order of a campaign.
+PANELS: dict[str, tuple[Callable, ...]] = {
+    "Prepare and watch a campaign": (init, check, status),
+    "Data": (fetch, simulate, dataset),
+    "Training and labels": (train, transfer, predict, merge),
+    "Evaluations and results": (collect, summary, figure, report),
+    "Clusters": (slurm_check, host, fit_sizing),
+}
 
 
-def _alone(verb: Callable) -> Callable:
-    """The verb, which holds the lock of its output while it runs."""
+def _with_lock(verb: Callable) -> Callable:
+    """The verb, holding the lock of its output while it runs."""
 
     @functools.wraps(verb)
     def run(**options) -> None:
@@ -60,13 +49,15 @@ def _alone(verb: Callable) -> Callable:
     return run
 
 
-for verb in VERBS:
-    app.command(verb.__name__.replace("_", "-"))(_alone(verb))
-app.add_typer(evaluate, name="evaluate")
+for panel, verbs in PANELS.items():
+    for verb in verbs:
+        name = verb.__name__.replace("_", "-")
+        app.command(name, rich_help_panel=panel)(_with_lock(verb))
+app.add_typer(evaluate, name="evaluate", rich_help_panel="Evaluations and results")
 
 
 def main() -> None:
-    """Run a verb; what the user can fix is printed as one line a fault, with exit status 2."""
+    """Run a verb; faults that the user can fix are printed, one a line, with exit status 2."""
     try:
         provenance.refuse_other_code()
         app()

@@ -1,11 +1,4 @@
-"""``mlipkd train``: members of a family.
-
-``mlipkd transfer``.
-
-``mlipkd predict``.
-
-``mlipkd merge``.
-"""
+"""``mlipkd train``, ``transfer``, ``predict`` and ``merge``: members and the labels they make."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +10,10 @@ from mlipkd.cli.options import Device, Runtime, Threads
 
 def train(
     settings: Annotated[
-        list[Path], Option(help="What to train: a settings file. Several train together.")
+        list[Path], Option(help="The settings of a member to train. Several train together.")
     ],
     dataset: Annotated[Path, Option(help="The dataset, with teacher labels for a student.")],
-    output: Annotated[list[Path], Option(help="The model file to write, one for each settings.")],
+    output: Annotated[list[Path], Option(help="The model file to write, one for each member.")],
     history: Annotated[
         list[Path], Option(help="The learning curve to write, one JSON line an epoch.")
     ],
@@ -29,14 +22,14 @@ def train(
     checkpoint_every: Annotated[float, Option(help="Seconds between checkpoints.")] = 10.0,
     runtime: Runtime = None,
 ) -> None:
-    """Train a member of a family, or several at once; go on if it was interrupted.
+    """Train a member of a family, or several together; resume what was interrupted.
 
-    Before its time is over, and on SIGTERM or SIGUSR1, it stops with exit status 75; the same
-    command goes on from there: to the same bits, on CPUs with as many threads; on GPUs sums may
-    differ in their last bits.
+    Before its time is over, and on SIGTERM or SIGUSR1, it stops with exit status 75, and the same
+    command resumes it: to the same bits on CPUs with as many threads; on GPUs sums may differ in
+    their last bits.
 
     Members that differ by the seed alone may train together, in one pass over the data: give each
-    its --settings, --output and --history. Small models train 1.6 to 2.6 times as fast so.
+    its --settings, --output and --history. Small models then train 1.6 to 2.6 times as fast.
 
     Example: mlipkd train --settings teachers/seed0/settings.yaml --dataset dataset.h5
     --output teachers/seed0/model.safetensors --history teachers/seed0/history.jsonl
@@ -55,8 +48,8 @@ def train(
         )
     train_members(
         [
-            Job(TrainSettings.read(own), model, lines)
-            for own, model, lines in zip(settings, output, history, strict=True)
+            Job(TrainSettings.read(path), model, lines)
+            for path, model, lines in zip(settings, output, history, strict=True)
         ],
         dataset,
         device=choose_device(device, threads),
@@ -67,13 +60,13 @@ def train(
 
 def transfer(
     model: Annotated[Path, Argument(help="Model file of a member trained on another dataset.")],
-    dataset: Annotated[Path, Option(help="The dataset that it is to be asked about.")],
-    family: Annotated[str, Option(help="What its family is called there.")],
+    dataset: Annotated[Path, Option(help="The dataset to evaluate it on.")],
+    family: Annotated[str, Option(help="The name of its family there.")],
     output: Annotated[Path, Option(help="Model file to write.")],
 ) -> None:
-    """Bring a model that was trained on one dataset to another, to see what of it transfers.
+    """Make a model that was trained on one dataset a member of another, to evaluate it there.
 
-    The weights are the same; its record tells both datasets.
+    The weights are the same; its record names both datasets.
 
     Example: mlipkd transfer --dataset hot.h5 --family of_cold --output transferred.safetensors
     teachers/seed0/model.safetensors
@@ -89,12 +82,11 @@ def predict(
     model: Annotated[Path, Option(help="Model file, or settings of a calculator.")],
     dataset: Annotated[Path, Option(help="Dataset to label.")],
     output: Annotated[Path, Option(help="Predictions to write, HDF5.")],
-    hessians: Annotated[bool, Option(help="Label with Hessians, too; of free molecules.")] = False,
+    hessians: Annotated[bool, Option(help="Predict Hessians, too; of free molecules.")] = False,
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
-    """Let a member label its dataset: energy, forces, atomic energies, stress and, if asked,
-    Hessians.
+    """Label a dataset with a member: energies, forces, atomic energies, stress, Hessians.
 
     Example: mlipkd predict --model teachers/seed0/model.safetensors --dataset dataset.h5 --output
     teachers/seed0/predictions.h5
@@ -107,13 +99,13 @@ def predict(
 
 def merge(
     predictions: Annotated[list[Path], Argument(help="Predictions of the members.")],
-    dataset: Annotated[Path, Option(help="Dataset that they are predictions of.")],
+    dataset: Annotated[Path, Option(help="The dataset that was labelled.")],
     output: Annotated[Path, Option(help="Augmented dataset to write.")],
     manifest: Annotated[Path, Option(help="Manifest of the members to write, JSON.")],
 ) -> None:
-    """Make members' predictions the teacher's labels of their dataset: mean and spread.
+    """Add the mean and spread of members' predictions to a dataset, as a teacher's labels.
 
-    Outliers and members whose labels are not finite are left out; the manifest says who and why.
+    Outliers and members whose labels are not finite are left out; the manifest says which and why.
 
     Example: mlipkd merge --dataset dataset.h5 --output augmented.h5 --manifest manifest.json
     teachers/seed*/predictions.h5
