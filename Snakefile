@@ -19,13 +19,9 @@
 #                results/figures/{dataset}/{figure}.svg
 #                results/report.html
 #
-# Beside what a job makes lies the settings.yaml that it reads: the part of the campaign that
-# concerns this job. Logs and benchmarks have the same paths under logs/.
-
-DATASET = "{dataset}"
-MODEL = "{dataset}/{family}/{model}"
-MEMBER = "{dataset}/{family}/{model}/seed{seed}"
-SIMULATION = "simulations/{simulation}"
+# Next to what a job makes lies the settings.yaml that it reads: the part of the campaign that
+# concerns this job. Logs and benchmarks have the same paths below logs/. mlipkd/paths.py gives all
+# paths, mlipkd/campaign/plan.py what each job reads.
 
 
 include: "workflow/rules/common.smk"
@@ -34,10 +30,10 @@ include: "workflow/rules/sizing.smk"
 
 wildcard_constraints:
     dataset="|".join(map(re.escape, campaign.datasets)),
-    family="|".join(dict.fromkeys(re.escape(family) for _, family, _ in MODELS)),
+    family="|".join(dict.fromkeys(re.escape(model.family) for model in plan.models)),
     model=NAME,
     seed=r"\d+",
-    table="|".join(ROWS),
+    table="|".join(plan.rows),
     figure=r"\w+",
     evaluation=NAME,
     download="|".join(map(re.escape, campaign.downloads)) or "(?!)",
@@ -61,10 +57,10 @@ localrules:
 
 rule all:
     input:
-        summary="results/summary.md",
-        models=[f"results/{member}/model.safetensors" for member in MEMBERS],
-        figures=DRAWN,
-        report="results/report.html",
+        summary=paths.SUMMARY,
+        models=[member.weights for member in plan.members],
+        figures=plan.drawn,
+        report=paths.REPORT,
 
 
 include: "workflow/rules/simulations.smk"

@@ -25,8 +25,8 @@ import torch
 import typer
 
 from benchmarks.hippynn_twin import arrays, filled_up, hippynn_network
-from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.load import parse_section
+from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.hipnn.file import load_potential

@@ -7,8 +7,8 @@ import numpy as np
 
 from mlipkd.calculators.labelling import labels_of, quantities_of
 from mlipkd.calculators.load import load_calculator, versions
-from mlipkd.campaign.settings import CalculatorSettings
 from mlipkd.config.functions import CALCULATOR, SEED
+from mlipkd.config.settings import CalculatorSettings
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.jobs import artefacts, provenance
 

@@ -1,38 +1,25 @@
-"""Settings: the part of a campaign that one job needs, as the file its verb reads.
+"""The settings of each job of a campaign that depend on all of it, and how they are written.
 
-The workflow writes one such file for each job, and only when its content changes; that is what
-makes a change of the campaign rerun the jobs it concerns and no others.
+Those that training, simulations and calculators read are in ``config/settings.py``.
 """
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
-
-import yaml
+from typing import Any
 
 from mlipkd.campaign.campaign import Campaign
-from mlipkd.config.functions import Calculator
-from mlipkd.config.load import load_section
-from mlipkd.config.model import Architecture
-from mlipkd.config.recipe import Recipe
-from mlipkd.config.section import Name, Section
-from mlipkd.config.simulation import Simulation
+from mlipkd.config.section import Name
+from mlipkd.config.settings import (
+    CalculatorSettings,
+    Settings,
+    SimulationSettings,
+    TrainSettings,
+)
 from mlipkd.config.split import Split
 from mlipkd.errors import InputError
 from mlipkd.evaluation import Evaluations
 from mlipkd.readers import AnySource
-
-
-class Settings(Section):
-    """Settings of one job."""
-
-    @classmethod
-    def read(cls, path: Path | str) -> Self:
-        """Read a settings file; raises InputError with every fault in it."""
-        return load_section(cls, path)
-
-    def to_yaml(self) -> str:
-        """The settings as the text of a settings file."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 class DatasetSettings(Settings):
@@ -41,32 +28,6 @@ class DatasetSettings(Settings):
     name: Name
     source: AnySource
     split: Split
-
-
-class SimulationSettings(Settings):
-    """For ``mlipkd simulate``."""
-
-    name: Name
-    simulation: Simulation
-
-
-class TrainSettings(Settings):
-    """For ``mlipkd train``."""
-
-    dataset: Name
-    family: Name
-    seed: int
-    architecture: Architecture
-    recipe: Recipe
-    split: Split
-
-
-class CalculatorSettings(Settings):
-    """For all verbs that take a model file: they take a calculator's settings in its place."""
-
-    dataset: Name
-    family: Name
-    calculator: Calculator
 
 
 class EvaluationSettings(Settings, Evaluations):
@@ -131,3 +92,34 @@ def own_settings(campaign: Campaign, dataset: str, name: str) -> EvaluationSetti
     """What one of the user's own evaluations needs."""
     section = campaign.datasets[dataset].evaluations.own[name]
     return EvaluationSettings(**{"own": {name: section}})
+
+
+def write_settings(settings: Mapping[str, Settings], campaign: str, folder: Path = Path()) -> None:
+    """Write those that differ from what is there, so that only a change reruns jobs.
+
+    Args:
+        settings: by the path of their file, relative to the folder.
+        campaign: the file that they come from, for messages.
+        folder: that the campaign runs in.
+
+    Raises:
+        InputError: jobs may be reading what is there, as Snakemake holds the folder; nothing is
+            written.
+    """
+    texts = {folder / path: section.to_yaml() for path, section in settings.items()}
+    changed = {
+        file: text for file, text in texts.items() if not file.is_file() or file.read_text() != text
+    }
+    overwritten = next((file for file in changed if file.is_file()), None)
+    # Snakemake looks at its own locks later, and in a dry run not at all.
+    if overwritten and any((folder / ".snakemake/locks").glob("*")):
+        raise InputError(
+            f"{overwritten}: expected the settings that Snakemake runs with in this folder, or ran "
+            f"with when it was killed, got others in {campaign}; wait for it to end, give this "
+            "campaign another --directory or, if nothing runs there, snakemake --unlock"
+        )
+    for file, text in changed.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        temporary.write_text(text)
+        os.replace(temporary, file)

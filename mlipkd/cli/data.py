@@ -238,7 +238,7 @@ def simulate(
     Example: mlipkd simulate --settings settings.yaml --topology topology.tpr --output
     trajectory.trr
     """
-    from mlipkd.campaign.settings import SimulationSettings
+    from mlipkd.config.settings import SimulationSettings
     from mlipkd.jobs.resumable import listen
     from mlipkd.simulations.simulate import simulate
 

@@ -34,7 +34,7 @@ def train(
     Example: mlipkd train --settings teachers/seed0/settings.yaml --dataset dataset.h5
     --output teachers/seed0/model.safetensors --history teachers/seed0/history.jsonl
     """
-    from mlipkd.campaign.settings import TrainSettings
+    from mlipkd.config.settings import TrainSettings
     from mlipkd.errors import InputError
     from mlipkd.jobs.device import choose_device
     from mlipkd.jobs.resumable import listen

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mlipkd.campaign.faults import TAKEN
-from mlipkd.campaign.settings import DatasetSettings, TrainSettings, read_evaluation
+from mlipkd.campaign.settings import DatasetSettings, read_evaluation
+from mlipkd.config.settings import TrainSettings
 from mlipkd.distillation.predictions import PredictionsFile
 from mlipkd.errors import InputError
 from mlipkd.sizing import dynamics, work

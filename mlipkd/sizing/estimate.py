@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
-from mlipkd.campaign.settings import Settings
 from mlipkd.config.section import Section
+from mlipkd.config.settings import Settings
 from mlipkd.sizing.work import Work
 
 #: Never less than this factor, however well benchmarks were met.

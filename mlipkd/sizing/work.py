@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.model import Architecture
+from mlipkd.config.settings import TrainSettings
 from mlipkd.config.split import Split
 from mlipkd.datasets.dataset import BATCH_ATOMS
 from mlipkd.readers import AnySource

@@ -26,8 +26,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.recipe import LossTerm
+from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError, TryAgainError

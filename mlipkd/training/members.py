@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.recipe import Recipe
+from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TRAIN, memory_batches
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.splits import is_held_out, per_seed

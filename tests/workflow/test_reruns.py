@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlipkd.campaign.campaign import Campaign
+from mlipkd.campaign.plan import Plan
 from tests.workflow.workspace import Workspace
 
 W4, W8, W16 = (f"n1-l0-a1-w{width}-s2" for width in (4, 8, 16))
@@ -55,25 +57,16 @@ def tables(*names: str) -> set[str]:
     return {f"tables/{name}.csv" for name in names} | {"summary.md"}
 
 
-def figures(config: dict, wanted: set[str]) -> set[str]:
+def figures(config: dict, jobs: set[str]) -> set[str]:
     """The figures that are drawn again: those of the tables that are made again."""
-    tables = {Path(job).stem for job in wanted if job.startswith("tables/")}
-    found = set()
-    for name, section in config["datasets"].items():
-        evaluations = section.get("evaluations", {})
-        drawn_from = {kind: {kind} for kind in ("comp6", "stability") if kind in evaluations}
-        drawn_from["errors"] = {"errors"}
-        if "students" in section["families"]:
-            drawn_from["learning"] = {"learning"}
-        # The dataset with a grid has no comp6.
-        if any("width" in family.get("model", {}) for family in section["families"].values()):
-            drawn_from["capacity"] = {"errors"}
-            if "cost" in evaluations:
-                drawn_from["pareto"] = drawn_from["weights"] = {"errors", "cost"}
-                if "growth" in evaluations["cost"]:
-                    drawn_from["growth"] = {"cost"}
-        found |= {f"figures/{name}/{kind}.svg" for kind in drawn_from if drawn_from[kind] & tables}
-    return found
+    plan = Plan(Campaign.model_validate(config))
+    tables = {Path(job).stem for job in jobs if job.startswith("tables/")}
+    return {
+        dataset.figure(figure).removeprefix("results/")
+        for dataset in plan.datasets
+        for figure, drawn_from in plan.figures(dataset).items()
+        if tables.intersection(Path(file).stem for file in drawn_from)
+    }
 
 
 WATER_FROM_STUDENTS = (

@@ -12,15 +12,19 @@ from mlipkd.sizing.size import Size
 
 ROOT = Path(__file__).parents[2]
 
-#: Writes one line to each file that a verb makes, and its own command line to commands.log.
+#: Writes its own command line to commands.log, and one line to each file that the verb makes: what
+#: --output names and, for some verbs, other options, which name inputs of other verbs.
 STAND_IN = """\
 #!/usr/bin/env bash
 set -eu
 echo "$*" >> commands.log
+verb=$1
+[ "$verb" = evaluate ] && verb="evaluate-$2"
 while [ $# -gt 0 ]; do
-    case "$1" in
-        --output|--history|--manifest|--topology|--trajectory) echo "$1" > "$2"; shift ;;
-        --size) cp size.json "$2"; shift ;;
+    case "$verb $1" in
+        *" --output"|"train --history"|"merge --manifest"|"simulate --topology"|\\
+        "evaluate-liquid --trajectory"|"evaluate-replicas --trajectory") echo "$1" > "$2"; shift ;;
+        "dataset --size") cp size.json "$2"; shift ;;
     esac
     shift
 done

@@ -3,13 +3,13 @@
 
 rule fetch:
     output:
-        file="downloads/{download}",
+        file=paths.download(),
     params:
         pinned=lambda w: campaign.downloads[w.download],
     log:
-        "logs/downloads/{download}.log",
+        paths.log("downloads/{download}"),
     benchmark:
-        "logs/downloads/{download}.benchmark.tsv"
+        paths.benchmark("downloads/{download}")
     conda:
         "../../envs/mlipkd.yaml"
     resources:
@@ -22,16 +22,16 @@ rule fetch:
 
 rule dataset:
     input:
-        settings=f"results/{DATASET}/settings.yaml",
+        settings=DATASET.settings,
         files=lambda w: campaign.with_files(campaign.datasets[w.dataset].source).paths,
-        module=lambda w: MODULES.get(f"datasets.{w.dataset}.source", []),
+        module=lambda w: MODULES.get(DatasetPaths.of(w).settings, []),
     output:
-        dataset=f"results/{DATASET}/dataset.h5",
-        dataset_size=f"results/{DATASET}/size.json",
+        dataset=DATASET.data,
+        dataset_size=DATASET.size,
     log:
-        f"logs/{DATASET}/dataset.log",
+        DATASET.log("dataset"),
     benchmark:
-        f"logs/{DATASET}/dataset.benchmark.tsv"
+        DATASET.benchmark("dataset")
     conda:
         "../../envs/mlipkd.yaml"
     resources:

@@ -4,15 +4,15 @@
 
 rule errors:
     input:
-        dataset=f"results/{DATASET}/dataset.h5",
-        dataset_size=f"results/{DATASET}/size.json",
-        models=every_member,
+        dataset=DATASET.data,
+        dataset_size=DATASET.size,
+        models=of_members(plan.model_file),
     output:
-        rows=f"results/{MODEL}/errors.csv",
+        rows=MODEL.rows("errors"),
     log:
-        f"logs/{MODEL}/errors.log",
+        MODEL.log("errors"),
     benchmark:
-        f"logs/{MODEL}/errors.benchmark.tsv"
+        MODEL.benchmark("errors")
     conda:
         "../../envs/mlipkd.yaml"
     threads: 4
@@ -27,20 +27,20 @@ rule errors:
 
 rule comp6:
     input:
-        settings=f"results/{DATASET}/comp6.settings.yaml",
-        dataset_size=f"results/{DATASET}/size.json",
+        settings=DATASET.settings_of("comp6"),
+        dataset_size=DATASET.size,
         suites=lambda w: [
             file
-            for suite in campaign.datasets[w.dataset].evaluations.comp6.suites.values()
+            for suite in evaluations(w).comp6.suites.values()
             for file in suite.files
         ],
-        models=every_member,
+        models=of_members(plan.model_file),
     output:
-        rows=f"results/{MODEL}/comp6.csv",
+        rows=MODEL.rows("comp6"),
     log:
-        f"logs/{MODEL}/comp6.log",
+        MODEL.log("comp6"),
     benchmark:
-        f"logs/{MODEL}/comp6.benchmark.tsv"
+        MODEL.benchmark("comp6")
     conda:
         "../../envs/mlipkd.yaml"
     threads: 4
@@ -55,16 +55,16 @@ rule comp6:
 
 rule curvature:
     input:
-        settings=f"results/{DATASET}/curvature.settings.yaml",
-        dataset=f"results/{DATASET}/dataset.h5",
-        dataset_size=f"results/{DATASET}/size.json",
-        models=every_member,
+        settings=DATASET.settings_of("curvature"),
+        dataset=DATASET.data,
+        dataset_size=DATASET.size,
+        models=of_members(plan.model_file),
     output:
-        rows=f"results/{MODEL}/curvature.csv",
+        rows=MODEL.rows("curvature"),
     log:
-        f"logs/{MODEL}/curvature.log",
+        MODEL.log("curvature"),
     benchmark:
-        f"logs/{MODEL}/curvature.benchmark.tsv"
+        MODEL.benchmark("curvature")
     conda:
         "../../envs/mlipkd.yaml"
     threads: 4
@@ -80,14 +80,14 @@ rule curvature:
 
 rule learning:
     input:
-        models=every_seed(f"results/{MEMBER}/model.safetensors"),
-        histories=every_seed(f"results/{MEMBER}/history.jsonl"),
+        models=of_members(lambda member: member.weights),
+        histories=of_members(lambda member: member.history),
     output:
-        rows=f"results/{MODEL}/learning.csv",
+        rows=MODEL.rows("learning"),
     log:
-        f"logs/{MODEL}/learning.log",
+        MODEL.log("learning"),
     benchmark:
-        f"logs/{MODEL}/learning.benchmark.tsv"
+        MODEL.benchmark("learning")
     conda:
         "../../envs/mlipkd.yaml"
     resources:
@@ -99,15 +99,15 @@ rule learning:
 
 rule stability:
     input:
-        settings=f"results/{DATASET}/stability.settings.yaml",
-        dataset_size=f"results/{DATASET}/size.json",
-        models=every_seed(f"results/{MEMBER}/model.safetensors"),
+        settings=DATASET.settings_of("stability"),
+        dataset_size=DATASET.size,
+        models=of_members(lambda member: member.weights),
     output:
-        rows=f"results/{MODEL}/stability.csv",
+        rows=MODEL.rows("stability"),
     log:
-        f"logs/{MODEL}/stability.log",
+        MODEL.log("stability"),
     benchmark:
-        f"logs/{MODEL}/stability.benchmark.tsv"
+        MODEL.benchmark("stability")
     conda:
         "../../envs/mlipkd.yaml"
     threads: 4
@@ -123,16 +123,16 @@ rule stability:
 
 rule liquid:
     input:
-        settings=f"results/{DATASET}/liquid.settings.yaml",
-        dataset_size=f"results/{DATASET}/size.json",
-        model=f"results/{MEMBER}/model.safetensors",
+        settings=DATASET.settings_of("liquid"),
+        dataset_size=DATASET.size,
+        model=MEMBER.weights,
     output:
-        trajectory=f"results/{MEMBER}/liquid.h5",
-        rows=f"results/{MEMBER}/liquid.csv",
+        trajectory=MEMBER.frames("liquid"),
+        rows=MEMBER.rows("liquid"),
     log:
-        f"logs/{MEMBER}/liquid.log",
+        MEMBER.log("liquid"),
     benchmark:
-        f"logs/{MEMBER}/liquid.benchmark.tsv"
+        MEMBER.benchmark("liquid")
     conda:
         "../../envs/mlipkd.yaml"
     threads: 4
@@ -148,15 +148,15 @@ rule liquid:
 
 rule rdf:
     input:
-        settings=f"results/{DATASET}/rdf.settings.yaml",
-        dataset_size=f"results/{DATASET}/size.json",
-        trajectories=every_seed(f"results/{MEMBER}/liquid.h5"),
+        settings=DATASET.settings_of("rdf"),
+        dataset_size=DATASET.size,
+        trajectories=of_members(lambda member: member.frames("liquid")),
     output:
-        rows=f"results/{MODEL}/rdf.csv",
+        rows=MODEL.rows("rdf"),
     log:
-        f"logs/{MODEL}/rdf.log",
+        MODEL.log("rdf"),
     benchmark:
-        f"logs/{MODEL}/rdf.benchmark.tsv"
+        MODEL.benchmark("rdf")
     conda:
         "../../envs/mlipkd.yaml"
     resources:
@@ -169,14 +169,14 @@ rule rdf:
 
 rule structure:
     input:
-        rdf=f"results/{MODEL}/rdf.csv",
-        teacher=teachers_rdf,
+        rdf=MODEL.rows("rdf"),
+        teacher=lambda w: plan.teachers_rdf(w.dataset),
     output:
-        rows=f"results/{MODEL}/structure.csv",
+        rows=MODEL.rows("structure"),
     log:
-        f"logs/{MODEL}/structure.log",
+        MODEL.log("structure"),
     benchmark:
-        f"logs/{MODEL}/structure.benchmark.tsv"
+        MODEL.benchmark("structure")
     conda:
         "../../envs/mlipkd.yaml"
     resources:
@@ -189,16 +189,16 @@ rule structure:
 
 rule own:
     input:
-        settings=f"results/{DATASET}/own.{{evaluation}}.settings.yaml",
-        module=lambda w: MODULES[f"datasets.{w.dataset}.evaluations.own.{w.evaluation}"],
-        dataset=f"results/{DATASET}/dataset.h5",
-        models=every_member,
+        settings=DATASET.settings_of("own.{evaluation}"),
+        module=lambda w: MODULES[DatasetPaths.of(w).settings_of(f"own.{w.evaluation}")],
+        dataset=DATASET.data,
+        models=of_members(plan.model_file),
     output:
-        rows=f"results/{MODEL}/own.{{evaluation}}.csv",
+        rows=MODEL.rows("own.{evaluation}"),
     log:
-        f"logs/{MODEL}/own.{{evaluation}}.log",
+        MODEL.log("own.{evaluation}"),
     benchmark:
-        f"logs/{MODEL}/own.{{evaluation}}.benchmark.tsv"
+        MODEL.benchmark("own.{evaluation}")
     conda:
         "../../envs/mlipkd.yaml"
     threads: 4
@@ -214,16 +214,16 @@ rule own:
 
 rule cost:
     input:
-        settings=f"results/{DATASET}/cost.settings.yaml",
-        dataset_size=f"results/{DATASET}/size.json",
-        dataset=f"results/{DATASET}/dataset.h5",
-        models=first_seeds,
+        settings=DATASET.settings_of("cost"),
+        dataset_size=DATASET.size,
+        dataset=DATASET.data,
+        models=lambda w: [m.weights for m in plan.first_members(DatasetPaths.of(w))],
     output:
-        rows=f"results/{DATASET}/cost.csv",
+        rows=DATASET.rows("cost"),
     log:
-        f"logs/{DATASET}/cost.log",
+        DATASET.log("cost"),
     benchmark:
-        f"logs/{DATASET}/cost.benchmark.tsv"
+        DATASET.benchmark("cost")
     conda:
         "../../envs/mlipkd.yaml"
     # All cores of the run, so that nothing else disturbs the timing.

@@ -4,17 +4,17 @@
 
 rule predict:
     input:
-        model=member,
-        dataset=f"results/{DATASET}/dataset.h5",
-        dataset_size=f"results/{DATASET}/size.json",
+        model=of_member(plan.model_file),
+        dataset=DATASET.data,
+        dataset_size=DATASET.size,
     output:
-        predictions=f"results/{MEMBER}/predictions.h5",
+        predictions=MEMBER.predictions,
     params:
-        hessians=lambda w: ["--hessians"] if teaches_hessians(w) else [],
+        hessians=lambda w: ["--hessians"] if plan.labels_hessians(ModelPaths.of(w)) else [],
     log:
-        f"logs/{MEMBER}/predict.log",
+        MEMBER.log("predict"),
     benchmark:
-        f"logs/{MEMBER}/predict.benchmark.tsv"
+        MEMBER.benchmark("predict")
     conda:
         "../../envs/mlipkd.yaml"
     threads: 4
@@ -30,16 +30,16 @@ rule predict:
 
 rule merge:
     input:
-        dataset=f"results/{DATASET}/dataset.h5",
-        dataset_size=f"results/{DATASET}/size.json",
-        predictions=every_seed(f"results/{MEMBER}/predictions.h5"),
+        dataset=DATASET.data,
+        dataset_size=DATASET.size,
+        predictions=of_members(lambda member: member.predictions),
     output:
-        dataset=f"results/{MODEL}/augmented.h5",
-        manifest=f"results/{MODEL}/manifest.json",
+        dataset=MODEL.data,
+        manifest=MODEL.manifest,
     log:
-        f"logs/{MODEL}/merge.log",
+        MODEL.log("merge"),
     benchmark:
-        f"logs/{MODEL}/merge.benchmark.tsv"
+        MODEL.benchmark("merge")
     conda:
         "../../envs/mlipkd.yaml"
     resources:
@@ -52,16 +52,16 @@ rule merge:
 
 rule merge_single:
     input:
-        dataset=f"results/{DATASET}/dataset.h5",
-        dataset_size=f"results/{DATASET}/size.json",
-        predictions=f"results/{MEMBER}/predictions.h5",
+        dataset=DATASET.data,
+        dataset_size=DATASET.size,
+        predictions=MEMBER.predictions,
     output:
-        dataset=f"results/{MEMBER}/augmented.h5",
-        manifest=f"results/{MEMBER}/manifest.json",
+        dataset=MEMBER.data,
+        manifest=MEMBER.manifest,
     log:
-        f"logs/{MEMBER}/merge.log",
+        MEMBER.log("merge"),
     benchmark:
-        f"logs/{MEMBER}/merge.benchmark.tsv"
+        MEMBER.benchmark("merge")
     conda:
         "../../envs/mlipkd.yaml"
     resources:

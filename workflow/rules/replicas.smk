@@ -4,17 +4,17 @@
 
 rule replicas:
     input:
-        settings=f"results/{DATASET}/replicas.settings.yaml",
-        dataset=f"results/{DATASET}/dataset.h5",
-        dataset_size=f"results/{DATASET}/size.json",
-        models=f"results/{MEMBER}/model.safetensors",
+        settings=DATASET.settings_of("replicas"),
+        dataset=DATASET.data,
+        dataset_size=DATASET.size,
+        models=MEMBER.weights,
     output:
-        trajectory=f"results/{MEMBER}/replicas.h5",
-        rows=f"results/{MEMBER}/replicas.csv",
+        trajectory=MEMBER.frames("replicas"),
+        rows=MEMBER.rows("replicas"),
     log:
-        f"logs/{MEMBER}/replicas.log",
+        MEMBER.log("replicas"),
     benchmark:
-        f"logs/{MEMBER}/replicas.benchmark.tsv"
+        MEMBER.benchmark("replicas")
     conda:
         "../../envs/mlipkd.yaml"
     threads: 4
@@ -32,29 +32,29 @@ rule replicas:
 # The same of all members of a model together.
 use rule replicas as replicas_together with:
     input:
-        settings=f"results/{DATASET}/replicas.settings.yaml",
-        dataset=f"results/{DATASET}/dataset.h5",
-        dataset_size=f"results/{DATASET}/size.json",
-        models=every_seed(f"results/{MEMBER}/model.safetensors"),
+        settings=DATASET.settings_of("replicas"),
+        dataset=DATASET.data,
+        dataset_size=DATASET.size,
+        models=of_members(lambda member: member.weights),
     output:
-        trajectory=f"results/{MODEL}/ensemble/replicas.h5",
-        rows=f"results/{MODEL}/ensemble/replicas.csv",
+        trajectory=MODEL.ensemble.frames("replicas"),
+        rows=MODEL.ensemble.rows("replicas"),
     log:
-        f"logs/{MODEL}/ensemble/replicas.log",
+        MODEL.ensemble.log("replicas"),
     benchmark:
-        f"logs/{MODEL}/ensemble/replicas.benchmark.tsv"
+        MODEL.ensemble.benchmark("replicas")
 
 
 rule distributions:
     input:
-        settings=f"results/{DATASET}/distributions.settings.yaml",
-        trajectories=trajectories,
+        settings=DATASET.settings_of("distributions"),
+        trajectories=of_model(plan.replicas),
     output:
-        curves=f"results/{MODEL}/distributions.csv",
+        curves=MODEL.rows("distributions"),
     log:
-        f"logs/{MODEL}/distributions.log",
+        MODEL.log("distributions"),
     benchmark:
-        f"logs/{MODEL}/distributions.benchmark.tsv"
+        MODEL.benchmark("distributions")
     conda:
         "../../envs/mlipkd.yaml"
     resources:
@@ -67,26 +67,26 @@ rule distributions:
 
 use rule distributions as reference_distributions with:
     input:
-        settings=f"results/{DATASET}/distributions.settings.yaml",
-        trajectories=f"results/{DATASET}/dataset.h5",
+        settings=DATASET.settings_of("distributions"),
+        trajectories=DATASET.data,
     output:
-        curves=f"results/{DATASET}/distributions.csv",
+        curves=DATASET.rows("distributions"),
     log:
-        f"logs/{DATASET}/distributions.log",
+        DATASET.log("distributions"),
     benchmark:
-        f"logs/{DATASET}/distributions.benchmark.tsv"
+        DATASET.benchmark("distributions")
 
 
 rule deviations:
     input:
-        distributions=f"results/{MODEL}/distributions.csv",
-        reference=f"results/{DATASET}/distributions.csv",
+        distributions=MODEL.rows("distributions"),
+        reference=DATASET.rows("distributions"),
     output:
-        rows=f"results/{MODEL}/deviations.csv",
+        rows=MODEL.rows("deviations"),
     log:
-        f"logs/{MODEL}/deviations.log",
+        MODEL.log("deviations"),
     benchmark:
-        f"logs/{MODEL}/deviations.benchmark.tsv"
+        MODEL.benchmark("deviations")
     conda:
         "../../envs/mlipkd.yaml"
     resources:
@@ -100,11 +100,11 @@ rule deviations:
 # Of the reference's halves from their mean: the noise of that mean.
 use rule deviations as reference_deviations with:
     input:
-        distributions=f"results/{DATASET}/distributions.csv",
-        reference=f"results/{DATASET}/distributions.csv",
+        distributions=DATASET.rows("distributions"),
+        reference=DATASET.rows("distributions"),
     output:
-        rows=f"results/{DATASET}/deviations.csv",
+        rows=DATASET.rows("deviations"),
     log:
-        f"logs/{DATASET}/deviations.log",
+        DATASET.log("deviations"),
     benchmark:
-        f"logs/{DATASET}/deviations.benchmark.tsv"
+        DATASET.benchmark("deviations")

@@ -4,21 +4,16 @@
 
 rule recommend:
     input:
-        settings=f"results/{DATASET}/recommended.settings.yaml",
-        cost=f"results/{DATASET}/cost.csv",
-        models=lambda w: [
-            f"results/{member}/model.safetensors"
-            for member in MEMBERS
-            if (place := Path(member)).parts[0] == w.dataset
-            and place.parts[1] in may_be_recommended(w.dataset)
-        ],
+        settings=DATASET.settings_of("recommended"),
+        cost=DATASET.rows("cost"),
+        models=lambda w: [member.weights for member in plan.recommendable(w.dataset)],
     output:
-        rows=f"results/{DATASET}/recommended.csv",
-        folder=directory("results/recommended/{dataset}"),
+        rows=DATASET.rows("recommended"),
+        folder=directory(DATASET.recommended),
     log:
-        f"logs/{DATASET}/recommend.log",
+        DATASET.log("recommend"),
     benchmark:
-        f"logs/{DATASET}/recommend.benchmark.tsv"
+        DATASET.benchmark("recommend")
     conda:
         "../../envs/mlipkd.yaml"
     resources:
@@ -31,13 +26,13 @@ rule recommend:
 
 rule collect:
     input:
-        rows=lambda w: ROWS[w.table],
+        rows=lambda w: plan.rows[w.table],
     output:
-        table=report("results/tables/{table}.csv", category="Tables", labels={"table": "{table}"}),
+        table=report(paths.table(), category="Tables", labels={"table": "{table}"}),
     log:
-        "logs/tables/{table}.log",
+        paths.log("tables/{table}"),
     benchmark:
-        "logs/tables/{table}.benchmark.tsv"
+        paths.benchmark("tables/{table}")
     conda:
         "../../envs/mlipkd.yaml"
     resources:
@@ -50,21 +45,21 @@ rule collect:
 rule summary:
     input:
         tables=[
-            f"results/tables/{table}.csv"
-            for table, rows in ROWS.items()
-            if rows and table not in CURVES
+            paths.table(table)
+            for table, rows in plan.rows.items()
+            if rows and not EVALUATIONS[table].curves
         ],
-        manifests=MANIFESTS,
+        manifests=plan.manifests,
     output:
-        summary="results/summary.md",
+        summary=paths.SUMMARY,
     log:
-        "logs/summary.log",
+        paths.log("summary"),
     benchmark:
-        "logs/summary.benchmark.tsv"
+        paths.benchmark("summary")
     conda:
         "../../envs/mlipkd.yaml"
     params:
-        manifests=MANIFEST_OPTIONS,
+        manifests=[word for manifest in plan.manifests for word in ("--manifest", manifest)],
     resources:
         mem_mb=rising(1000),
         runtime=rising(10),
@@ -75,18 +70,18 @@ rule summary:
 
 rule figure:
     input:
-        tables=drawn,
+        tables=lambda w: plan.figures(DatasetPaths.of(w))[w.figure],
     output:
         figure=report(
-            "results/figures/{dataset}/{figure}.svg",
+            DATASET.figure(),
             caption="../report/figure.rst",
             category="{dataset}",
             labels=lambda w: {"figure": TITLES.get(w.figure, w.figure)},
         ),
     log:
-        "logs/figures/{dataset}/{figure}.log",
+        paths.log("figures/{dataset}/{figure}"),
     benchmark:
-        "logs/figures/{dataset}/{figure}.benchmark.tsv"
+        paths.benchmark("figures/{dataset}/{figure}")
     conda:
         "../../envs/mlipkd.yaml"
     params:
@@ -96,7 +91,7 @@ rule figure:
             for word in ("--family", family)
         ],
         teacher=lambda w: (
-            ["--teacher", campaign.datasets[w.dataset].evaluations.rdf.teacher]
+            ["--teacher", evaluations(w).rdf.teacher]
             if w.figure == "rdf"
             else []
         ),
@@ -112,21 +107,21 @@ rule figure:
 rule report:
     input:
         campaign=CAMPAIGN,
-        captions=[CAPTIONS / f"{figure}.rst" for figure in sorted(set().union(*FIGURES.values()))],
-        tables=[f"results/tables/{table}.csv" for table, rows in ROWS.items() if rows],
-        figures=DRAWN,
-        manifests=MANIFESTS,
+        captions=sorted({CAPTIONS / f"{Path(figure).stem}.rst" for figure in plan.drawn}),
+        tables=[paths.table(table) for table, rows in plan.rows.items() if rows],
+        figures=plan.drawn,
+        manifests=plan.manifests,
     output:
-        report="results/report.html",
+        report=paths.REPORT,
     log:
-        "logs/report.log",
+        paths.log("report"),
     benchmark:
-        "logs/report.benchmark.tsv"
+        paths.benchmark("report")
     conda:
         "../../envs/mlipkd.yaml"
     params:
         captions=CAPTIONS,
-        manifests=MANIFEST_OPTIONS,
+        manifests=[word for manifest in plan.manifests for word in ("--manifest", manifest)],
     resources:
         mem_mb=rising(1000),
         runtime=rising(10),

@@ -3,15 +3,15 @@
 
 rule simulation:
     input:
-        settings=f"results/{SIMULATION}/settings.yaml",
+        settings=SIMULATION.settings,
         files=lambda w: campaign.simulations[w.simulation].files,
     output:
-        topology=f"results/{SIMULATION}/topology.tpr",
-        trajectory=f"results/{SIMULATION}/trajectory.trr",
+        topology=SIMULATION.topology,
+        trajectory=SIMULATION.trajectory,
     log:
-        f"logs/{SIMULATION}/simulation.log",
+        SIMULATION.log("simulation"),
     benchmark:
-        f"logs/{SIMULATION}/simulation.benchmark.tsv"
+        SIMULATION.benchmark("simulation")
     conda:
         "../../envs/gromacs.yaml"
     threads: 8

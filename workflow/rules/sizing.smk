@@ -34,7 +34,7 @@ def training(wildcards, input):
 
 
 def predicting(wildcards, input):
-    size, hessians = Size.read(input.dataset_size), teaches_hessians(wildcards)
+    size, hessians = Size.read(input.dataset_size), plan.labels_hessians(ModelPaths.of(wildcards))
     if not one_gpu(wildcards):
         return work.calculate(size.atoms, hessians * size.atoms / size.configurations)
     return work.predict(size, architecture(wildcards), hessians)
@@ -84,8 +84,7 @@ def counting_distances(wildcards, input):
 
 
 def timing(wildcards, input):
-    settings = members_by(Path(model).with_name("settings.yaml") for model in input.models)
-    shapes = list(dict.fromkeys(own.architecture for own in settings))
+    shapes = list(dict.fromkeys(member.architecture for member in members_by(input.models)))
     section = campaign.datasets[wildcards.dataset].evaluations.cost
     return dynamics.cost(Size.read(input.dataset_size), section, shapes)
 
@@ -95,9 +94,9 @@ def architecture(wildcards):
     return campaign.datasets[wildcards.dataset].architectures(wildcards.family)[wildcards.model]
 
 
-def members_by(settings):
-    """The members whose settings files these are."""
-    return [MEMBERS[str(Path(own).parent.relative_to("results"))] for own in as_list(settings)]
+def members_by(files):
+    """The members whose files these are."""
+    return [plan.members[paths.read(file)] for file in as_list(files)]
 
 
 def as_list(files):

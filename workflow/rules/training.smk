@@ -4,16 +4,16 @@
 
 rule train:
     input:
-        settings=f"results/{MEMBER}/settings.yaml",
-        dataset=training_data,
-        dataset_size=f"results/{DATASET}/size.json",
+        settings=MEMBER.settings,
+        dataset=of_member(plan.training_data),
+        dataset_size=DATASET.size,
     output:
-        model=f"results/{MEMBER}/model.safetensors",
-        history=f"results/{MEMBER}/history.jsonl",
+        model=MEMBER.weights,
+        history=MEMBER.history,
     log:
-        f"logs/{MEMBER}/train.log",
+        MEMBER.log("train"),
     benchmark:
-        f"logs/{MEMBER}/train.benchmark.tsv"
+        MEMBER.benchmark("train")
     conda:
         "../../envs/mlipkd.yaml"
     threads: 4
@@ -28,31 +28,31 @@ rule train:
 
 
 # Where a family says so, the seeds of a model train together.
-for dataset, family, model in TOGETHER:
-    members = [f"{dataset}/{family}/{model}/seed{seed}" for seed in SEEDS[dataset, family]]
+for together in plan.together:
+    members = plan.members_of(together)
 
     rule:
         name:
-            f"train_{dataset}_{family}_{model}"
+            together.rule("train")
         input:
-            settings=[f"results/{member}/settings.yaml" for member in members],
-            dataset=labelled(dataset, family, model),
-            dataset_size=f"results/{dataset}/size.json",
+            settings=[member.settings for member in members],
+            dataset=plan.training_data(together),
+            dataset_size=DatasetPaths(together.dataset).size,
         output:
-            models=[f"results/{member}/model.safetensors" for member in members],
-            histories=[f"results/{member}/history.jsonl" for member in members],
+            models=[member.weights for member in members],
+            histories=[member.history for member in members],
         log:
-            f"logs/{dataset}/{family}/{model}/train.log",
+            together.log("train"),
         benchmark:
-            f"logs/{dataset}/{family}/{model}/train.benchmark.tsv"
+            together.benchmark("train")
         conda:
             "../../envs/mlipkd.yaml"
         threads: 4
         params:
             members=lambda wildcards, input, output: [
                 word
-                for own, model, history in zip(input.settings, output.models, output.histories)
-                for word in ("--settings", own, "--output", model, "--history", history)
+                for settings, model, history in zip(input.settings, output.models, output.histories)
+                for word in ("--settings", settings, "--output", model, "--history", history)
             ],
         resources:
             gpu=1,
@@ -64,25 +64,24 @@ for dataset, family, model in TOGETHER:
 
 
 # A family of another dataset is not trained again.
-for dataset, family, model in TRANSFERRED:
-    origin = campaign.datasets[dataset].families[family].transferred_from
+for transferred in plan.transferred:
 
     rule:
         name:
-            f"transfer_{dataset}_{family}_{model}"
+            transferred.rule("transfer")
         input:
-            model=f"results/{origin.dataset}/{origin.family}/{model}/seed{{seed}}/model.safetensors",
-            dataset=f"results/{dataset}/dataset.h5",
+            model=plan.original(transferred).member().weights,
+            dataset=DatasetPaths(transferred.dataset).data,
         output:
-            model=f"results/{dataset}/{family}/{model}/seed{{seed}}/model.safetensors",
+            model=transferred.member().weights,
         log:
-            f"logs/{dataset}/{family}/{model}/seed{{seed}}/transfer.log",
+            transferred.member().log("transfer"),
         benchmark:
-            f"logs/{dataset}/{family}/{model}/seed{{seed}}/transfer.benchmark.tsv"
+            transferred.member().benchmark("transfer")
         conda:
             "../../envs/mlipkd.yaml"
         params:
-            family=family,
+            family=transferred.family,
         resources:
             mem_mb=rising(1000),
             runtime=rising(10),
@@ -93,7 +92,7 @@ for dataset, family, model in TRANSFERRED:
 
 # Others could make what these make; it is the job of these.
 workflow.ruleorder(
-    *(f"train_{d}_{f}_{m}" for d, f, m in TOGETHER),
-    *(f"transfer_{d}_{f}_{m}" for d, f, m in TRANSFERRED),
+    *(model.rule("train") for model in plan.together),
+    *(model.rule("transfer") for model in plan.transferred),
     "train",
 )

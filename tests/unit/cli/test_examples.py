@@ -25,13 +25,13 @@ from ase.units import Hartree
 from mlipkd.campaign.campaign import Campaign
 from mlipkd.campaign.settings import (
     EvaluationSettings,
-    Settings,
     dataset_settings,
     evaluation_settings,
     train_settings,
 )
 from mlipkd.cli.main import app
 from mlipkd.config.load import parse_section
+from mlipkd.config.settings import Settings
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TEST
 from mlipkd.hipnn.file import Potential, save_potential

@@ -7,12 +7,12 @@ from mlipkd.campaign.campaign import Campaign
 from mlipkd.campaign.settings import (
     DatasetSettings,
     EvaluationSettings,
-    TrainSettings,
     calculator_settings,
     dataset_settings,
     evaluation_settings,
     train_settings,
 )
+from mlipkd.config.settings import TrainSettings
 
 MODEL = "n1-l0-a2-w4-s4"
 

@@ -4,8 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from mlipkd.campaign.campaign import Campaign
-from mlipkd.campaign.settings import SimulationSettings, dataset_settings, simulation_settings
+from mlipkd.campaign.settings import dataset_settings, simulation_settings
 from mlipkd.config.load import ConfigError, parse_section
+from mlipkd.config.settings import SimulationSettings
 from mlipkd.config.simulation import Simulation
 from mlipkd.readers.trajectory import Trajectory
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.load import parse_section
+from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.distillation.merge import merge

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.recipe import Recipe
+from mlipkd.config.settings import TrainSettings
 from mlipkd.config.split import Split
 from mlipkd.sizing.size import Size
 from mlipkd.testing import small_shape

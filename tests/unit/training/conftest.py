@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlipkd.campaign.settings import TrainSettings
 from mlipkd.config.load import parse_section
+from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TEST, TRAIN, VALIDATION
 from mlipkd.datasets.file import write
 from mlipkd.testing import dataset_of, random_molecule
