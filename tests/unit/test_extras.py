@@ -21,7 +21,7 @@ def without(packages, code: str) -> subprocess.CompletedProcess:
 
 
 def test_training_and_using_a_potential_need_no_extra() -> None:
-    verbs = "train, predict, merge, evaluate_errors"
+    verbs = "train, predict, merge, evaluate"
     modules = "mlipkd.deploy.ase, mlipkd.training.loop, mlipkd.distillation.merge"
     code = f"import {modules}, mlipkd.distillation.predict, mlipkd.evaluation.errors\n"
     done = without(EXTRAS.keys() - ALWAYS_THERE, f"{code}from mlipkd.cli.main import {verbs}")
