@@ -11,21 +11,18 @@ from pydantic import create_model
 from mlipkd.config.section import Section
 from mlipkd.evaluation.comp6 import COMP6
 from mlipkd.evaluation.core.evaluation import Evaluation, Figure
+from mlipkd.evaluation.cost.cost import COST
 from mlipkd.evaluation.curvature import CURVATURE
-from mlipkd.evaluation.declared import (
-    COST,
-    DEVIATIONS,
-    DISTRIBUTIONS,
-    LIQUID,
-    RDF,
-    RECOMMENDED,
-    REPLICAS,
-    STABILITY,
-    STRUCTURE,
-)
+from mlipkd.evaluation.deviations import DEVIATIONS
+from mlipkd.evaluation.distributions import DISTRIBUTIONS
 from mlipkd.evaluation.errors import ERRORS
 from mlipkd.evaluation.learning import LEARNING
+from mlipkd.evaluation.liquid import LIQUID
 from mlipkd.evaluation.own import OWN
+from mlipkd.evaluation.rdf import RDF, STRUCTURE
+from mlipkd.evaluation.recommended import RECOMMENDED
+from mlipkd.evaluation.replicas import REPLICAS
+from mlipkd.evaluation.stability import STABILITY
 
 #: By name, in the order in which summary and report show them.
 EVALUATIONS: dict[str, Evaluation] = {
@@ -42,8 +39,8 @@ EVALUATIONS: dict[str, Evaluation] = {
         RDF,
         STRUCTURE,
         REPLICAS,
-        DISTRIBUTIONS,
         DEVIATIONS,
+        DISTRIBUTIONS,
         OWN,
     )
 }

@@ -12,37 +12,127 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from ase import Atoms
-from ase.units import GPa
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from mlipkd.config.evaluation import LiquidEvaluation
-from mlipkd.datasets.dataset import Dataset
-from mlipkd.dynamics.sampling import Stage, energy_drift, fcc_crystal, open_nvt, sample_stages
-from mlipkd.dynamics.trajectories import (
-    Advance,
-    Frame,
-    NVTRun,
-    dataset_of,
-    equilibrated_at,
-    with_velocities,
-)
+from mlipkd.config.section import Section
 from mlipkd.errors import InputError
-from mlipkd.evaluation.core.rows import UNITS, Row
-from mlipkd.hipnn.file import Potential
+from mlipkd.evaluation.core.evaluation import (
+    MODELS,
+    Evaluation,
+    Job,
+    Jobs,
+    Output,
+    members_of_potentials,
+)
+from mlipkd.evaluation.core.rows import Row, write_rows
 from mlipkd.jobs import provenance
-from mlipkd.jobs.resumable import Resumable
+from mlipkd.jobs.resumable import Resumable, listen
+from mlipkd.paths import MemberPaths
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from mlipkd.datasets.dataset import Dataset
+    from mlipkd.dynamics.trajectories import Advance, Frame
+    from mlipkd.hipnn.file import Potential
 
 #: Two atoms that are closer have collided, Å.
 CLOSEST = 0.5
+
+METRICS = {
+    "failed": "1",
+    "temperature": "K",
+    "pressure": "GPa",
+    "equilibrated": "ps",
+    "drift": "eV/atom/ps",
+}
+
+
+class Melting(Section):
+    """How a crystal becomes a liquid."""
+
+    temperature: PositiveFloat = 3000.0
+    """Far above the melting point, K."""
+    duration: PositiveFloat = 10.0
+    """How long it is kept there, ps."""
+
+
+class LiquidEvaluation(Section):
+    """The liquid of the dataset's only element, sampled by every trained member."""
+
+    temperature: PositiveFloat
+    """Temperature, K."""
+    density: PositiveFloat
+    """Density of the liquid, g/cm³."""
+    atoms: PositiveInt = 2000
+    """Atoms at least; cells of an fcc crystal are added until there are as many."""
+    melting: Melting = Melting()
+    """How the crystal is melted."""
+    equilibration: PositiveFloat = 20.0
+    """Time at the temperature before the first frame, ps."""
+    duration: PositiveFloat = 50.0
+    """Time from the first frame to the last, ps."""
+    frames: PositiveInt = 100
+    """How many frames are taken."""
+    conservation: PositiveFloat = 5.0
+    """Time without a thermostat, in which the drift of the total energy is measured, ps."""
+    timestep: PositiveFloat = 1.0
+    """Time step, fs."""
+    engine: Literal["auto", "ase", "lammps"] = "auto"
+    """What integrates; auto: LAMMPS where it is installed."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the velocities."""
+
+    def steps(self, duration: float) -> int:
+        """How many steps a time takes, which is given in ps."""
+        return max(1, round(duration * 1e3 / self.timestep))
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> Self:
+        if self.frames > self.steps(self.duration):
+            raise ValueError(
+                f"expected at least a step from frame to frame, got {self.frames} frames in "
+                f"{self.steps(self.duration)} steps; take fewer frames or a longer duration"
+            )
+        return self
+
+
+def run(job: Job) -> None:
+    """Melt a crystal, equilibrate and sample the liquid; then measure the drift of its energy.
+
+    Before its time is over, and on SIGTERM or SIGUSR1, it stops with exit status 75; the same
+    command goes on from there to the same bits.
+
+    Example: mlipkd evaluate liquid --settings liquid.yaml --trajectory teachers/seed0/liquid.h5
+    --output liquid.csv teachers/seed0/model.safetensors
+    """
+    from mlipkd.datasets.file import write
+    from mlipkd.dynamics.trajectories import choose_integrator
+    from mlipkd.evaluation.core.ensembles import source_of
+    from mlipkd.hipnn.file import load_potential
+    from mlipkd.jobs.device import choose_device
+
+    trajectory, model = job.file("trajectory"), job.file("models")
+    engine = choose_integrator(job.section.engine, "lammps", "liquid")
+    potential = load_potential(model, choose_device(job.device, job.threads))
+    source = source_of(model, potential)
+    identity = f"{job.section.model_dump_json()} {source.sha256} {engine}"
+    resumable = Resumable(trajectory, identity, listen(job.runtime))
+    frames, rows, notes = evaluate_liquid(potential, job.section, engine, resumable)
+    write(frames, trajectory)
+    note = f"{frames.sizes[0]} atoms; dynamics by {engine}"
+    write_rows(job.output, rows, [source], [note, *notes])
+    resumable.finish()
 
 
 @dataclass
 class LiquidRun:
     """The run of one member, as far as it went."""
 
-    equilibration: list[Frame]
-    sample: list[Frame]
+    equilibration: "list[Frame]"
+    sample: "list[Frame]"
     interval: float
     """From one frame to the next, ps."""
     failed: str | None
@@ -53,15 +143,17 @@ class LiquidRun:
     @cached_property
     def equilibrated(self) -> int:
         """The number of the frame from which on the potential energy is equilibrated."""
+        from mlipkd.dynamics.trajectories import equilibrated_at
+
         return equilibrated_at([frame.energy for frame in (*self.equilibration, *self.sample)])
 
 
 def evaluate_liquid(
-    potential: Potential,
+    potential: "Potential",
     settings: LiquidEvaluation,
     engine: str,
     resumable: Resumable | None = None,
-) -> tuple[Dataset, list[Row], list[str]]:
+) -> "tuple[Dataset, list[Row], list[str]]":
     """What one member makes of the liquid.
 
     - ``failed``: 1 if two atoms collided or flew away; then there is nothing else but this.
@@ -84,11 +176,14 @@ def evaluate_liquid(
         InputError: the model knows several elements.
         TryAgainError: it was stopped.
     """
+    from mlipkd.dynamics.sampling import energy_drift, open_nvt
+    from mlipkd.dynamics.trajectories import NVTRun, dataset_of
+
     metadata = potential.metadata
     start = crystal(metadata["species"], settings)
     name = f"{metadata['family']}/{metadata['model']} seed {metadata['seed']}"
 
-    def opened(atoms: Atoms) -> AbstractContextManager[Advance]:
+    def opened(atoms: "Atoms") -> "AbstractContextManager[Advance]":
         return open_nvt(engine, potential, atoms, settings.timestep, CLOSEST)
 
     run = melt_and_sample(opened, start, settings, name, resumable or Resumable())
@@ -98,7 +193,7 @@ def evaluate_liquid(
             settings.steps(settings.conservation), CLOSEST, f"{name}, without thermostat",
         )  # fmt: skip
     who = metadata["dataset"], metadata["family"], metadata["model"], metadata["seed"]
-    rows = [Row(*who, metric, value, UNITS["liquid"][metric]) for metric, value in _metrics(run)]
+    rows = [Row(*who, metric, value, METRICS[metric]) for metric, value in _metrics(run)]
     keys = ("family", "model", "seed", "mlipkd", "commit")
     record = provenance.record(
         masked=["energy"],
@@ -111,7 +206,7 @@ def evaluate_liquid(
     return frames, rows, list(_notes(run, name))
 
 
-def crystal(species: list[int], settings: LiquidEvaluation) -> Atoms:
+def crystal(species: list[int], settings: LiquidEvaluation) -> "Atoms":
     """The fcc crystal to melt, at the liquid's density.
 
     Its velocities are of twice the temperature of melting: half of that goes into the vibrations.
@@ -119,6 +214,9 @@ def crystal(species: list[int], settings: LiquidEvaluation) -> Atoms:
     Raises:
         InputError: there are several elements.
     """
+    from mlipkd.dynamics.sampling import fcc_crystal
+    from mlipkd.dynamics.trajectories import with_velocities
+
     if len(species) != 1:
         raise InputError(
             f"liquid: expected models of one element, got the atomic numbers {species}; leave "
@@ -129,8 +227,8 @@ def crystal(species: list[int], settings: LiquidEvaluation) -> Atoms:
 
 
 def melt_and_sample(
-    opened: Callable[[Atoms], AbstractContextManager[Advance]],
-    start: Atoms,
+    opened: "Callable[[Atoms], AbstractContextManager[Advance]]",
+    start: "Atoms",
     settings: LiquidEvaluation,
     name: str,
     resumable: Resumable,
@@ -140,6 +238,8 @@ def melt_and_sample(
     Raises:
         TryAgainError: it was stopped.
     """
+    from mlipkd.dynamics.sampling import Stage, sample_stages
+
     every = settings.steps(settings.duration) // settings.frames
     melting, equilibration = (
         max(1, settings.steps(time) // every)
@@ -156,6 +256,8 @@ def melt_and_sample(
 
 
 def _metrics(run: LiquidRun) -> Iterator[tuple[str, float]]:
+    from ase.units import GPa
+
     yield "failed", float(run.failed is not None)
     if run.failed:
         return
@@ -176,3 +278,19 @@ def _notes(run: LiquidRun, name: str) -> Iterator[str]:
         )
     if run.failed is None and run.drift is None:
         yield f"{name}: atoms collided or flew away without a thermostat"
+
+
+LIQUID = Evaluation(
+    name="liquid",
+    title="The liquid",
+    run=run,
+    jobs=[Jobs(MemberPaths(), members_of_potentials)],
+    inputs=[MODELS],
+    outputs=[Output("trajectory", lambda about: about.frames("liquid"), "Frames to write, HDF5.")],
+    metrics=METRICS,
+    section=LiquidEvaluation,
+    threads=4,
+    device=True,
+    resumable=True,
+    work="sampling_liquid",
+)

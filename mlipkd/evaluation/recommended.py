@@ -10,23 +10,70 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from mlipkd.config.evaluation import Recommendation
+from pydantic import PositiveFloat
+
+from mlipkd.config.section import Name, Section
 from mlipkd.errors import InputError
-from mlipkd.evaluation.core.rows import UNITS, Row
-from mlipkd.hipnn.file import Potential
+from mlipkd.evaluation.core.evaluation import Evaluation, Input, Job, Jobs, Output
+from mlipkd.evaluation.core.grid import by_subset
+from mlipkd.evaluation.core.rows import Row, read_rows, write_rows
 from mlipkd.jobs import artefacts
+from mlipkd.paths import DatasetPaths
+
+if TYPE_CHECKING:
+    from mlipkd.hipnn.file import Potential
 
 #: What is recommended for which cost.
 LEAST = {"smallest": "weights", "fastest": "time", "leanest": "memory"}
+
+METRICS = {
+    "weights": "1",
+    "time": "µs/atom/step",
+    "memory": "kB/atom",
+    "energy_validation_rmse_mean": "eV",
+    "forces_validation_rmse_mean": "eV/Å",
+    "energy_validation_rmse_member": "eV",
+    "forces_validation_rmse_member": "eV/Å",
+    "of_teacher": "1",
+}
 
 Model = tuple[str, str]
 """Family and name of the architecture."""
 
 
+class Recommendation(Section):
+    """Which student to use: the smallest, fastest and leanest about as good as its teacher."""
+
+    teacher: Name
+    """The trained family that others are measured by; of these, all that learn are candidates."""
+    by: Literal["energy", "forces"] = "forces"
+    """The reference label whose validation error counts; all their recipes have a term of it."""
+    within: PositiveFloat = 0.2
+    """How much larger than the teacher's a candidate's error may be, as a fraction."""
+
+
+def run(job: Job) -> None:
+    """Find the smallest, fastest and leanest student that is about as good as its teacher.
+
+    Example: mlipkd evaluate recommended --settings recommended.yaml --cost cost.csv
+    --folder recommended --output recommended.csv teachers/seed0/model.safetensors
+    students/seed0/model.safetensors
+    """
+    from mlipkd.evaluation.core.ensembles import source_of
+    from mlipkd.hipnn.file import load_potential
+
+    costs, source = read_rows(job.file("cost"))
+    potentials = {path: load_potential(path) for path in job.files["models"]}
+    rows, notes = recommend(job.section, potentials, costs, job.file("folder"))
+    sources = [source, *(source_of(path, potential) for path, potential in potentials.items())]
+    write_rows(job.output, rows, sources, notes)
+
+
 def recommend(
     settings: Recommendation,
-    models: Mapping[Path, Potential],
+    models: "Mapping[Path, Potential]",
     costs: Sequence[Row],
     output: Path,
 ) -> tuple[list[Row], list[str]]:
@@ -55,8 +102,8 @@ def recommend(
     for path, potential in models.items():
         members[potential.metadata["family"], potential.metadata["model"]].append((path, potential))
     errors = {
-        model: statistics.fmean(_error(path, one, settings.by) for path, one in own)
-        for model, own in members.items()
+        model: statistics.fmean(_error(path, member, settings.by) for path, member in of_model)
+        for model, of_model in members.items()
     }
     teachers = [model for model in errors if model[0] == settings.teacher]
     candidates = [model for model in errors if model[0] != settings.teacher]
@@ -73,13 +120,15 @@ def recommend(
         return [], [note]
 
     cost = {
-        ((row.family, row.model), row.metric): row.value for row in costs if row.dataset == dataset
+        ((row.family, row.model), row.metric): row.value
+        for row in costs
+        if row.dataset == dataset and row.at is None
     }
     for model in (teacher, *good):
         for metric in LEAST.values():
             if (model, metric) not in cost:
                 raise InputError(
-                    f"{output}: expected the {metric} of {'/'.join(model)}, found none among the "
+                    f"{output}: expected the {metric} of {'/'.join(model)}, got none among the "
                     "rows of cost; evaluate the cost of all models"
                 )
     chosen = {"teacher": teacher}
@@ -95,32 +144,29 @@ def recommend(
         if name in LEAST:
             with artefacts.writing(output / f"{name}.safetensors") as temporary:
                 shutil.copyfile(path, temporary)
-        found = {
+        metrics = {
             **{metric: cost[model, metric] for metric in LEAST.values()},
             f"{settings.by}_validation_rmse_mean": errors[model],
             f"{settings.by}_validation_rmse_member": _error(path, potential, settings.by),
             "of_teacher": errors[model] / errors[teacher],
         }
-        own = potential.metadata
+        seed = potential.metadata["seed"]
         rows += [
-            Row(
-                own["dataset"], own["family"], own["model"], own["seed"], metric, value,
-                UNITS["recommended"][metric], name,
-            )
-            for metric, value in found.items()
-        ]  # fmt: skip
+            Row(dataset, *model, seed, metric, value, METRICS[metric], name)
+            for metric, value in metrics.items()
+        ]
     return rows, []
 
 
-def _dataset_of(models: Mapping[Path, Potential]) -> str:
+def _dataset_of(models: "Mapping[Path, Potential]") -> str:
     """The dataset that all models are of."""
     path, first = next(iter(models.items()))
     dataset = first.metadata["dataset"]
     for other, potential in models.items():
-        if (own := potential.metadata["dataset"]) != dataset:
+        if (different := potential.metadata["dataset"]) != dataset:
             raise InputError(
-                f"{other}: expected models of one dataset, got one of {own} and, in {path}, one of "
-                f"{dataset}; recommend of each dataset's by itself"
+                f"{other}: expected models of one dataset, got one of {different} and, in {path}, "
+                f"one of {dataset}; recommend of each dataset's by itself"
             )
     return dataset
 
@@ -134,7 +180,7 @@ def _clear(output: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _error(path: Path, potential: Potential, label: str) -> float:
+def _error(path: Path, potential: "Potential", label: str) -> float:
     """A member's validation RMSE of a reference label, eV or eV/Å."""
     validation = potential.metadata["training"].get("validation", {})
     if f"reference {label}" not in validation:
@@ -144,3 +190,41 @@ def _error(path: Path, potential: Potential, label: str) -> float:
             "all recipes have a term of"
         )
     return validation[f"reference {label}"]["rmse"]
+
+
+RECOMMENDED = Evaluation(
+    name="recommended",
+    title="Recommendation",
+    run=run,
+    jobs=[Jobs(DatasetPaths(), lambda plan: plan.datasets)],
+    inputs=[
+        Input(
+            "cost", lambda plan, about: about.rows("cost"), "Rows of the cost of all models, CSV."
+        ),
+        Input(
+            "models",
+            lambda plan, about: [m.weights for m in plan.recommendable(about.dataset)],
+            "Model files of teachers and candidates.",
+            several=True,
+        ),
+    ],
+    outputs=[
+        Output(
+            "folder",
+            lambda about: about.recommended,
+            "Folder to copy the recommended model files into.",
+            folder=True,
+        )
+    ],
+    metrics=METRICS,
+    section=Recommendation,
+    layout=by_subset,
+    introduction=lambda section: (
+        "The smallest, the fastest and the leanest student whose validation error of "
+        f"{section.by} is at most {1 + section.within:g} times that of {section.teacher}, both as "
+        "means over seeds; the test split had no part in the choice. What is handed out is one "
+        "member, of the seed that is named; its own error stands next to the mean."
+    ),
+    missing="No student is recommended: none was good enough.",
+    local=True,
+)

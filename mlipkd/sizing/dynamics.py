@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 
-from mlipkd.config.evaluation import (
-    CostEvaluation,
-    LiquidEvaluation,
-    RdfEvaluation,
-    ReplicasEvaluation,
-    StabilityEvaluation,
-)
 from mlipkd.config.model import Architecture
 from mlipkd.errors import InputError
+from mlipkd.evaluation.cost.cost import CostEvaluation
+from mlipkd.evaluation.liquid import LiquidEvaluation
+from mlipkd.evaluation.rdf import RdfEvaluation
+from mlipkd.evaluation.replicas import ReplicasEvaluation
+from mlipkd.evaluation.stability import StabilityEvaluation
 from mlipkd.sizing.counts import held, multiplications
 from mlipkd.sizing.size import Size, filled
 from mlipkd.sizing.work import MB, NUMBER, PAIR, Work

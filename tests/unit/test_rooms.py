@@ -42,7 +42,7 @@ ROOMS = {
     "evaluation": "errors paths units imports jobs config datasets checks hipnn deploy calculators "
     "readers training dynamics",
     "campaign": "errors paths imports config readers evaluation",
-    "sizing": "errors units jobs config datasets readers training distillation campaign",
+    "sizing": "errors units jobs config datasets readers training distillation evaluation campaign",
     "results": "errors jobs config evaluation campaign sizing",
     "status": "errors evaluation campaign sizing results",
     "proposal": "errors units config datasets checks readers campaign sizing",

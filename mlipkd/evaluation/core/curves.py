@@ -1,7 +1,7 @@
 """Curves: the form in which distributions are kept, a line of a table for each.
 
-As rows they would be hundreds of thousands for each model. Beside a file of curves lies
-``<name>.json``, as beside a file of rows.
+As rows they would be hundreds of thousands for each model. Next to a file of curves lies
+``<name>.json``, as next to a file of rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,6 @@ from mlipkd.evaluation.core.rows import ENSEMBLE, Source, read_table, write_tabl
 
 #: The units of bins and of values, by kind.
 UNITS = {"rdf": ("Å", "1"), "adf": ("degree", "1/degree"), "cdf": ("Å", "1/Å")}
-WINDOW = "window"
 #: The family, model and seed of a dataset that no member made.
 REFERENCE = "reference", "dataset", 0
 
@@ -29,8 +28,14 @@ class Curve(NamedTuple):
     seed: int | str
     """The member's seed, or ``ensemble``."""
     replica: int
-    distribution: str
-    """``rdf/<a>-<b>``, ``adf/<a>-<middle>-<b>/<cut-off>``, ``cdf/<a>``; ``cdf/<a>/window<n>``."""
+    kind: str
+    """``rdf``, ``adf`` or ``cdf``."""
+    species: str
+    """``<a>-<b>`` of an RDF, ``<a>-<middle>-<b>`` of an ADF, ``<a>`` of a CDF."""
+    cutoff: float | None
+    """How far neighbours are at most in an ADF, Å."""
+    window: int | None
+    """Which part of the replica a CDF is of, from 1; none if of the whole replica."""
     unit: str
     """Of the values."""
     bin: float
@@ -40,14 +45,16 @@ class Curve(NamedTuple):
     """(bins,)"""
 
     @property
-    def kind(self) -> str:
-        """``rdf``, ``adf`` or ``cdf``."""
-        return self.distribution.partition("/")[0]
+    def distribution(self) -> tuple[str, str, float | None]:
+        """What is compared with each other: kind, species and cut-off."""
+        return self.kind, self.species, self.cutoff
 
     @property
-    def of_window(self) -> bool:
-        """Whether it is of a part of the replica only."""
-        return self.distribution.rpartition("/")[2].startswith(WINDOW)
+    def name(self) -> str:
+        """The distribution and the window, for messages."""
+        cutoff = [] if self.cutoff is None else [f"{self.cutoff:g}"]
+        window = [] if self.window is None else [f"window{self.window}"]
+        return "/".join([self.kind, self.species, *cutoff, *window])
 
 
 def stacked(curves: Sequence[Curve]) -> np.ndarray:
@@ -65,7 +72,7 @@ def stacked(curves: Sequence[Curve]) -> np.ndarray:
         same_end = curve.kind == "cdf" or len(curve.values) == len(first.values)
         if curve.bin != first.bin or not same_end:
             raise InputError(
-                f"{curve.distribution} of {curve.dataset}/{curve.family}/{curve.model} seed "
+                f"{curve.name} of {curve.dataset}/{curve.family}/{curve.model} seed "
                 f"{curve.seed}: expected {len(first.values)} bins of {first.bin:g} "
                 f"{first.bin_unit} as of {first.family}/{first.model}, got {len(curve.values)} of "
                 f"{curve.bin:g}; evaluate both with the same settings"
@@ -76,7 +83,7 @@ def stacked(curves: Sequence[Curve]) -> np.ndarray:
 def write_curves(
     path: Path, curves: Iterable[Curve], sources: Iterable[Source], notes: Iterable[str]
 ) -> None:
-    """Write curves as CSV, values with spaces between, and beside them what they stand on."""
+    """Write curves as CSV, values with spaces between, and next to them what they are made from."""
     lines = ((*c[:-1], " ".join(f"{value:.6g}" for value in c.values)) for c in curves)
     write_table(path, Curve._fields, lines, sources, notes)
 
@@ -92,15 +99,18 @@ def read_curves(path: Path) -> tuple[list[Curve], Source]:
 
 
 def _curve(path: Path, number: int, fields: list[str]) -> Curve:
-    dataset, family, model, seed, replica, distribution, unit, width, bin_unit, values = fields
+    (
+        dataset, family, model, seed, replica, kind, species, cutoff, window, unit, width, bin_unit,
+        values,
+    ) = fields  # fmt: skip
     try:
         numbers = np.array(values.split(), float)
         if not np.isfinite(numbers).all():
             raise ValueError("expected finite values")
         return Curve(
-            dataset, family, model, seed if seed == ENSEMBLE else int(seed), int(replica),
-            distribution,
-            unit, float(width), bin_unit, numbers,
+            dataset, family, model, seed if seed == ENSEMBLE else int(seed), int(replica), kind,
+            species, float(cutoff) if cutoff else None, int(window) if window else None, unit,
+            float(width), bin_unit, numbers,
         )  # fmt: skip
     except ValueError as error:
         raise InputError(f"{path}: line {number}: {error}; evaluate again") from None

@@ -97,6 +97,11 @@ def members_of(plan: Plan, about: Any) -> list[MemberPaths]:
     return [about] if isinstance(about, MemberPaths) else plan.members_of(about)
 
 
+def members_of_potentials(plan: Plan) -> list[MemberPaths]:
+    """All members of a campaign that have model files."""
+    return [member for model in plan.potentials for member in plan.members_of(model)]
+
+
 def _model_files(plan: Plan, about: Any) -> list[str]:
     return [plan.model_file(member) for member in members_of(plan, about)]
 

@@ -16,38 +16,6 @@ from typing import NamedTuple
 from mlipkd.errors import InputError
 from mlipkd.jobs import artefacts, provenance
 
-#: Of evaluations that do not declare their metrics yet.
-UNITS = {
-    "cost": {"weights": "1", "time": "µs/atom/step", "memory": "kB/atom", "most_atoms": "1"},
-    "recommended": {
-        "weights": "1",
-        "time": "µs/atom/step",
-        "memory": "kB/atom",
-        "energy_validation_rmse_mean": "eV",
-        "forces_validation_rmse_mean": "eV/Å",
-        "energy_validation_rmse_member": "eV",
-        "forces_validation_rmse_member": "eV/Å",
-        "of_teacher": "1",
-    },
-    "stability": {
-        "failed": "1",
-        "failed_low": "1",
-        "failed_high": "1",
-        "time_to_failure": "ps",
-        "drift": "eV/atom/ps",
-    },
-    "liquid": {
-        "failed": "1",
-        "temperature": "K",
-        "pressure": "GPa",
-        "equilibrated": "ps",
-        "drift": "eV/atom/ps",
-    },
-    "replicas": {"failed": "1", "temperature": "K", "equilibrated": "ps", "speed": "ns/day"},
-    "rdf": {"g": "1"},
-    "structure": {"tae": "Å", "peak": "Å", "tail": "1"},
-    "distributions": {"rdf": "Å", "adf": "1", "cdf": "1"},
-}
 #: In place of a seed: the mean of the predictions of all members, and all runs of all members.
 ENSEMBLE, POOLED = "ensemble", "all"
 #: The subset that stands for all of them together.

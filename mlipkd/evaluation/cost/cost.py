@@ -13,21 +13,23 @@ import json
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import torch
+from pydantic import PositiveFloat, PositiveInt
 
-from mlipkd.config.evaluation import CostEvaluation
-from mlipkd.datasets.dataset import Dataset
-from mlipkd.deploy.ase import MLIPKD
-from mlipkd.evaluation.core.rows import UNITS, Row
-from mlipkd.evaluation.cost.measurement import (
-    available_memory,
-    measure_in_subprocess,
-    seconds_per_step,
-    system_of,
-)
-from mlipkd.hipnn.file import Potential
+from mlipkd import paths
+from mlipkd.config.section import Ascending, Section
+from mlipkd.evaluation.core.evaluation import DATASET, Evaluation, Figure, Input, Job, Jobs
+from mlipkd.evaluation.core.rows import Row, write_rows
+from mlipkd.evaluation.cost.figures import draw_growth, draw_pareto, draw_weights
 from mlipkd.jobs.progress import progress
+from mlipkd.paths import DatasetPaths
+
+if TYPE_CHECKING:
+    import torch
+
+    from mlipkd.datasets.dataset import Dataset
+    from mlipkd.hipnn.file import Potential
 
 #: How often every model takes its turn.
 TURNS = 5
@@ -35,16 +37,60 @@ TURNS = 5
 #: libraries need some, too.
 USABLE = 0.8
 
+METRICS = {
+    "weights": "1",
+    "time": "µs/atom/step",
+    "memory": "kB/atom",
+    "most_atoms": "1",
+}
+
 Costs = dict[tuple[str, int | None], float]
 """By metric, and by number of atoms where it was measured at one of the sizes of ``growth``."""
 
 
+class CostEvaluation(Section):
+    """Time per step of molecular dynamics and memory, per atom."""
+
+    atoms: PositiveInt = 500
+    """Atoms of the system at least; configurations of the test split are repeated to reach it."""
+    steps: PositiveInt = 10
+    """Steps of dynamics that are timed, in each of the repeats."""
+    timestep: PositiveFloat = 1.0
+    """Time step, fs."""
+    growth: Annotated[tuple[PositiveInt, ...], Ascending] = ()
+    """Other sizes to measure time and memory at, atoms at least, ascending. Fewer steps are timed
+    of larger systems; a size that does not fit into memory is left out."""
+
+
+def run(job: Job) -> None:
+    """Weights, time per step of molecular dynamics and memory per atom, models taking turns; with
+    growth in the settings, at several sizes of the system, too.
+
+    Example: mlipkd evaluate cost --settings cost.yaml --dataset dataset.h5 --output cost.csv
+    teachers/seed0/model.safetensors students/seed0/model.safetensors
+    """
+    from mlipkd.datasets.file import DatasetFile
+    from mlipkd.evaluation.core.ensembles import dataset_source, source_of
+    from mlipkd.evaluation.cost.measurement import example_of
+    from mlipkd.hipnn.file import load_potential
+    from mlipkd.jobs.device import choose_device
+
+    with DatasetFile(job.file("dataset")) as file:
+        example = example_of(file)
+        sources = [dataset_source(file)]
+    device = choose_device(job.device, job.threads)
+    potentials = {model: load_potential(model, device) for model in job.files["models"]}
+    rows, notes = evaluate_cost(example, potentials, job.section, job.threads, device)
+    sources += [source_of(model, potential) for model, potential in potentials.items()]
+    write_rows(job.output, rows, sources, notes)
+
+
 def evaluate_cost(
-    dataset: Dataset,
-    models: Mapping[Path, Potential],
+    dataset: "Dataset",
+    models: "Mapping[Path, Potential]",
     settings: CostEvaluation,
     threads: int,
-    device: torch.device,
+    device: "torch.device",
 ) -> tuple[list[Row], list[str]]:
     """Weights, time and memory for each family and model among the model files.
 
@@ -63,13 +109,18 @@ def evaluate_cost(
     Raises:
         InputError: a run failed, for want of memory perhaps.
     """
+    from mlipkd.deploy.ase import MLIPKD
+    from mlipkd.evaluation.cost import measurement
+
     shapes = {path: _shape(potential) for path, potential in models.items()}
     distinct = {shapes[path]: path for path in models}
-    system = system_of(dataset, settings.atoms)
+    system = measurement.system_of(dataset, settings.atoms)
 
     # Memory first, while this process holds none that others need.
     memory = {
-        shape: measure_in_subprocess(path, system, threads, device, 1, settings.timestep).memory
+        shape: measurement.measure_in_subprocess(
+            path, system, threads, device, 1, settings.timestep
+        ).memory
         / len(system)
         for shape, path in distinct.items()
     }
@@ -78,7 +129,9 @@ def evaluate_cost(
     turns = [(shape, path) for _ in range(TURNS) for shape, path in distinct.items()]
     for shape, path in progress(turns, len(turns), "runs timed"):
         calculator = MLIPKD(models[path], device)  # anew, or all of them would keep their lists
-        times[shape].append(seconds_per_step(system, calculator, settings.steps, settings.timestep))
+        times[shape].append(
+            measurement.seconds_per_step(system, calculator, settings.steps, settings.timestep)
+        )
     costs: dict[str, Costs] = {
         shape: {
             ("weights", None): count_weights(models[path]),
@@ -97,25 +150,22 @@ def evaluate_cost(
     # What is left out of a model are its largest sizes, so the fullest has all metrics in order.
     rows = [
         Row(
-            *key,
-            seed,
-            metric if atoms is None else f"atoms{atoms}/{metric}",
-            costs[shape][metric, atoms],
-            UNITS["cost"][metric],
+            *key, seed, metric, costs[shape][metric, atoms], METRICS[metric],
+            condition="" if atoms is None else "atoms", at=atoms,
         )
         for metric, atoms in max(costs.values(), key=len)
         for key, (seed, shape) in first_members.items()
         if (metric, atoms) in costs[shape]
-    ]
+    ]  # fmt: skip
     return rows, notes
 
 
-def count_weights(potential: Potential) -> int:
+def count_weights(potential: "Potential") -> int:
     """Number of weights, energies of the elements included."""
     return sum(tensor.numel() for tensor in potential.model.state_dict().values())
 
 
-def _shape(potential: Potential) -> str:
+def _shape(potential: "Potential") -> str:
     """All that the cost depends on."""
     metadata = potential.metadata
     return json.dumps(
@@ -124,12 +174,12 @@ def _shape(potential: Potential) -> str:
 
 
 def measure_growth(
-    dataset: Dataset,
+    dataset: "Dataset",
     models: Mapping[str, Path],
     memory_per_atom: Mapping[str, float],
     settings: CostEvaluation,
     threads: int,
-    device: torch.device,
+    device: "torch.device",
 ) -> tuple[dict[str, Costs], list[str]]:
     """Time and memory at the sizes of ``growth``, and the most atoms that fit.
 
@@ -151,9 +201,11 @@ def measure_growth(
     Raises:
         InputError: a run failed, for want of memory perhaps.
     """
+    from mlipkd.evaluation.cost import measurement
+
     if not settings.growth:
         return {name: {} for name in models}, []
-    available, atoms = available_memory(device), 0
+    available, atoms = measurement.available_memory(device), 0
     notes: list[str] = []
     times: dict[str, dict[int, float]] = {name: {} for name in models}  # s/atom/step, by size
     memory = {name: {settings.atoms: per_atom} for name, per_atom in memory_per_atom.items()}
@@ -169,15 +221,15 @@ def measure_growth(
         fitting = [name for name in models if name not in too_large]
         if not fitting:
             continue
-        system = system_of(dataset, size)
+        system = measurement.system_of(dataset, size)
         atoms = len(system)
         steps = max(1, round(settings.steps * min(1, settings.atoms / atoms)))
         for name in progress(fitting, len(fitting), f"models run with {atoms} atoms"):
-            measured = measure_in_subprocess(
+            taken = measurement.measure_in_subprocess(
                 models[name], system, threads, device, steps, settings.timestep
             )
-            times[name][atoms] = measured.time / atoms
-            memory[name][atoms] = measured.memory / atoms
+            times[name][atoms] = taken.time / atoms
+            memory[name][atoms] = taken.memory / atoms
     costs: dict[str, Costs] = {
         name: {
             ("most_atoms", None): available // _of_largest(memory[name]),
@@ -208,3 +260,71 @@ def _too_large(path: Path, size: int, memory: Mapping[int, float], available: fl
         f"{path}: {size} atoms are left out: judged by {max(memory)} atoms they take "
         f"{expected / 1e9:.3g} GB, more than {USABLE:.0%} of the {available / 1e9:.3g} GB there is"
     )
+
+
+COST = Evaluation(
+    name="cost",
+    title="Cost",
+    run=run,
+    jobs=[Jobs(DatasetPaths(), lambda plan: [d for d in plan.datasets if plan.first_members(d)])],
+    inputs=[
+        DATASET,
+        Input(
+            "models",
+            lambda plan, about: [member.weights for member in plan.first_members(about)],
+            "Model files, one for each family and model.",
+            several=True,
+        ),
+    ],
+    metrics=METRICS,
+    section=CostEvaluation,
+    threads=0,
+    device=True,
+    work="timing",
+    figures=[
+        Figure(
+            "pareto",
+            title="Errors against time and memory",
+            caption="Errors on the test split against what a step of molecular dynamics takes, "
+            "time and memory for each atom; below and to the left is better. Points are means over "
+            "members with their standard deviations, squares models that are alone in their "
+            "family. A line joins the models that no other of their family beats in both; filled "
+            "are those that no model at all beats in both.",
+            draw=draw_pareto,
+            files=lambda plan, dataset: (
+                [paths.table("errors"), paths.table("cost")]
+                if len({member.model for member in plan.first_members(dataset)}) > 1
+                else []
+            ),
+        ),
+        Figure(
+            "weights",
+            title="Errors against the number of weights",
+            caption="Errors against the number of weights; below and to the left is better. Points "
+            "are means over members with their standard deviations, squares models that are alone "
+            "in their family. A line joins the models that no other of their family beats in both; "
+            "filled are those that no model at all beats in both.",
+            draw=draw_weights,
+            files=lambda plan, dataset: (
+                [
+                    paths.table("errors"),
+                    paths.table("cost"),
+                    *([paths.table("structure")] if plan.section(dataset).evaluations.rdf else []),
+                ]
+                if len({member.model for member in plan.first_members(dataset)}) > 1
+                else []
+            ),
+        ),
+        Figure(
+            "growth",
+            title="Cost against the size of the system",
+            caption="Time for a step of molecular dynamics, and memory, both for each atom, as the "
+            "system grows. Of each family at most three models are shown; models of the same shape "
+            "cost the same and are shown once.",
+            draw=draw_growth,
+            files=lambda plan, dataset: (
+                [paths.table("cost")] if plan.section(dataset).evaluations.cost.growth else []
+            ),
+        ),
+    ],
+)

@@ -1,24 +1,17 @@
 """Figures of cost: errors against what a model costs, and how costs grow with the system."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
-from mlipkd.evaluation.core.axes import (
-    Colours,
-    has,
-    models_of,
-    name_ordinate,
-    panels_of,
-    three_of,
-    values_of,
-)
-from mlipkd.evaluation.core.rows import UNITS, Row
+from mlipkd.evaluation.core.rows import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mlipkd.evaluation.core.axes import Colours
 
 #: Costs that differ by this factor have a logarithmic abscissa.
 WIDE = 4
@@ -29,28 +22,37 @@ Points = dict[str, tuple[float, list[float]]]
 """Of each model of a family: its cost, and the errors of its members."""
 
 
-def pareto(rows: Sequence[Row], colours: Colours) -> Figure:
+def draw_pareto(rows: Sequence[Row], colours: "Colours") -> "Figure":
     """Errors of forces, or of energies where there are none, against time and against memory."""
+    from mlipkd.evaluation.core.axes import has
+
     error = "forces_rmse" if has(rows, "forces_rmse") else "energy_per_atom_rmse"
     return _errors_against_costs(rows, colours, [(cost, error) for cost in ("time", "memory")])
 
 
-def weights(rows: Sequence[Row], colours: Colours) -> Figure:
+def draw_weights(rows: Sequence[Row], colours: "Colours") -> "Figure":
     """Errors of energies and forces, and of the structure of the liquid where there is any,
     against the number of weights."""
+    from mlipkd.evaluation.core.axes import has
+
     errors = [m for m in ("energy_per_atom_rmse", "forces_rmse", "tae") if has(rows, m)]
     return _errors_against_costs(rows, colours, [("weights", error) for error in errors])
 
 
 def _errors_against_costs(
-    rows: Sequence[Row], colours: Colours, panels: Sequence[tuple[str, str]]
-) -> Figure:
+    rows: Sequence[Row], colours: "Colours", panels: Sequence[tuple[str, str]]
+) -> "Figure":
     """A panel for each cost and error.
 
     Models are means over seeds with standard deviations; squares are the only models of their
     family. A line joins the Pareto front of a family, the models that no other of it beats in both;
     filled are those that no model of any family does.
     """
+    from matplotlib.lines import Line2D
+
+    from mlipkd.evaluation.core.axes import models_of, name_ordinate, panels_of
+
+    rows = [row for row in rows if row.at is None]  # none of the costs of growth
     figure, all_axes = panels_of(1, len(panels))
     styles: dict[str, dict[str, Any]] = {}
     for family, colour in colours.items():
@@ -76,8 +78,10 @@ def _errors_against_costs(
     return figure
 
 
-def _scale(axes: Axes, costs: Sequence[float]) -> None:
+def _scale(axes: "Axes", costs: Sequence[float]) -> None:
     """A logarithmic abscissa, or one from zero for costs that differ too little for it."""
+    from matplotlib.ticker import MaxNLocator
+
     if not costs or max(costs) >= WIDE * min(costs):
         axes.set_xscale("log")
     else:
@@ -87,6 +91,8 @@ def _scale(axes: Axes, costs: Sequence[float]) -> None:
 
 def _points(rows: Sequence[Row], family: str, cost: str, error: str) -> Points:
     """The models of a family of which both are known."""
+    from mlipkd.evaluation.core.axes import models_of, values_of
+
     values = {
         model: (values_of(rows, cost, family, model), values_of(rows, error, family, model))
         for model in models_of(rows, family)
@@ -112,7 +118,7 @@ def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _draw_family(
-    axes: Axes, points: Points, best: Sequence[tuple[float, float]], style: dict[str, Any]
+    axes: "Axes", points: Points, best: Sequence[tuple[float, float]], style: dict[str, Any]
 ) -> None:
     """The models of one family and their front; ``best`` is the front of all families."""
     means = _means(points)
@@ -129,12 +135,14 @@ def _draw_family(
         axes.errorbar(cost, error, yerr=spread, elinewidth=0.8, **style | fill)
 
 
-def growth(rows: Sequence[Row], colours: Colours) -> Figure:
+def draw_growth(rows: Sequence[Row], colours: "Colours") -> "Figure":
     """Time per step and memory, both per atom, against the number of atoms.
 
     Of each family at most three models. What costs the same as one that is drawn already, being of
     the same architecture, is left out.
     """
+    from mlipkd.evaluation.core.axes import models_of, panels_of, three_of
+
     figure, panels = panels_of(1, 2)
     drawn = set()
     for family, colour in colours.items():
@@ -154,8 +162,9 @@ def growth(rows: Sequence[Row], colours: Colours) -> Figure:
                     label=f"{family} {model}",
                 )
     for axes, metric in zip(panels[0], ("time", "memory"), strict=True):
+        unit = next(row.unit for row in rows if row.metric == metric)
         axes.set_xlabel("number of atoms")
-        axes.set_ylabel(f"{metric}, {UNITS['cost'][metric]}")
+        axes.set_ylabel(f"{metric}, {unit}")
         axes.set_xscale("log")
         axes.set_yscale("log")
     lines = panels[0][0].lines
@@ -163,10 +172,8 @@ def growth(rows: Sequence[Row], colours: Colours) -> Figure:
     return figure
 
 
-def _against_atoms(rows: Sequence[Row], metric: str) -> list[tuple[int, float]]:
+def _against_atoms(rows: Sequence[Row], metric: str) -> list[tuple[float, float]]:
     """Numbers of atoms in ascending order, each with one cost."""
     return sorted(
-        (int(row.metric.removeprefix("atoms").partition("/")[0]), row.value)
-        for row in rows
-        if row.metric.startswith("atoms") and row.metric.endswith(f"/{metric}")
+        (row.at, row.value) for row in rows if row.metric == metric and row.at is not None
     )

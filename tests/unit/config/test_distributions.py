@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.config.evaluation import (
+from mlipkd.evaluation.distributions import (
     AngularDistributions,
     ClusterDistributions,
     DistributionsEvaluation,

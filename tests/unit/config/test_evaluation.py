@@ -3,8 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.config.evaluation import CostEvaluation, LiquidEvaluation, StabilityEvaluation
 from mlipkd.evaluation.comp6 import Comp6Evaluation
+from mlipkd.evaluation.cost.cost import CostEvaluation
+from mlipkd.evaluation.liquid import LiquidEvaluation
+from mlipkd.evaluation.stability import StabilityEvaluation
 from mlipkd.readers.ani import Comp6
 from mlipkd.readers.ase_file import AseFile
 

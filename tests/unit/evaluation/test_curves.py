@@ -9,18 +9,23 @@ from mlipkd.evaluation.core.rows import ENSEMBLE, Source
 from mlipkd.jobs import artefacts
 
 
-def curve(name: str = "rdf/a-b", values=(1.0, 2.0), width: float = 0.1, replica: int = 0) -> Curve:
-    bin_unit, unit = UNITS[name.partition("/")[0]]
-    return Curve("des", "f", "m", 3, replica, name, unit, width, bin_unit, np.array(values))
+def curve(
+    values=(1.0, 2.0), width: float = 0.1, replica: int = 0, kind="rdf", species="a-b", cutoff=None
+) -> Curve:
+    bin_unit, unit = UNITS[kind]
+    return Curve(
+        "des", "f", "m", 3, replica, kind, species, cutoff, None, unit, width, bin_unit,
+        np.array(values),
+    )  # fmt: skip
 
 
 def test_what_is_written_is_read(tmp_path) -> None:
     path = tmp_path / "curves.csv"
-    written = curve("adf/a-b-a/6.5", (0.0, 1 / 3), 0.7, 2)
+    written = curve((0.0, 1 / 3), 0.7, 2, "adf", "a-b-a", 6.5)
     write_curves(path, [written], [Source("frames.h5", "0", ["mlipkd 0.1"])], ["a note"])
     (read,), source = read_curves(path)
     assert read[:-1] == written[:-1] == (
-        "des", "f", "m", 3, 2, "adf/a-b-a/6.5", "1/degree", 0.7, "degree",
+        "des", "f", "m", 3, 2, "adf", "a-b-a", 6.5, None, "1/degree", 0.7, "degree",
     )  # fmt: skip
     np.testing.assert_allclose(read.values, written.values, rtol=1e-5)
     assert source.sha256 == artefacts.sha256(path)
@@ -49,7 +54,15 @@ def test_differently_binned(other) -> None:
 
 
 def test_merge_distances_go_on_with_zeros() -> None:
-    both = stacked([curve("cdf/a", (1, 2)), curve("cdf/a", (1, 2, 3))])
+    both = stacked([curve((1, 2), kind="cdf"), curve((1, 2, 3), kind="cdf")])
     assert both.tolist() == [[1, 2, 0], [1, 2, 3]]
     with pytest.raises(InputError, match="evaluate both with the same settings"):
-        stacked([curve("cdf/a"), curve("cdf/a", width=0.05)])
+        stacked([curve(kind="cdf"), curve(width=0.05, kind="cdf")])
+
+
+def test_windows_are_read(tmp_path) -> None:
+    write_curves(
+        tmp_path / "curves.csv", [curve(kind="cdf", species="a")._replace(window=2)], [], []
+    )
+    ((read,), _) = read_curves(tmp_path / "curves.csv")
+    assert (read.window, read.cutoff, read.name) == (2, None, "cdf/a/window2")

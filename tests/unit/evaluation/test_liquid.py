@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from mlipkd.config.evaluation import LiquidEvaluation, Melting
 from mlipkd.dynamics.trajectories import Frame, RunawayError
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import liquid
-from mlipkd.evaluation.liquid import crystal, evaluate_liquid, melt_and_sample
+from mlipkd.evaluation.liquid import (
+    LiquidEvaluation,
+    Melting,
+    crystal,
+    evaluate_liquid,
+    melt_and_sample,
+)
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.jobs.resumable import Resumable
 from mlipkd.units import GRAM_PER_CM3

@@ -5,12 +5,11 @@ import pytest
 
 pytest.importorskip("torch_sim")
 
-from mlipkd.config.evaluation import ReplicasEvaluation
 from mlipkd.datasets.dataset import TEST, TRAIN, Bead, Dataset, offsets_from
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.dynamics.sampling import replica_starts
 from mlipkd.errors import InputError, TryAgainError
-from mlipkd.evaluation.replicas import evaluate_replicas
+from mlipkd.evaluation.replicas import ReplicasEvaluation, evaluate_replicas
 from mlipkd.hipnn.file import load_potential
 from mlipkd.jobs.resumable import Resumable
 

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from mlipkd.config.evaluation import StabilityEvaluation
 from mlipkd.dynamics.trajectories import NVERun
 from mlipkd.errors import InputError, TryAgainError
 from mlipkd.evaluation import stability
 from mlipkd.evaluation.core.ensembles import Ensemble, load_ensembles
-from mlipkd.evaluation.stability import evaluate_stability
+from mlipkd.evaluation.core.rows import POOLED, Row
+from mlipkd.evaluation.stability import StabilityEvaluation, evaluate_stability
 from mlipkd.jobs.resumable import Resumable
+from mlipkd.results.draw import draw
 
 SETTINGS = StabilityEvaluation(runs=10, timesteps=[0.5, 2], duration=0.1, temperature=500)
 
@@ -39,35 +40,37 @@ def rows(box, monkeypatch) -> dict:
     ensemble = Ensemble("d", "students", "m", [1, 6], {0: "a", 7: "b"})
     found = evaluate_stability(box, SETTINGS, "ase", [ensemble])
     assert {row[:3] for row in found} == {("d", "students", "m")}
-    return {(row.seed, row.metric): (row.value, row.unit) for row in found} | {"given": given}
+    assert {(row.condition, row.at_unit) for row in found} == {("time step", "fs")}
+    values = {(row.seed, row.at, row.metric): (row.value, row.unit) for row in found}
+    return values | {"given": given}
 
 
 def test_no_failure_in_ten(rows) -> None:
-    assert rows[0, "dt0.5/failed"] == (0, "1")
-    assert rows[0, "dt0.5/failed_low"] == (0, "1")
+    assert rows[0, 0.5, "failed"] == (0, "1")
+    assert rows[0, 0.5, "failed_low"] == (0, "1")
     # Clopper and Pearson: (1 - p)^10 = 0.025
-    assert rows[0, "dt0.5/failed_high"][0] == pytest.approx(1 - 0.025**0.1)
-    assert (0, "dt0.5/time_to_failure") not in rows
+    assert rows[0, 0.5, "failed_high"][0] == pytest.approx(1 - 0.025**0.1)
+    assert (0, 0.5, "time_to_failure") not in rows
 
 
 def test_some_failures(rows) -> None:
-    assert rows[7, "dt2.0/failed"] == (0.3, "1")
+    assert rows[7, 2.0, "failed"] == (0.3, "1")
     # Tabulated: 3 of 10, 95 %
-    assert rows[7, "dt2.0/failed_low"][0] == pytest.approx(0.0667, abs=5e-5)
-    assert rows[7, "dt2.0/failed_high"][0] == pytest.approx(0.6525, abs=5e-5)
-    assert rows[7, "dt2.0/time_to_failure"] == (pytest.approx(0.04), "ps")
+    assert rows[7, 2.0, "failed_low"][0] == pytest.approx(0.0667, abs=5e-5)
+    assert rows[7, 2.0, "failed_high"][0] == pytest.approx(0.6525, abs=5e-5)
+    assert rows[7, 2.0, "time_to_failure"] == (pytest.approx(0.04), "ps")
 
 
 def test_drift_has_no_sign(rows) -> None:
     """0.01 eV/fs up or down of five atoms."""
     for seed in (0, 7, "all"):
-        assert rows[seed, "dt2.0/drift"] == (pytest.approx(0.01 / 5 * 1e3), "eV/atom/ps")
+        assert rows[seed, 2.0, "drift"] == (pytest.approx(0.01 / 5 * 1e3), "eV/atom/ps")
 
 
 def test_all_runs_together(rows) -> None:
-    assert rows["all", "dt2.0/failed"][0] == pytest.approx(3 / 20)
-    assert rows["all", "dt2.0/time_to_failure"][0] == pytest.approx(0.04)
-    assert rows["all", "dt0.5/failed_high"][0] == pytest.approx(1 - 0.025 ** (1 / 20))
+    assert rows["all", 2.0, "failed"][0] == pytest.approx(3 / 20)
+    assert rows["all", 2.0, "time_to_failure"][0] == pytest.approx(0.04)
+    assert rows["all", 0.5, "failed_high"][0] == pytest.approx(1 - 0.025 ** (1 / 20))
     assert {seed for seed, *_ in rows if seed != "g"} == {0, 7, "all"}
 
 
@@ -86,12 +89,12 @@ def test_a_real_member(engine, write_model, tmp_path, box) -> None:
     ensembles, _ = load_ensembles(models, "cpu")
     settings = StabilityEvaluation(runs=2, timesteps=[1.0], duration=0.005, closest=0.01)
     rows = evaluate_stability(box, settings, engine, ensembles)
-    assert [(row.seed, row.metric) for row in rows if "failed" in row.metric] == [
-        (seed, f"dt1.0/{metric}")
+    assert [(row.seed, row.at, row.metric) for row in rows if "failed" in row.metric] == [
+        (seed, 1.0, metric)
         for seed in (0, 1, "all")
         for metric in ("failed", "failed_low", "failed_high")
     ]
-    assert {row.value for row in rows if row.metric == "dt1.0/failed"} == {0.0}
+    assert {row.value for row in rows if row.metric == "failed"} == {0.0}
 
 
 def test_goes_on_after_every_member_and_time_step(write_model, tmp_path, box, monkeypatch) -> None:
@@ -120,3 +123,28 @@ def test_unknown_elements_are_refused(box) -> None:
 def test_calculators_are_refused(box) -> None:
     with pytest.raises(InputError, match="expected members that were trained here, got xtb"):
         evaluate_stability(box, SETTINGS, "ase", [Ensemble("d", "xtb", "calculator", None)])
+
+
+def test_stability_is_that_of_all_seeds() -> None:
+    values = {"failed_low": 0.1, "failed": 0.25, "failed_high": 0.5}
+    rows = [
+        Row("chno", family, "m", seed, what, value if seed == POOLED else 9.0, "1", at=step)
+        for family in ("teachers", "students")
+        for step in (2.0, 0.5)
+        for what, value in values.items()
+        for seed in (0, POOLED)
+    ]
+    # Of two members at 2 fs, and none at 0.5, where none failed.
+    rows += [
+        Row("chno", "students", "m", seed, "time_to_failure", value, "ps", at=2.0)
+        for seed, value in ((0, 1.0), (1, 3.0), (POOLED, 9.0))
+    ]
+    fractions, times = draw("stability", rows, "chno").axes
+    assert fractions.get_legend_handles_labels()[1] == ["teachers", "students"]
+    line, _, (bars,) = fractions.containers[0]
+    assert list(line.get_xdata()) == [0.5, 2.0]
+    assert list(line.get_ydata()) == [0.25, 0.25]
+    assert bars.get_segments()[0][:, 1] == pytest.approx([0.1, 0.5])
+    line, _, (bars,) = times.containers[1]
+    assert (list(line.get_xdata()), list(line.get_ydata())) == ([2.0], [2.0])
+    assert bars.get_segments()[0][:, 1] == pytest.approx([2 - 2**0.5, 2 + 2**0.5])

@@ -6,10 +6,10 @@ import yaml
 
 from mlipkd.campaign.settings import DatasetSettings
 from mlipkd.cli.cluster import fit_sizing
-from mlipkd.config.evaluation import LiquidEvaluation
 from mlipkd.config.split import Split
 from mlipkd.datasets import file as dataset_file
 from mlipkd.errors import InputError
+from mlipkd.evaluation.liquid import LiquidEvaluation
 from mlipkd.jobs import artefacts
 from mlipkd.readers.ase_file import AseFile
 from mlipkd.sizing import dynamics, work

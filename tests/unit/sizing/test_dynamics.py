@@ -2,13 +2,11 @@
 
 import pytest
 
-from mlipkd.config.evaluation import (
-    CostEvaluation,
-    LiquidEvaluation,
-    RdfEvaluation,
-    StabilityEvaluation,
-)
 from mlipkd.errors import InputError
+from mlipkd.evaluation.cost.cost import CostEvaluation
+from mlipkd.evaluation.liquid import LiquidEvaluation
+from mlipkd.evaluation.rdf import RdfEvaluation
+from mlipkd.evaluation.stability import StabilityEvaluation
 from mlipkd.sizing import dynamics
 from mlipkd.sizing.work import PAIR
 from tests.unit.sizing.conftest import settings

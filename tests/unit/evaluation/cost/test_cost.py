@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mlipkd.config.evaluation import CostEvaluation
 from mlipkd.errors import InputError
-from mlipkd.evaluation.cost import cost, measurement
-from mlipkd.evaluation.cost.cost import count_weights, evaluate_cost
+from mlipkd.evaluation.cost import measurement
+from mlipkd.evaluation.cost.cost import CostEvaluation, count_weights, evaluate_cost
 from mlipkd.evaluation.cost.measurement import Measurement, available_memory, system_of
 from mlipkd.hipnn.file import load_potential
 from mlipkd.testing import dataset_of, random_crystal
@@ -67,13 +66,15 @@ def test_growth_is_measured(write_model) -> None:
     model = write_model("model.safetensors")
     settings = CostEvaluation(atoms=100, steps=2, growth=(500,))
     rows, notes = evaluate_cost(crystal(), read([model]), settings, 1, torch.device("cpu"))
-    found = {(row.metric, row.unit): row.value for row in rows}
+    found = {(row.metric, row.at, row.unit): row.value for row in rows}
     assert list(found) == [
-        *[("weights", "1"), ("time", "µs/atom/step"), ("memory", "kB/atom"), ("most_atoms", "1")],
-        *[("atoms500/time", "µs/atom/step"), ("atoms500/memory", "kB/atom")],
+        *[("weights", None, "1"), ("time", None, "µs/atom/step"), ("memory", None, "kB/atom")],
+        ("most_atoms", None, "1"),
+        *[("time", 500, "µs/atom/step"), ("memory", 500, "kB/atom")],
     ]
+    assert {row.condition for row in rows if row.at} == {"atoms"}
     assert min(found.values()) > 0
-    memory = found["most_atoms", "1"] * found["atoms500/memory", "kB/atom"] * 1e3
+    memory = found["most_atoms", None, "1"] * found["memory", 500, "kB/atom"] * 1e3
     assert memory == pytest.approx(available_memory(torch.device("cpu")), rel=0.5)
     assert [note.partition(":")[0] for note in notes] == ["most_atoms is a division, not a run"]
 
@@ -88,8 +89,8 @@ def measured(monkeypatch):
         runs.append((model.stem, len(system), steps))
         return Measurement(len(system) * {"n1": 1e3, "n2": 1e4}[model.stem], 1.0)
 
-    monkeypatch.setattr(cost, "measure_in_subprocess", measure)
-    monkeypatch.setattr(cost, "available_memory", lambda device: 1e6)
+    monkeypatch.setattr(measurement, "measure_in_subprocess", measure)
+    monkeypatch.setattr(measurement, "available_memory", lambda device: 1e6)
     return runs
 
 
@@ -103,9 +104,10 @@ def test_sizes_without_room_are_left_out(write_model, measured) -> None:
         *[("n2", 72, 4), ("n1", 72, 4)],
         ("n1", 144, 2),
     ]
-    assert list(dict.fromkeys(row.metric for row in rows))[3:] == [
-        *["most_atoms", "atoms16/time", "atoms72/time", "atoms144/time"],
-        *["atoms16/memory", "atoms72/memory", "atoms144/memory"],
+    assert list(dict.fromkeys((row.metric, row.at) for row in rows))[3:] == [
+        ("most_atoms", None),
+        *[("time", atoms) for atoms in (16, 72, 144)],
+        *[("memory", atoms) for atoms in (16, 72, 144)],
     ]
     assert [row.value for row in rows if row.metric == "most_atoms"] == [100, 1000]
     wanted = [("128", "0.00128", "72"), ("1000", "0.01", "72"), ("1000", "0.001", "144")]

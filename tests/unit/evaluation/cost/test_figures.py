@@ -103,14 +103,14 @@ def growth_rows(
     families: dict[str, list[str]], dearer: dict[str, float] | None = None
 ) -> list[Row]:
     return [
-        Row("al", family, model, 0, metric, value * (dearer or {}).get(family, 1), unit)
+        Row("al", family, model, 0, metric, value * (dearer or {}).get(family, 1), unit, at=atoms)
         for family, models in families.items()
         for model in models
-        for metric, value, unit in (
-            ("weights", SIZES[model], "1"),
-            ("time", 99.0, "µs/atom/step"),
-            *((f"atoms{n}/time", 10.0 * SIZES[model], "µs/atom/step") for n in (1000, 200)),
-            *((f"atoms{n}/memory", SIZES[model] + 5.0, "kB/atom") for n in (1000, 200)),
+        for metric, value, unit, atoms in (
+            ("weights", SIZES[model], "1", None),
+            ("time", 99.0, "µs/atom/step", None),
+            *(("time", 10.0 * SIZES[model], "µs/atom/step", n) for n in (1000, 200)),
+            *(("memory", SIZES[model] + 5.0, "kB/atom", n) for n in (1000, 200)),
         )
     ]
 

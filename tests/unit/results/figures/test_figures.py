@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.core.rows import ENSEMBLE, POOLED, Row, write_rows
+from mlipkd.evaluation.core.rows import ENSEMBLE, Row, write_rows
 from mlipkd.results.draw import draw
 
 SMALL, LARGE = "n1-l0-a3-w8-s4", "n2-l1-a3-w8-s4"
@@ -98,31 +98,6 @@ def test_capacity_compares_families_of_several_models(metrics) -> None:
     axes = figure.axes[0]
     assert texts(axes) == ["n1 l0", "n2 l1"]
     assert axes.get_legend_handles_labels()[1] == ["students", "controls"]
-
-
-def test_stability_is_that_of_all_seeds() -> None:
-    values = {"failed_low": 0.1, "failed": 0.25, "failed_high": 0.5}
-    rows = [
-        Row("chno", family, SMALL, seed, f"dt{step}/{what}", value if seed == POOLED else 9.0, "1")
-        for family in ONE_EACH
-        for step in (2.0, 0.5)
-        for what, value in values.items()
-        for seed in (0, POOLED)
-    ]
-    # Of two members at 2 fs, and none at 0.5, where none failed.
-    rows += [
-        Row("chno", "students", SMALL, seed, "dt2.0/time_to_failure", value, "ps")
-        for seed, value in ((0, 1.0), (1, 3.0), (POOLED, 9.0))
-    ]
-    fractions, times = draw("stability", rows, "chno").axes
-    assert fractions.get_legend_handles_labels()[1] == ["teachers", "students"]
-    line, _, (bars,) = fractions.containers[0]
-    assert list(line.get_xdata()) == [0.5, 2.0]
-    assert list(line.get_ydata()) == [0.25, 0.25]
-    assert bars.get_segments()[0][:, 1] == pytest.approx([0.1, 0.5])
-    line, _, (bars,) = times.containers[1]
-    assert (list(line.get_xdata()), list(line.get_ydata())) == ([2.0], [2.0])
-    assert bars.get_segments()[0][:, 1] == pytest.approx([2 - 2**0.5, 2 + 2**0.5])
 
 
 def test_a_family_has_one_colour_whoever_else_is_drawn() -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mlipkd.config.evaluation import Recommendation
 from mlipkd.errors import InputError
-from mlipkd.evaluation.core.rows import UNITS, Row
-from mlipkd.evaluation.recommended import recommend
+from mlipkd.evaluation.core.rows import Row
+from mlipkd.evaluation.cost.cost import METRICS
+from mlipkd.evaluation.recommended import Recommendation, recommend
 from mlipkd.hipnn.file import Potential, load_potential, save_potential
 
 #: Validation errors of the members of each model, eV/Å; and its number of weights, time and memory.
@@ -16,7 +16,7 @@ MODELS = {
     ("students", "c"): ([0.13, 0.13], 100, 1, 1),  # cheap and bad
 }
 COSTS = [
-    Row("al", family, model, 0, metric, value, UNITS["cost"][metric])
+    Row("al", family, model, 0, metric, value, METRICS[metric])
     for (family, model), (_, *values) in MODELS.items()
     for metric, value in zip(("weights", "time", "memory"), values, strict=True)
 ]
