@@ -92,7 +92,7 @@ def write_model(tmp_path):
 
 @pytest.fixture
 def write_module(tmp_path, monkeypatch):
-    """A function that writes a module of the user's own where Python finds it."""
+    """A function that writes a user's module where Python finds it."""
 
     def write(name: str, text: str) -> Path:
         folder = tmp_path / "modules"

@@ -1,6 +1,6 @@
 """Faults that tests inject, counted when pytest is given ``--count-faults FOLDER``.
 
-Each process appends to a file of its own, a JSON line for each fault and one for what came of it;
+Each process appends to a separate file, a JSON line for each fault and one for its outcome;
 ``python -m benchmarks.reliability FOLDER`` makes a table of them.
 """
 
@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def inject(request: pytest.FixtureRequest) -> Iterator[Callable[[str, Outcome], None]]:
-    """A function that says, once for each fault, of what kind it is and what must come of it.
+    """A function that says, once for each fault, its kind and the required outcome.
 
     It is called before the fault is injected. The outcome is ``recovered`` if results are then
     identical, ``refused`` if a message names the cause; it counts if the test passes. What is

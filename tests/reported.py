@@ -1,4 +1,4 @@
-"""A campaign that was never run, with tables and figures as if it had been: what a report is of."""
+"""A campaign with tables and figures as if it had been run, to make a report of."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Chromium, installed where it is not and can be."""
+"""Chromium, which is installed if it is missing."""
 
 import os
 import shutil
@@ -10,8 +10,8 @@ import pytest
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The browser: of Debian's package, as root."""
-    if found := shutil.which("chromium"):
-        return found
+    if path := shutil.which("chromium"):
+        return path
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         pytest.skip("needs chromium; install it, which takes root and apt-get")
     for words in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):

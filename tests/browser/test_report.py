@@ -30,11 +30,11 @@ class Seen(NamedTuple):
     complaints: list[str]
     """Lines of its console."""
     requests: list[str]
-    """Addresses in the network that it asked for."""
+    """Network addresses that it requested."""
 
 
 def look(chromium: str, page: Path) -> Seen:
-    """Open a page, with nothing of an earlier one kept."""
+    """Open a page, without anything from an earlier one."""
     log = page.with_suffix(".network.json")
     profile = page.with_suffix(".profile")
     words = [f"--user-data-dir={profile}", f"--log-net-log={log}", "--enable-logging=stderr"]
@@ -54,10 +54,10 @@ def look(chromium: str, page: Path) -> Seen:
 
 
 def _requests(log: Path) -> list[str]:
-    """What pages asked for; a browser asks for updates of its own, too."""
+    """The requests of pages; the browser also requests updates for itself."""
     lines = [line for line in log.read_text().splitlines() if '"initiator"' in line]
-    asked = [json.loads(line.rstrip(",]"))["params"] for line in lines]
-    urls = {own["url"] for own in asked if own["initiator"] != "not an origin"}
+    requests = [json.loads(line.rstrip(",]"))["params"] for line in lines]
+    urls = {request["url"] for request in requests if request["initiator"] != "not an origin"}
     return sorted(url for url in urls if url.startswith("http"))
 
 
@@ -70,8 +70,8 @@ def page(tmp_path) -> Path:
 
 def test_it_is_shown_in_silence(chromium, page) -> None:
     seen = look(chromium, page)
-    for wanted in ("Students against controls", "4.0 ± 1.0", "What it took", "Provenance"):
-        assert wanted in seen.text
+    for text in ("Students against controls", "4.0 ± 1.0", "What it took", "Provenance"):
+        assert text in seen.text
     assert seen.complaints == []
     assert seen.requests == []
     mistaken = re.search(r"Traceback|Undefined|\bnan\b|\bNone\b|error:|\{\{", seen.text)

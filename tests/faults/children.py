@@ -1,4 +1,4 @@
-"""Verbs in processes of their own, which can be limited, killed, or made to kill themselves.
+"""Verbs in separate processes, which can be limited, killed, or made to kill themselves.
 
 All are forked from one process that has imported everything, so that each takes milliseconds.
 """
@@ -39,14 +39,14 @@ class Ended(NamedTuple):
 def verb(
     *words: object, sabotage: Callable[[], None] | None = None, seconds: float | None = None
 ) -> Ended:
-    """Run ``mlipkd`` with some words.
+    """Run ``mlipkd`` with some arguments.
 
     Args:
         words: of the command line.
         sabotage: called in the process before the verb.
         seconds: after which it is killed, if it has not ended.
     """
-    # A pipe and no file, which limits on files would concern.
+    # A pipe, as limits on files would also hold for a file.
     receiver, sender = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=_main, args=([*map(str, words)], sender, sabotage))
     process.start()

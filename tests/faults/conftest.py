@@ -1,4 +1,4 @@
-"""Tiny trainings and other verbs, which tests disturb, and what they come to undisturbed."""
+"""Tiny trainings and other verbs, to be interrupted by tests, and their results without faults."""
 
 import sys
 from dataclasses import replace
@@ -18,14 +18,14 @@ from tests.unit.training.conftest import settings, tiny_dataset  # noqa: F401
 
 
 class Training:
-    """The training of one member, in as many folders as a test likes."""
+    """The training of a member, in any number of folders."""
 
     def __init__(self, root: Path, text: str, dataset: Path) -> None:
         self.root, self.dataset = root, dataset
         (root / "settings.yaml").write_text(text)
 
     def words(self, folder: str) -> list[str]:
-        """The words of a command line that trains into a folder."""
+        """The arguments of a command line that trains into a folder."""
         return [
             *("train", "--checkpoint-every", "0", "--device", "cpu"),
             *("--settings", str(self.root / "settings.yaml"), "--dataset", str(self.dataset)),
@@ -34,11 +34,11 @@ class Training:
         ]
 
     def command(self, folder: str) -> list[str]:
-        """The command that does."""
+        """The command line."""
         return [sys.executable, "-m", "mlipkd", *self.words(folder)]
 
     def run(self, folder: str, sabotage=None, seconds: float | None = None):
-        """Train into a folder, in a process of its own."""
+        """Train into a folder, in a separate process."""
         return verb(*self.words(folder), sabotage=sabotage, seconds=seconds)
 
     def model(self, folder: str) -> Path:
@@ -50,22 +50,22 @@ class Training:
         return self.root / name
 
     def same(self, folder: str, other: str) -> bool:
-        """Whether weights and histories of two trainings are the same but for the time it took."""
-        one, two = (load_file(self.model(name)) for name in (folder, other))
+        """Whether weights and histories of two trainings are the same except for times."""
+        first, second = (load_file(self.model(name)) for name in (folder, other))
         histories = [
             [line.split('"seconds"')[0] for line in (self.root / name / "history.jsonl").open()]
             for name in (folder, other)
         ]
         return (
-            one.keys() == two.keys()
-            and all(one[key].equal(two[key]) for key in one)
+            first.keys() == second.keys()
+            and all(first[key].equal(second[key]) for key in first)
             and histories[0] == histories[1]
         )
 
 
 @pytest.fixture
 def training_of(settings, tiny_dataset, tmp_path):  # noqa: F811
-    """A function that makes a training of so many epochs."""
+    """A function that makes a training with a number of epochs."""
 
     def make(epochs: int) -> Training:
         return Training(tmp_path, settings(epochs=epochs).to_yaml(), tiny_dataset)
@@ -74,7 +74,7 @@ def training_of(settings, tiny_dataset, tmp_path):  # noqa: F811
 
 
 class Verbs:
-    """The verbs that follow training, on two untrained members, each into a folder of its own."""
+    """The verbs that follow training, on two untrained members, each into a separate folder."""
 
     OUTPUTS = {  # noqa: RUF012
         "predict": "predictions.h5",
@@ -89,11 +89,11 @@ class Verbs:
             label(model, dataset, predictions, torch.device("cpu"))
 
     def output(self, name: str, folder: str) -> Path:
-        """What a verb writes."""
+        """The output of a verb."""
         return self.root / folder / self.OUTPUTS[name]
 
     def words(self, name: str, folder: str) -> list[object]:
-        """The words of its command line."""
+        """The arguments of its command line."""
         words = [*name.split(), "--dataset", self.dataset, "--output", self.output(name, folder)]
         if name == "predict":
             return [*words, "--device", "cpu", "--model", self.models[0]]
@@ -102,27 +102,27 @@ class Verbs:
         return [*words, "--device", "cpu", *self.models]
 
     def same(self, name: str, folder: str, other: str) -> bool:
-        """Whether the results in two folders are identical but for their provenance."""
-        one, two = (self.output(name, place) for place in (folder, other))
-        if one.suffix == ".csv":
-            return one.read_bytes() == two.read_bytes()
-        arrays, others = _arrays(one), _arrays(two)
+        """Whether the results in two folders are identical except for their provenance."""
+        first, second = (self.output(name, place) for place in (folder, other))
+        if first.suffix == ".csv":
+            return first.read_bytes() == second.read_bytes()
+        arrays, others = _arrays(first), _arrays(second)
         return arrays.keys() == others.keys() and all(
             np.array_equal(arrays[key], others[key]) for key in arrays
         )
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    found = {}
+    arrays = {}
     with h5py.File(path) as file:
         file.visititems(
             lambda name, item: (
-                found.update({name: item[()]})
+                arrays.update({name: item[()]})
                 if isinstance(item, h5py.Dataset) and name != "provenance"
                 else None
             )
         )
-    return found
+    return arrays
 
 
 @pytest.fixture

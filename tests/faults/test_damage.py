@@ -1,4 +1,4 @@
-"""Files cut short or with a bit flipped, at many places: named, or gone on from the one before."""
+"""Truncated files and flipped bits, at many places: named, or resumed from the previous file."""
 
 import random
 from functools import partial
@@ -30,7 +30,7 @@ DAMAGES = {"a bit flipped": flip_a_bit, "cut short": cut_short}
 
 @pytest.fixture
 def artefact(verbs):
-    """Sound files, and what reads them."""
+    """Intact files, and what reads them."""
     assert verb(*verbs.words("merge", "out")).status == 0
     return {
         "model": (verbs.models[0], load_potential),
@@ -70,7 +70,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(training_of, inject, 
         folder.mkdir()
         for name, content in left.items():
             (folder / name).write_bytes(content)
-        # Every fourth time it is the hash beside it.
+        # Every fourth time the file of its hash is damaged.
         name = newest if number % 4 else artefacts.sidecar(folder / newest).name
         inject(f"damage: checkpoint, {damage}", "recovered")
         (folder / name).write_bytes(DAMAGES[damage](left[name], places))

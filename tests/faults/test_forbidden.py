@@ -30,7 +30,7 @@ CALLS = {
 COMMANDS = {f"subprocess.{name}" for name in ("run", "Popen", "call", "check_call", "check_output")}
 #: What stands for a number in the commands of rules.
 NUMBERS = {"{threads}", "{resources.runtime}"}
-#: The same under names of their own, which the lists above would not know.
+#: The same under other names, which the lists above do not contain.
 UNDER_OWN_NAMES = {"os", "subprocess", "yaml", "torch.jit", "torch.hub"}
 #: What h5py stores objects of any length or references as; ours are plain numbers.
 OBJECTS = {"special_dtype", "vlen_dtype", "string_dtype", "ref_dtype", "regionref_dtype"}
@@ -116,13 +116,13 @@ def test_modules(path: Path) -> None:
         "subprocess.run('ls')",
         "subprocess.Popen(f'ls {folder}')",
         "subprocess.run(words, shell=True)",
-        "subprocess.run(words, shell=wanted)",
+        "subprocess.run(words, shell=flag)",
         "torch.load(path)",
         "torch.load(path, weights_only=False)",
-        "torch.load(path, weights_only=wanted)",
+        "torch.load(path, weights_only=flag)",
         "torch.jit.load(path)",
         "np.load(path, allow_pickle=True)",
-        "numpy.load(path, None, allow_pickle=wanted)",
+        "numpy.load(path, None, allow_pickle=flag)",
         "yaml.load(text)",
         "yaml.load(text, Loader=yaml.SafeLoader)",
         "yaml.unsafe_load(text)",

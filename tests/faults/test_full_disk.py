@@ -1,4 +1,4 @@
-"""A full disk: one line names it, exit status 2, and what was there before is still good."""
+"""A full disk: one line names it, exit status 2, and existing files are still valid."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def test_the_older_file_stays(verbs, inject, name, part) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A folder on a disk of its own, of 16 kB."""
+    """A folder on a separate disk of 16 kB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", "size=16k", "mlipkd-test", str(folder)]
@@ -65,7 +65,7 @@ def test_on_a_small_disk(verbs, small_disk, inject, name) -> None:
 
 @pytest.mark.parametrize("size", [100, 300, 2000, 4000])
 def test_training_starts_or_goes_on_when_there_is_space(training_of, inject, size) -> None:
-    """History or checkpoint find no space; with space all goes on to the same bits."""
+    """History or checkpoint find no space; with space training resumes to the same bits."""
     training = training_of(epochs=3)
     assert training.run("whole").status == 0
     inject("disk full: training", "refused")

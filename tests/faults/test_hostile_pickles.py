@@ -1,4 +1,4 @@
-"""Pickles in the place of other files: refused by every verb, and nothing in them is run."""
+"""Pickles in place of other files: refused by every verb, and nothing in them is run."""
 
 import io
 import pickle
@@ -63,7 +63,7 @@ def canary(tmp_path):
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Lay content in the place of an artefact, hash and all, as somebody with bad intent would."""
+    """Put content in place of an artefact, with its hash, as an attacker would."""
     with artefacts.writing(path) as temporary:
         temporary.write_bytes(content)
 

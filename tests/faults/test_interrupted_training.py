@@ -1,4 +1,4 @@
-"""Training that is told to stop: it keeps its state, says so by its exit status, and goes on."""
+"""Training that is told to stop: it saves its state, says so by its exit status, and resumes."""
 
 import os
 import signal

@@ -12,7 +12,7 @@ INSTANTS = 20
 
 @pytest.mark.slow
 def test_kill_and_resume(training_of, inject) -> None:
-    """One undisturbed training beside one that is killed again and again."""
+    """An uninterrupted training, and one that is killed again and again."""
     training = training_of(epochs=150)
     began = time.monotonic()
     subprocess.run(training.command("whole"), check=True, capture_output=True)

@@ -14,7 +14,7 @@ VERBS = ["predict", "merge", "evaluate errors"]
 
 
 def none_or_whole(verbs, name: str, folder: str) -> bool:
-    """Whether what a killed verb left can mislead nobody."""
+    """Whether the files that a killed verb left cannot mislead anybody."""
     output = verbs.output(name, folder)
     return not output.exists() or (
         bool(artefacts.verify(output)) and verbs.same(name, "whole", folder)

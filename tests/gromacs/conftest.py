@@ -1,4 +1,4 @@
-"""GROMACS and packmol, installed where they are not and can be."""
+"""GROMACS and packmol, which are installed if they are missing."""
 
 import os
 import shutil

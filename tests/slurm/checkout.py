@@ -1,4 +1,4 @@
-"""A checkout with a campaign of its own, run by Snakemake as a user would run it."""
+"""A checkout with a separate campaign, run by Snakemake as a user would run it."""
 
 import os
 import signal
@@ -56,7 +56,7 @@ class Checkout:
         return run
 
     def finish(self, run: subprocess.Popen, timeout: float = 900) -> None:
-        """Wait for Snakemake to end well.
+        """Wait for Snakemake to succeed.
 
         Raises:
             AssertionError: it failed or took too long; with what it and its jobs said.

@@ -1,4 +1,4 @@
-"""A SLURM cluster for the length of the tests."""
+"""A SLURM cluster for the duration of the tests."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ CANNOT_BE_HERE = 3
 
 @pytest.fixture(scope="session", autouse=True)
 def cluster() -> Iterator[None]:
-    """One that was up before stays up."""
+    """A cluster that was up before stays up."""
     started = subprocess.run([CLUSTER, "up"], capture_output=True, text=True, timeout=600)
     if started.returncode == CANNOT_BE_HERE:
         pytest.skip(started.stderr.splitlines()[-1])
@@ -26,7 +26,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Checkout]]:
-    """A function that makes a checkout with a campaign of its own; none leaves jobs behind."""
+    """A function that makes a checkout with a separate campaign; none leaves jobs behind."""
 
     def make(campaign: dict) -> Checkout:
         made.append(Checkout(tmp_path_factory.mktemp("checkout"), campaign))

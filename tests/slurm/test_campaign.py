@@ -38,18 +38,18 @@ def folders(checkout) -> tuple[Path, Path]:
     return made[0].folder, made[1].folder
 
 
-def found(folder: Path, pattern: str) -> set[str]:
+def paths_in(folder: Path, pattern: str) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.glob(pattern)}
 
 
 def test_the_same_files(folders):
-    slurm, local = (found(folder, "results/**/*") for folder in folders)
+    slurm, local = (paths_in(folder, "results/**/*") for folder in folders)
     assert slurm == local
     assert "results/summary.md" in slurm
 
 
 def test_the_same_weights(folders):
-    names = found(folders[0], "results/*/*/*/seed*/model.safetensors")
+    names = paths_in(folders[0], "results/*/*/*/seed*/model.safetensors")
     assert len(names) == 9
     for name in names:
         slurm, local = (load_file(folder / name) for folder in folders)
@@ -59,7 +59,7 @@ def test_the_same_weights(folders):
 
 @pytest.mark.parametrize("kind", ["dataset", "predictions", "augmented"])
 def test_the_same_arrays(folders, kind):
-    names = found(folders[0], f"results/**/{kind}.h5")
+    names = paths_in(folders[0], f"results/**/{kind}.h5")
     assert len(names) == {"dataset": 2, "predictions": 4, "augmented": 2}[kind]
     for name in names:
         slurm, local = (arrays(folder / name) for folder in folders)
@@ -69,7 +69,7 @@ def test_the_same_arrays(folders, kind):
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
-    """Every array of an HDF5 file, by its name, but for when and where it was made."""
+    """Every array of an HDF5 file, by its name, except for its provenance."""
     with h5py.File(path) as file:
         names: list[str] = []
         file.visit(names.append)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def folder(cluster, tmp_path, monkeypatch) -> Path:
-    """The top of a checkout, with a profile of its own; its virtual environment is active."""
+    """The top of a checkout, with its own profile; its virtual environment is active."""
     for name in ("Snakefile", "workflow", "config.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "slurm").mkdir()
@@ -27,7 +27,7 @@ def folder(cluster, tmp_path, monkeypatch) -> Path:
 
 
 def profile(*, changed: dict) -> None:
-    """Write the project's profile with some sections changed, and sooner to look after jobs."""
+    """Write the project's profile with some sections changed, which looks at jobs more often."""
     settings = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
     for key, value in changed.items():
         settings[key] = settings.get(key, {}) | value if isinstance(value, dict) else value

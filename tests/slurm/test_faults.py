@@ -1,6 +1,6 @@
-"""What befalls jobs and Snakemake on a cluster: every model comes out bit by bit the same.
+"""Faults of jobs and Snakemake on a cluster: every model comes out bitwise identical.
 
-Jobs are submitted again by Snakemake, or put back into the queue by SLURM, and go on.
+Jobs are submitted again by Snakemake, or requeued by SLURM, and resume.
 """
 
 import os
@@ -29,7 +29,7 @@ from tests.slurm.training import (
 
 THREADS = ("--set-threads", "train=1")
 
-#: The member that meets a fault while the others train, and what becomes of its jobs.
+#: The member that has a fault while the others train, and the states of its jobs.
 FAULTS = {
     "SIGTERM": (0, ["FAILED", "COMPLETED"]),
     "SIGUSR1": (1, ["FAILED", "COMPLETED"]),
@@ -52,7 +52,7 @@ def undisturbed(checkout) -> Path:
 
 @pytest.fixture(scope="module")
 def start(checkout, undisturbed) -> Callable[[], Checkout]:
-    """A function that makes the same campaign anew, where only the members are not there yet."""
+    """A function that makes the same campaign again, without its members."""
 
     def make() -> Checkout:
         made = checkout(campaign(len(FAULTS)))
@@ -82,8 +82,8 @@ def strike(fault: str, job: Job) -> None:
 def disturbed(start) -> Checkout:
     """The campaign on the cluster, with all faults and with a second Snakemake at once."""
     made = start()
-    wanted = models(range(len(FAULTS)))
-    run = made.start(*SLURM, *THREADS, "--set-resources", RUNTIME, files=wanted)
+    files = models(range(len(FAULTS)))
+    run = made.start(*SLURM, *THREADS, "--set-resources", RUNTIME, files=files)
     waiting = {fault: seed for fault, (seed, _) in FAULTS.items()}
 
     def all_injected() -> bool:
@@ -94,7 +94,7 @@ def disturbed(start) -> Checkout:
         return not waiting
 
     wait_until(all_injected, made)
-    assert made.start(*SLURM, *THREADS, files=wanted).wait(120) != 0
+    assert made.start(*SLURM, *THREADS, files=files).wait(120) != 0
     made.finish(run)
     return made
 
@@ -102,8 +102,8 @@ def disturbed(start) -> Checkout:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_of_a_job(fault, undisturbed, disturbed, inject):
     inject(f"SLURM: {fault}", "recovered")
-    seed, wanted = FAULTS[fault]
-    assert states(disturbed, seed) == wanted, disturbed.said()
+    seed, expected = FAULTS[fault]
+    assert states(disturbed, seed) == expected, disturbed.said()
     assert restarts(jobs(disturbed, seed)[0]) == (fault == "scontrol requeue")
     log = disturbed.folder / "logs" / TEACHERS.removeprefix("results/") / f"seed{seed}/train.log"
     assert log.read_text().startswith("resuming after epoch")
@@ -163,9 +163,9 @@ def test_several_members_in_one_job(start, undisturbed):
     made.finish(made.start(*SLURM, *THREADS, *words, files=models(range(2))))
     (grouped,) = made.jobs()
     assert grouped.state == "COMPLETED"
-    asked = slurm(
+    requested = slurm(
         "squeue", "--states=all", "--noheader", f"--jobs={grouped.number}", "--Format=tres-per-job"
     )
-    assert asked.strip().endswith("gpu:1")
+    assert requested.strip().endswith("gpu:1")
     for seed in range(2):
         assert_the_same(undisturbed, made.folder, seed)

@@ -1,4 +1,4 @@
-"""A small campaign that trains for some seconds, what interrupts it, and what came of it."""
+"""A small campaign that trains for some seconds, what interrupts it, and its results."""
 
 import json
 import time
@@ -35,7 +35,7 @@ def campaign(seeds: int) -> dict:
 
 
 def models(seeds: Iterable[int]) -> list[str]:
-    """What Snakemake is asked to make."""
+    """The files for Snakemake to make."""
     return [f"{TEACHERS}/seed{seed}/model.safetensors" for seed in seeds]
 
 
@@ -45,7 +45,7 @@ def jobs(checkout: Checkout, seed: int) -> list[Job]:
 
 
 def states(checkout: Checkout, seed: int) -> list[str]:
-    """What became of them."""
+    """The states of these jobs."""
     return [job.state for job in jobs(checkout, seed)]
 
 
@@ -59,7 +59,7 @@ def wait_until(happened: Callable[[], bool], checkout: Checkout, timeout: float 
     """Look every now and then, while Snakemake runs.
 
     Raises:
-        AssertionError: it did not happen in time, in seconds; with what all have said until then.
+        AssertionError: it did not happen in time, in seconds; with all output until then.
     """
     end = time.monotonic() + timeout
     while not happened():
@@ -87,6 +87,6 @@ def assert_the_same(one: Path, other: Path, seed: int) -> None:
     assert weights[0].keys() == weights[1].keys()
     assert all(weights[0][key].equal(weights[1][key]) for key in weights[0])
     lines = [(folder / "history.jsonl").read_text().splitlines() for folder in folders]
-    histories = [[json.loads(line) | {"seconds": 0} for line in own] for own in lines]
+    histories = [[json.loads(line) | {"seconds": 0} for line in member] for member in lines]
     assert histories[0] == histories[1]
     assert len(histories[0]) == EPOCHS
