@@ -91,11 +91,11 @@ class ClusterDistributions(Section):
     bin: Width = 0.1
     """Width of the bins, Å."""
     windows: PositiveInt = 5
-    """Into how many parts the trajectory is cut, each with a CDF of its own beside the whole's."""
+    """Into how many parts the trajectory is cut, each with a CDF next to that of the whole."""
 
 
 class DistributionsEvaluation(Section):
-    """Distributions of a liquid, beside those of the reference; for `evaluate-distributions`."""
+    """Distributions of a liquid, next to those of the reference."""
 
     rdf: RadialDistributions = RadialDistributions()
     """g(r) of every pair of species."""

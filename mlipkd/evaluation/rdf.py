@@ -46,7 +46,7 @@ Functions = dict[tuple[str, str], dict[int | str, dict[float, float]]]
 
 
 class RdfEvaluation(Section):
-    """Radial distribution functions of the liquid, beside that of a teacher."""
+    """Radial distribution functions of the liquid, next to that of a teacher."""
 
     teacher: Name
     """The trained family, of one model, whose g(r) others are measured by."""

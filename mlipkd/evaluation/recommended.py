@@ -16,7 +16,7 @@ from pydantic import PositiveFloat
 
 from mlipkd.config.section import Name, Section
 from mlipkd.errors import InputError
-from mlipkd.evaluation.core.evaluation import Evaluation, Input, Job, Jobs, Output
+from mlipkd.evaluation.core.evaluation import Evaluation, Input, Job, Jobs, Output, Plan
 from mlipkd.evaluation.core.grid import by_subset
 from mlipkd.evaluation.core.rows import Row, read_rows, write_rows
 from mlipkd.jobs import artefacts
@@ -192,6 +192,18 @@ def _error(path: Path, potential: "Potential", label: str) -> float:
     return validation[f"reference {label}"]["rmse"]
 
 
+def _teachers_and_candidates(plan: Plan, dataset: DatasetPaths) -> list[str]:
+    """The model files that a recommendation compares."""
+    section = plan.section(dataset)
+    families = {section.evaluations.recommended.teacher, *section.candidates()}
+    return [
+        member.weights
+        for model in plan.trained
+        if model.dataset == dataset.dataset and model.family in families
+        for member in plan.members_of(model)
+    ]
+
+
 RECOMMENDED = Evaluation(
     name="recommended",
     title="Recommendation",
@@ -203,7 +215,7 @@ RECOMMENDED = Evaluation(
         ),
         Input(
             "models",
-            lambda plan, about: [m.weights for m in plan.recommendable(about.dataset)],
+            _teachers_and_candidates,
             "Model files of teachers and candidates.",
             several=True,
         ),

@@ -19,11 +19,11 @@ from pydantic import PositiveFloat, PositiveInt
 
 from mlipkd import paths
 from mlipkd.config.section import Ascending, Section
-from mlipkd.evaluation.core.evaluation import DATASET, Evaluation, Figure, Input, Job, Jobs
+from mlipkd.evaluation.core.evaluation import DATASET, Evaluation, Figure, Input, Job, Jobs, Plan
 from mlipkd.evaluation.core.rows import Row, write_rows
 from mlipkd.evaluation.cost.figures import draw_growth, draw_pareto, draw_weights
 from mlipkd.jobs.progress import progress
-from mlipkd.paths import DatasetPaths
+from mlipkd.paths import DatasetPaths, MemberPaths
 
 if TYPE_CHECKING:
     import torch
@@ -262,16 +262,34 @@ def _too_large(path: Path, size: int, memory: Mapping[int, float], available: fl
     )
 
 
+def _first_members(plan: Plan, dataset: DatasetPaths) -> list[MemberPaths]:
+    """The first member of each model that is trained on a dataset; the others cost the same."""
+    models = [model for model in plan.trained if model.dataset == dataset.dataset]
+    return [plan.members_of(model)[0] for model in models]
+
+
+def _errors_and_costs(plan: Plan, dataset: DatasetPaths) -> list[str]:
+    """Tables to draw errors against costs from, if there are several architectures."""
+    several = len({member.model for member in _first_members(plan, dataset)}) > 1
+    return [paths.table("errors"), paths.table("cost")] if several else []
+
+
+def _errors_structure_and_costs(plan: Plan, dataset: DatasetPaths) -> list[str]:
+    tables = _errors_and_costs(plan, dataset)
+    structure = tables and plan.section(dataset).evaluations.rdf
+    return [*tables, paths.table("structure")] if structure else tables
+
+
 COST = Evaluation(
     name="cost",
     title="Cost",
     run=run,
-    jobs=[Jobs(DatasetPaths(), lambda plan: [d for d in plan.datasets if plan.first_members(d)])],
+    jobs=[Jobs(DatasetPaths(), lambda plan: [d for d in plan.datasets if _first_members(plan, d)])],
     inputs=[
         DATASET,
         Input(
             "models",
-            lambda plan, about: [member.weights for member in plan.first_members(about)],
+            lambda plan, about: [member.weights for member in _first_members(plan, about)],
             "Model files, one for each family and model.",
             several=True,
         ),
@@ -287,33 +305,21 @@ COST = Evaluation(
             title="Errors against time and memory",
             caption="Errors on the test split against what a step of molecular dynamics takes, "
             "time and memory for each atom; below and to the left is better. Points are means over "
-            "members with their standard deviations, squares models that are alone in their "
+            "members with their standard deviations, squares the only models of their "
             "family. A line joins the models that no other of their family beats in both; filled "
             "are those that no model at all beats in both.",
             draw=draw_pareto,
-            files=lambda plan, dataset: (
-                [paths.table("errors"), paths.table("cost")]
-                if len({member.model for member in plan.first_members(dataset)}) > 1
-                else []
-            ),
+            files=_errors_and_costs,
         ),
         Figure(
             "weights",
             title="Errors against the number of weights",
             caption="Errors against the number of weights; below and to the left is better. Points "
-            "are means over members with their standard deviations, squares models that are alone "
-            "in their family. A line joins the models that no other of their family beats in both; "
+            "are means over members with their standard deviations, squares the only models "
+            "of their family. A line joins the models that no other of their family beats in both; "
             "filled are those that no model at all beats in both.",
             draw=draw_weights,
-            files=lambda plan, dataset: (
-                [
-                    paths.table("errors"),
-                    paths.table("cost"),
-                    *([paths.table("structure")] if plan.section(dataset).evaluations.rdf else []),
-                ]
-                if len({member.model for member in plan.first_members(dataset)}) > 1
-                else []
-            ),
+            files=_errors_structure_and_costs,
         ),
         Figure(
             "growth",

@@ -114,7 +114,7 @@ def measure_in_subprocess(
         InputError: the process failed, for want of memory perhaps.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # Read without memory beside the system's own, which would hide a part of what is measured.
+        # Read without further memory, which would hide a part of what is measured.
         file = Path(folder, "system.traj")
         ase.io.write(file, system)
         arguments = [str(value) for value in (model, file, threads, device, steps, timestep)]
