@@ -11,7 +11,7 @@ from mlipkd.config.load import load_section
 from mlipkd.config.model import Architecture, ModelGrid
 from mlipkd.config.recipe import Recipe
 from mlipkd.config.section import Faults, Name, Section
-from mlipkd.config.simulation import Simulation, outputs
+from mlipkd.config.simulation import Simulation
 from mlipkd.config.split import Split
 from mlipkd.evaluation import Evaluations
 from mlipkd.readers import AnySource
@@ -170,15 +170,6 @@ class Campaign(Section):
         if found := list(faults(self)):
             raise Faults(found)
         return self
-
-    def with_files(self, source: AnySource) -> AnySource:
-        """A source with the files of the simulation or of the datasets that it is made of."""
-        simulation = source.needs_simulation
-        if simulation and simulation in self.simulations:
-            return source.with_files(outputs(simulation), self.simulations[simulation].temperature)
-        if names := source.needs_datasets:
-            return source.with_files([f"results/{name}/dataset.h5" for name in names])
-        return source
 
 
 def load_campaign(path: Path | str) -> Campaign:

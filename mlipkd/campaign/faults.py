@@ -265,13 +265,10 @@ def _circle(families: list[tuple[str, str]]) -> str:
 
 
 def _pooled_faults(campaign: "Campaign", name: str) -> Iterator[tuple[str, str]]:
-    source = campaign.datasets[name].source
-    pooled = source.needs_datasets
+    pooled = campaign.datasets[name].source.needs_datasets
     others = [
         other for other, section in campaign.datasets.items() if not section.source.needs_datasets
     ]
-    if source.paths:
-        yield f"datasets.{name}.source.files", "pooled datasets have files; remove files"
     for other in pooled:
         if other not in others:
             wanted = f"expected some of the datasets {', '.join(others)}, got {other!r}"
@@ -307,7 +304,7 @@ def _transfer_faults(
 def _may_have_seen(campaign: "Campaign", origin: str, dataset: str) -> bool:
     """Whether what one dataset trains on may be among what another tests on."""
     return any(
-        _overlap(campaign, there.source, here.source)
+        _overlap(there.source, here.source)
         and (there.source, _tested(there.split)) != (here.source, _tested(here.split))
         for there in _parts(campaign, origin)
         for here in _parts(campaign, dataset)
@@ -320,10 +317,9 @@ def _parts(campaign: "Campaign", dataset: str) -> list["DatasetSection"]:
     return [campaign.datasets[name] for name in names if name in campaign.datasets]
 
 
-def _overlap(campaign: "Campaign", one: AnySource, other: AnySource) -> bool:
+def _overlap(one: AnySource, other: AnySource) -> bool:
     """Whether two sources read a file both, or compute the same configurations."""
-    files = [set(campaign.with_files(source).paths) for source in (one, other)]
-    return one == other or not files[0].isdisjoint(files[1])
+    return one == other or not set(one.paths).isdisjoint(other.paths)
 
 
 def _tested(split: Split) -> dict:

@@ -49,7 +49,9 @@ def read_evaluation(path: Path | str, name: str) -> Any:
 def dataset_settings(campaign: Campaign, dataset: str) -> DatasetSettings:
     """What making one dataset needs."""
     section = campaign.datasets[dataset]
-    source = campaign.with_files(section.source)
+    source = section.source
+    if simulation := source.needs_simulation:
+        source = source.simulated(campaign.simulations[simulation].temperature)
     return DatasetSettings(name=dataset, source=source, split=section.split)
 
 

@@ -84,9 +84,3 @@ class Simulation(Section):
                 "take frames more often"
             )
         return self
-
-
-def outputs(simulation: str) -> list[str]:
-    """The paths of the topology and of the trajectory that a simulation leaves behind."""
-    folder = f"results/simulations/{simulation}"
-    return [f"{folder}/topology.tpr", f"{folder}/trajectory.trr"]

@@ -5,16 +5,16 @@ But for copies of what one of the others tests on: these are left unused.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from mlipkd.config.section import Name
 from mlipkd.datasets.dataset import TEST, UNUSED, Dataset
 from mlipkd.errors import InputError
 from mlipkd.jobs import provenance
+from mlipkd.paths import DatasetPaths
 from mlipkd.readers.source import Source
 
 
@@ -27,15 +27,14 @@ class Pooled(Source):
     reader: Literal["pooled"]
     datasets: Annotated[list[Name], Field(min_length=2)]
     """Names of the datasets, with the same labels and, if there are any, the same beads."""
-    files: SkipJsonSchema[list[str]] = []  # noqa: RUF012 (pydantic copies it)
-    """Their files, which the campaign gives."""
 
     @property
     def needs_datasets(self) -> list[str]:
         return self.datasets
 
-    def with_files(self, files: list[str], temperature: float | None = None) -> Self:
-        return self.model_copy(update={"files": files})
+    @property
+    def paths(self) -> list[str]:
+        return [DatasetPaths(dataset).data for dataset in self.datasets]
 
     def read(self, name: str) -> Dataset:
         """The datasets one after the other, in their splits.
@@ -50,11 +49,11 @@ class Pooled(Source):
         parts: list[Dataset] = []
         sources: dict[str, str] = {}
         first_group = first_cluster = 0
-        for path in self.files:
+        for path in self.paths:
             with DatasetFile(Path(path)) as file:
                 part = file.read()
                 sources[path] = file.sha256
-            _refuse_unlike(path, part, self.files[0], (parts or [part])[0])
+            _refuse_unlike(path, part, self.paths[0], (parts or [part])[0])
             groups, clusters = part.groups + first_group, part.clusters + first_cluster
             parts.append(replace(part, groups=groups, clusters=clusters))
             first_group, first_cluster = groups.max() + 1, clusters.max() + 1
@@ -72,7 +71,7 @@ class Pooled(Source):
                 source_sha256=sources,
                 masked=sorted(set().union(*(part.masked for part in parts))),
                 notes=_left_unused(int(leaking.sum())),
-                origins=list(zip(firsts, self.files, strict=True)),
+                origins=list(zip(firsts, self.paths, strict=True)),
             ),
         )
 

@@ -60,8 +60,8 @@ class Source(Section):
         """The datasets of the campaign that this one is put together from."""
         return []
 
-    def with_files(self, files: list[str], temperature: float | None = None) -> Self:
-        """The same with the files of its datasets, or of its simulation and its temperature, K."""
+    def simulated(self, temperature: float) -> Self:
+        """The same with the files of its simulation, and the temperature that was at, K."""
         raise NotImplementedError
 
     @property

@@ -18,6 +18,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from mlipkd.config.section import Files, Name
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
+from mlipkd.paths import SimulationPaths
 from mlipkd.readers.mapped import Frames, one_system
 
 if TYPE_CHECKING:
@@ -65,14 +66,17 @@ class Trajectory(Frames):
     def needs_simulation(self) -> str | None:
         return self.simulation
 
-    def with_files(self, files: list[str], temperature: float | None = None) -> Self:
-        topology, *trajectories = files
-        own = self.model_dump(exclude={"simulation", "topology", "files", "temperature"})
-        return type(self)(**own, topology=topology, files=trajectories, temperature=temperature)
+    def simulated(self, temperature: float) -> Self:
+        topology, *files = self.paths
+        others = self.model_dump(exclude={"simulation", "topology", "files", "temperature"})
+        return type(self)(**others, topology=topology, files=files, temperature=temperature)
 
     @property
     def paths(self) -> list[str]:
-        return [] if self.topology is None else [self.topology, *(self.files or ())]
+        if self.simulation:
+            files = SimulationPaths(self.simulation)
+            return [files.topology, files.trajectory]
+        return [str(self.topology), *(self.files or ())]
 
     def read(self, name: str) -> Dataset:
         """One block for each trajectory.

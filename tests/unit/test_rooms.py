@@ -34,9 +34,9 @@ ROOMS = {
     "deploy": "errors jobs hipnn neighbours",
     "calculators": "errors imports jobs config datasets checks",
     "coarse_graining": "errors datasets",
-    "readers": "errors units imports jobs config datasets calculators coarse_graining",
+    "readers": "errors paths units imports jobs config datasets calculators coarse_graining",
     "training": "errors jobs config datasets checks hipnn",
-    "distillation": "errors jobs datasets checks hipnn calculators training",
+    "distillation": "errors jobs datasets checks hipnn calculators",
     "dynamics": "errors units jobs datasets hipnn deploy",
     "simulations": "errors units jobs config dynamics",
     "evaluation": "errors paths units imports jobs config datasets checks hipnn deploy calculators "

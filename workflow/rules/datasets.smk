@@ -23,7 +23,7 @@ rule fetch:
 rule dataset:
     input:
         settings=DATASET.settings,
-        files=lambda w: campaign.with_files(campaign.datasets[w.dataset].source).paths,
+        files=lambda w: campaign.datasets[w.dataset].source.paths,
         module=lambda w: MODULES.get(DatasetPaths.of(w).settings, []),
     output:
         dataset=DATASET.data,

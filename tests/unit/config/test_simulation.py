@@ -57,7 +57,7 @@ def test_what_does_not_fit_is_refused(changed, message) -> None:
 def test_a_dataset_has_the_files_and_the_temperature_of_its_simulation(campaign, tmp_path) -> None:
     made = Campaign.model_validate(campaign)
     files = [f"results/simulations/cold/{name}" for name in ("topology.tpr", "trajectory.trr")]
-    assert made.with_files(made.datasets["metal"].source).paths == files
+    assert made.datasets["metal"].source.paths == files
     settings = dataset_settings(made, "metal")
     assert settings.source.paths == files
     assert settings.source.temperature == 298.1

@@ -1,5 +1,6 @@
 """Several datasets as one."""
 
+from contextlib import chdir
 from dataclasses import replace
 
 import numpy as np
@@ -35,12 +36,11 @@ def states():
 
 
 def _pool(states, folder) -> Dataset:
-    names = [state.name for state in states]
-    paths = [folder / f"{name}.h5" for name in names]
-    for state, path in zip(states, paths, strict=True):
-        write(state, path)
-    source = Pooled(reader="pooled", datasets=names).with_files([str(path) for path in paths])
-    return source.read("both")
+    source = Pooled(reader="pooled", datasets=[state.name for state in states])
+    with chdir(folder):
+        for state, path in zip(states, source.paths, strict=True):
+            write(state, path)
+        return source.read("both")
 
 
 def test_configurations_stay_as_they_are_and_in_their_splits(states, tmp_path) -> None:
@@ -54,7 +54,7 @@ def test_configurations_stay_as_they_are_and_in_their_splits(states, tmp_path) -
         np.testing.assert_array_equal(again.positions, one.positions)
         for label, values in one.labels["reference"].items():
             np.testing.assert_array_equal(again.labels["reference"][label], values)
-    assert found.place(4).startswith(str(tmp_path / "hot.h5"))
+    assert found.place(4).startswith("results/hot/dataset.h5")
 
 
 def test_groups_of_different_datasets_stay_apart(states, tmp_path) -> None:
@@ -84,7 +84,8 @@ def test_without_copies_nothing_is_joined(states, tmp_path) -> None:
 def test_strangers_are_refused(states, tmp_path) -> None:
     cold, hot = states
     other = replace(hot, beads=(Bead("b", 20.0), Bead("a", 10.0)))
-    with pytest.raises(InputError, match=r"hot\.h5: expected the beads of .*cold\.h5"):
+    message = r"hot/dataset\.h5: expected the beads of .*cold/dataset\.h5"
+    with pytest.raises(InputError, match=message):
         _pool((cold, other), tmp_path)
     other = replace(hot, labels={"reference": {"energy": np.zeros(3)}})
     with pytest.raises(InputError, match=r"expected the reference labels of"):
