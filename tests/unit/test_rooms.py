@@ -26,7 +26,6 @@ ROOMS = {
     "imports": "errors",
     "jobs": "errors",
     "config": "errors",
-    "distributions": "",
     "datasets": "errors jobs config",
     "checks": "errors units datasets",
     "hipnn": "errors jobs config datasets",
@@ -59,7 +58,7 @@ CIRCULAR = {
     ("mlipkd.campaign.faults", "mlipkd.campaign.campaign"),
 }
 
-LONGEST_FILE = 600
+LONGEST_FILE = 500
 MODULES = {
     ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
@@ -115,7 +114,7 @@ def f():
 
 
 def test_the_table_has_every_room_and_rooms_use_those_above() -> None:
-    assert set(ROOMS) >= {room(module) for module in MODULES if module != "mlipkd"}
+    assert set(ROOMS) == {room(module) for module in MODULES if module != "mlipkd"}
     above: set[str] = set()
     for name, used in ROOMS.items():
         assert set(used.split()) <= above, f"{name} uses rooms that do not stand above it"
@@ -147,4 +146,4 @@ def test_files_are_short_enough_to_read() -> None:
 def test_files_are_few_enough_to_know() -> None:
     """Files of one subject stand together: few are short."""
     files = [path for path in MODULES.values() if path.name != "__init__.py"]
-    assert statistics.median(len(path.read_text().splitlines()) for path in files) > 80
+    assert statistics.median(len(path.read_text().splitlines()) for path in files) > 110

@@ -1,1 +1,0 @@
-"""Distributions of distances, angles and clusters in a liquid of one or several species."""
