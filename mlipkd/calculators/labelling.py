@@ -22,6 +22,7 @@ from mlipkd.checks.hessians import refuse_periodic_hessians
 from mlipkd.config.functions import Calculator
 from mlipkd.datasets.atoms import PROPERTIES, atoms_of
 from mlipkd.datasets.dataset import Dataset, columns_of, label_shape, row_offsets
+from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.normal_modes import blocks
 from mlipkd.errors import InputError
 from mlipkd.imports import in_words
@@ -97,6 +98,27 @@ def _labels(
         if not np.isfinite(label).all():
             raise ValueError(f"{names.get(quantity, quantity)} not finite")
     return labels
+
+
+def refuse_without_hessians(
+    where: str, quantities: Collection[str], dataset: Dataset | DatasetFile
+) -> None:
+    """Refuse to label a dataset with Hessians where there are none.
+
+    Args:
+        where: the calculator or model, for messages.
+        quantities: those that it gives.
+        dataset: to be labelled.
+
+    Raises:
+        InputError: there are no forces, or there is a cell.
+    """
+    if "forces" not in quantities:
+        raise InputError(
+            f"{where}: expected a calculator with forces for Hessians, got one that gives "
+            f"{', '.join(quantities)}; choose another"
+        )
+    refuse_periodic_hessians(dataset)
 
 
 def refuse_if_most_failed(where: str, reasons: Collection[str], total: int) -> None:
@@ -178,12 +200,7 @@ def with_reference_labels(dataset: Dataset, settings: Calculator, hessians: bool
     given = quantities_of(calculator)
     quantities = [quantity for quantity in given if quantity in ("energy", "forces")]
     if hessians:
-        if "hessian" not in given:
-            raise InputError(
-                f"{dataset.name}: expected a calculator with forces for Hessians, got "
-                f"{settings.type}, which gives {', '.join(given)}; choose another"
-            )
-        refuse_periodic_hessians(dataset)
+        refuse_without_hessians(f"{dataset.name}: {settings.type}", given, dataset)
         quantities.append("hessian")
     labels, failed = labels_of(calculator, dataset, quantities)
     refuse_if_most_failed(dataset.name, failed.values(), len(dataset))

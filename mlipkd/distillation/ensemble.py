@@ -1,20 +1,17 @@
-"""The ensemble: mean and spread of its members, and members that do not belong.
+"""The ensemble: mean and spread of its members, and members that are left out of it.
 
 A broken member spoils the mean: with one teacher of eight at twenty times the others' error, the
 root mean square error of the mean is 2.5 times a good member's, without that teacher 0.38 times.
-Each member is measured by its root mean square deviation from the members' median, and
+With d_m the root mean square deviation of member m from the members' median, it is
 
     left out where  d_m > median(d) + 5 · 1.4826 · MAD(d)  and  d_m > 3 · median(d)
 
 (P. J. Rousseeuw, C. Croux, J. Am. Stat. Assoc. 88, 1273 (1993), for the factor that makes the
-median absolute deviation a standard deviation). The second condition keeps members that are all but
-equal, whose MAD is next to nothing, from being left out for being the least equal. Of two members
-that differ, nobody can say which is wrong: both are kept.
-
-Members: who makes an ensemble, and who is left out of it.
+median absolute deviation a standard deviation). Because of the second condition, none of several
+almost equal members, whose MAD is next to nothing, is left out for being slightly less equal. Of
+two members that differ, nobody can say which is wrong: both are kept.
 """
 
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,14 +19,19 @@ import numpy as np
 from mlipkd.checks.positions_and_labels import configurations_of
 from mlipkd.datasets.dataset import memory_batches, row_offsets
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.distillation.predictions import PredictionsFile, rows_of, shape
+from mlipkd.distillation.predictions import (
+    PredictionsFile,
+    memory_batches_of,
+    rows_of,
+    shape,
+)
 from mlipkd.errors import InputError
-from mlipkd.jobs.progress import progress
 
 NORMAL = 1.4826
 TOLERANCE = 5.0
 RATIO = 3.0
 
+#: The rule in words, for the manifest.
 RULE = (
     f"root mean square deviation from the members' median above median + {TOLERANCE:g} · {NORMAL} "
     f"· MAD and above {RATIO:g} · median of all members', or a prediction that is not finite"
@@ -54,7 +56,7 @@ class Deviations:
         self.count = 0
 
     def add(self, members: np.ndarray) -> None:
-        """Add predictions (members, …) of the same things."""
+        """Add predictions (members, …) of one batch."""
         deviation = (members - np.median(members, axis=0)).reshape(len(members), -1)
         self.squared += np.einsum("mx,mx->m", deviation, deviation)
         self.count += deviation.shape[1]
@@ -65,30 +67,30 @@ class Deviations:
 
 
 def outliers(deviations: np.ndarray) -> np.ndarray:
-    """Which members do not belong, by their deviations from the median: (members,) bool."""
+    """Which members are left out for their deviations from the median: (members,) bool."""
     median = np.median(deviations)
     mad = np.median(np.abs(deviations - median))
     return (deviations > median + TOLERANCE * NORMAL * mad) & (deviations > RATIO * median)
 
 
-#: What members are compared by, and its unit.
+#: The quantities that members are compared by, and their units.
 COMPARED = {"energy_per_atom": "eV/atom", "forces": "eV/Å"}
 
 
 @dataclass
 class Member:
-    """A member of the ensemble, and what was found about it."""
+    """A member of the ensemble, and how far it deviates from the others."""
 
     predictions: PredictionsFile
     deviation: dict[str, float] = field(default_factory=dict)
-    """Root mean square deviation from the members' median; empty if not all is finite, or if there
-    are no others."""
+    """Root mean square deviation from the members' median, by the quantities compared; empty if not
+    all predictions are finite, or if there are no other members."""
     left_out_because: list[str] = field(default_factory=list)
     """Empty if it is kept."""
 
     @property
     def kept(self) -> bool:
-        """Whether the member has a part in the ensemble."""
+        """Whether the member is part of the ensemble."""
         return not self.left_out_because
 
 
@@ -98,53 +100,45 @@ def stacked(members: list[Member], quantity: str, batch: slice, offsets: np.ndar
     return np.stack([member.predictions.read(quantity, rows) for member in members])
 
 
-def memory_batches_of(
-    dataset: DatasetFile, description: str, quantities: Collection[str] = ()
-) -> Iterator[slice]:
-    """The memory batches of a dataset, showing progress; small if Hessians are asked for."""
-    cuts = memory_batches(dataset.sizes**2 if "hessian" in quantities else dataset.sizes)
-    return progress(cuts, len(cuts), description)
-
-
-def refuse_strangers(dataset: DatasetFile, members: list[Member]) -> None:
+def refuse_mismatches(dataset: DatasetFile, members: list[Member]) -> None:
     """Refuse members that do not make one ensemble on this dataset.
 
     Raises:
-        InputError: another dataset, family, model, seed twice, other quantities or shapes.
+        InputError: they differ by dataset, family, model, quantities or shapes, or share a seed.
     """
     first = members[0].predictions
     seeds: dict[int, PredictionsFile] = {}
-    for own in (member.predictions for member in members):
-        if own.dataset_sha256 != dataset.sha256:
+    for file in (member.predictions for member in members):
+        if file.dataset_sha256 != dataset.sha256:
             raise InputError(
-                f"{own.path}: expected predictions of {dataset.path} (SHA-256 "
-                f"{dataset.sha256[:12]}…), got those of {own.dataset} "
-                f"({own.dataset_sha256[:12]}…); run mlipkd predict on this dataset"
+                f"{file.path}: expected predictions of {dataset.path} (SHA-256 "
+                f"{dataset.sha256[:12]}…), got those of {file.dataset} "
+                f"({file.dataset_sha256[:12]}…); run mlipkd predict on this dataset"
             )
-        for what in ("family", "model", "trained_on", "quantities"):
-            wanted, came = getattr(first, what), getattr(own, what)
-            if came != wanted:
+        for attribute in ("family", "model", "trained_on", "quantities"):
+            expected, actual = getattr(first, attribute), getattr(file, attribute)
+            if actual != expected:
                 raise InputError(
-                    f"{own.path}: expected {what.replace('_', ' ')} {wanted} as in {first.path}, "
-                    f"got {came}; merge members of one family, model and dataset"
+                    f"{file.path}: expected {attribute.replace('_', ' ')} {expected} as in {first.path}, "
+                    f"got {actual}; merge members of one family, model and dataset"
                 )
-        if own.seed in seeds:
+        if file.seed in seeds:
             raise InputError(
-                f"{own.path}: expected each member once, got seed {own.seed} as in "
-                f"{seeds[own.seed].path}; leave one of the two out"
+                f"{file.path}: expected each member once, got seed {file.seed} as in "
+                f"{seeds[file.seed].path}; leave one of the two out"
             )
-        seeds[own.seed] = own
-        for quantity in own.quantities:
-            wanted, came = shape(quantity, dataset.offsets), own.shapes[quantity]
-            if came != wanted:
+        seeds[file.seed] = file
+        for quantity in file.quantities:
+            expected, actual = shape(quantity, dataset.offsets), file.shapes[quantity]
+            if actual != expected:
                 raise InputError(
-                    f"{own.path}: expected {quantity} of shape {wanted}, got {came}; "
+                    f"{file.path}: expected {quantity} of shape {expected}, got {actual}; "
                     "run mlipkd predict again"
                 )
 
 
-def find_outliers(dataset: DatasetFile, members: list[Member]) -> None:
-    """Fill in each member's deviation, and why it is left out if it is.
+def leave_out_outliers(dataset: DatasetFile, members: list[Member]) -> None:
+    """Set each member's deviation and, if it is left out, the reasons.
 
     Raises:
         InputError: half of the members or more would be left out.
@@ -186,15 +180,15 @@ def _compare(dataset: DatasetFile, members: list[Member]) -> None:
 
 
 def _first_not_finite(dataset: DatasetFile, member: Member) -> str | None:
-    """Where a member's predictions are first NaN or infinite, but for recorded failures."""
+    """Where a member's predictions are first NaN or infinite, apart from recorded failures."""
     failed = np.array(list(member.predictions.failed), int)  # (failed configurations,)
     for batch in memory_batches(dataset.sizes):
         for quantity in member.predictions.quantities:
             values = stacked([member], quantity, batch, dataset.offsets)[0]  # (rows, …)
-            wrong = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+            not_finite = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
             rows = row_offsets(quantity, dataset.offsets)  # (configurations + 1,)
-            places = configurations_of(rows, wrong + rows[batch.start])
-            wrong = np.setdiff1d(places, failed)  # (configurations,)
-            if len(wrong):
-                return f"{quantity} of configuration {wrong[0]}"
+            places = configurations_of(rows, not_finite + rows[batch.start])
+            unexplained = np.setdiff1d(places, failed)  # (configurations,)
+            if len(unexplained):
+                return f"{quantity} of configuration {unexplained[0]}"
     return None

@@ -1,9 +1,9 @@
-"""Merge: what the members of an ensemble predict becomes the teacher's labels of their dataset.
+"""Merge: the predictions of an ensemble's members become a teacher's labels of their dataset.
 
 The augmented dataset is the dataset itself with two more sets of labels: ``teacher``, the mean over
-the members, and ``teacher_spread``, their standard deviation. Members that do not belong are left
-out of both, and the manifest beside it says who they are and why. Where a calculator failed, its
-labels are NaN; the manifest counts them.
+the members, and ``teacher_spread``, their standard deviation. Outliers are left out of both, and
+the manifest says which and why. Where a calculator failed, its labels are NaN; the manifest counts
+them.
 """
 
 import json
@@ -20,24 +20,32 @@ from mlipkd.distillation.ensemble import (
     COMPARED,
     RULE,
     Member,
-    find_outliers,
+    leave_out_outliers,
     mean,
-    memory_batches_of,
-    refuse_strangers,
+    refuse_mismatches,
     spread,
     stacked,
 )
-from mlipkd.distillation.predictions import PredictionsFile, create, rows_of
+from mlipkd.distillation.predictions import PredictionsFile, create, memory_batches_of, rows_of
 from mlipkd.errors import InputError
 from mlipkd.jobs import artefacts, provenance
 
 
 def merge(dataset: Path, predictions: list[Path], output: Path, manifest: Path) -> list[Member]:
-    """Write the augmented dataset and its manifest; returns the members and what was found of them.
+    """Write the augmented dataset and its manifest.
+
+    Args:
+        dataset: the one that the members labelled, without a teacher's labels.
+        predictions: a file of each member.
+        output: the augmented dataset to write.
+        manifest: the JSON file to write.
+
+    Returns:
+        The members, with their deviations and, of those left out, the reasons.
 
     Raises:
-        InputError: the members are not of one family, model and dataset; one stands twice; or half
-            of them or more would be left out.
+        InputError: the members are not of one family, model and dataset; one is given twice; or
+            half of them or more would be left out.
     """
     with ExitStack() as stack:
         labelled = stack.enter_context(DatasetFile(dataset))
@@ -47,8 +55,8 @@ def merge(dataset: Path, predictions: list[Path], output: Path, manifest: Path) 
                 "give the dataset.h5 that it was made from"
             )
         members = [Member(stack.enter_context(PredictionsFile(path))) for path in predictions]
-        refuse_strangers(labelled, members)
-        find_outliers(labelled, members)
+        refuse_mismatches(labelled, members)
+        leave_out_outliers(labelled, members)
         _write_augmented(labelled, members, output)
         artefacts.write_text(manifest, _manifest(labelled, members, output))
     return members
@@ -76,7 +84,7 @@ def _write_augmented(dataset: DatasetFile, members: list[Member], output: Path) 
 
 
 def _state_teacher(file: h5py.File, dataset: DatasetFile, kept: list[Member]) -> None:
-    """Add to the dataset's provenance whose labels it now holds."""
+    """Add to the dataset's provenance which teacher's labels it now holds."""
     teacher = provenance.record(
         family=kept[0].predictions.family,
         model=kept[0].predictions.model,

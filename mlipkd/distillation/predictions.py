@@ -1,21 +1,23 @@
-"""Predictions: what one member says of its whole dataset, in one file.
+"""Predictions: one member's labels of a whole dataset, in one file.
 
-The file holds a flat array for each quantity, laid out as a dataset's labels are, and in its
-attribute ``record``, as JSON, whose predictions they are and of what. Where a calculator failed,
-the arrays hold NaN, and ``failures``, as JSON, says which configurations these are and why.
+The file holds a flat array for each quantity, with the rows of a dataset's labels, and in its
+attribute ``record``, as JSON, which member's predictions they are and of which dataset. Where a
+calculator failed, the arrays hold NaN, and ``failures``, as JSON, says where and why.
 """
 
 import json
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Self
 
 import h5py
 import numpy as np
 
-from mlipkd.datasets.dataset import LABELS, columns_of, row_offsets
-from mlipkd.datasets.file import damaged, open_hdf5
+from mlipkd.datasets.dataset import LABELS, columns_of, memory_batches, row_offsets
+from mlipkd.datasets.file import DatasetFile, damaged, open_hdf5
 from mlipkd.errors import InputError
 from mlipkd.jobs import artefacts
+from mlipkd.jobs.progress import progress
 
 FORMAT = "mlipkd predictions 1"
 #: Rows of one chunk, which has a checksum of its own.
@@ -42,8 +44,16 @@ def create(group: h5py.Group, quantity: str, offsets: np.ndarray) -> h5py.Datase
     return array
 
 
+def memory_batches_of(
+    dataset: DatasetFile, description: str, quantities: Collection[str] = ()
+) -> Iterator[slice]:
+    """The memory batches of a dataset, showing progress; small if Hessians are asked for."""
+    cuts = memory_batches(dataset.sizes**2 if "hessian" in quantities else dataset.sizes)
+    return progress(cuts, len(cuts), description)
+
+
 def write_failures(file: h5py.File, failed: dict[int, str]) -> None:
-    """State why some configurations, by their numbers, have no labels."""
+    """Write why some configurations, by their numbers, have no labels."""
     file["failures"] = np.frombuffer(json.dumps(failed).encode(), np.uint8)
 
 
@@ -77,13 +87,13 @@ class PredictionsFile:
             self.family, self.model, self.seed = (
                 member[key] for key in ("family", "model", "seed")
             )
-            # Seeds with a teacher each train on one dataset, with other labels added to it.
-            # Calculators were trained on none, and older models do not state it.
+            # Members that learn from a teacher each train on one dataset with other labels added.
+            # Calculators were trained on none, and older models do not record it.
             self.trained_on = member.get("base_dataset_sha256", member["dataset_sha256"])
             self.quantities = [q for q in LABELS if q in record["quantities"]]
             self.shapes = {quantity: self._file[quantity].shape for quantity in self.quantities}
             self.failed: dict[int, str] = {}
-            """Why configurations, by their numbers, have NaN for labels."""
+            """Why configurations, by their numbers, have NaN as labels."""
             if "failures" in self._file:
                 failures = json.loads(self._file["failures"][()].tobytes())
                 self.failed = {int(number): str(reason) for number, reason in failures.items()}

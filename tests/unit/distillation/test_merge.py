@@ -68,7 +68,7 @@ def run(dataset, tmp_path):
 @pytest.mark.parametrize("atoms", [10, 10_000])
 def test_labels_are_mean_and_spread(dataset, ensemble, run, monkeypatch, atoms) -> None:
     monkeypatch.setattr(
-        "mlipkd.distillation.ensemble.memory_batches",
+        "mlipkd.distillation.predictions.memory_batches",
         functools.partial(memory_batches, atoms=atoms),
     )
     paths, values = ensemble(1, 1, 1, 1)
@@ -184,7 +184,7 @@ def test_hessians_are_merged_like_any_other_label(
     dataset, ensemble, write_predictions, run, monkeypatch, atoms
 ) -> None:
     monkeypatch.setattr(
-        "mlipkd.distillation.ensemble.memory_batches",
+        "mlipkd.distillation.predictions.memory_batches",
         functools.partial(memory_batches, atoms=atoms),
     )
     generator = np.random.default_rng(3)

@@ -22,7 +22,8 @@ def test_predictions_are_the_models(
     write_model, tmp_path, monkeypatch, random_configuration
 ) -> None:
     monkeypatch.setattr(
-        "mlipkd.distillation.ensemble.memory_batches", functools.partial(memory_batches, atoms=12)
+        "mlipkd.distillation.predictions.memory_batches",
+        functools.partial(memory_batches, atoms=12),
     )
     generator = np.random.default_rng(0)
     dataset = dataset_of(
@@ -59,7 +60,8 @@ def test_an_unknown_element_leaves_nothing_behind(write_model, tmp_path) -> None
 
 def test_hessians_are_written_where_they_are_asked_for(write_model, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(
-        "mlipkd.distillation.ensemble.memory_batches", functools.partial(memory_batches, atoms=30)
+        "mlipkd.distillation.predictions.memory_batches",
+        functools.partial(memory_batches, atoms=30),
     )
     generator = np.random.default_rng(0)
     molecules = [random_molecule(generator, size) for size in (3, 5, 4, 2)]
