@@ -11,6 +11,7 @@ Hessian has a method ``get_hessian(atoms)``, as those of MACE, AIMNet2 and other
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -19,13 +20,15 @@ from ase.stress import voigt_6_to_full_3x3_stress
 
 from mlipkd.calculators.load import accommodated, load_calculator, versions
 from mlipkd.checks.hessians import refuse_periodic_hessians
-from mlipkd.config.functions import Calculator
+from mlipkd.config.functions import CALCULATOR, SEED, Calculator
+from mlipkd.config.settings import CalculatorSettings
 from mlipkd.datasets.atoms import PROPERTIES, atoms_of
 from mlipkd.datasets.dataset import Dataset, columns_of, label_shape, row_offsets
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.normal_modes import blocks
 from mlipkd.errors import InputError
 from mlipkd.imports import in_words
+from mlipkd.jobs import artefacts, provenance
 from mlipkd.jobs.progress import progress
 
 
@@ -214,3 +217,38 @@ def with_reference_labels(dataset: Dataset, settings: Calculator, hessians: bool
     return replace(
         dataset, labels={"reference": labels}, provenance={**dataset.provenance, **facts}
     )
+
+
+def is_calculator(path: Path) -> bool:
+    """Whether a member's file is the settings of a calculator, and not a model file."""
+    return Path(path).suffix in (".yaml", ".yml")
+
+
+class CalculatorMember:
+    """The only member of a calculator's family: a calculator in place of a model file."""
+
+    def __init__(self, path: Path) -> None:
+        """Read a settings file and make its calculator.
+
+        Raises:
+            InputError: faulty settings, or a calculator that cannot be made.
+        """
+        settings = CalculatorSettings.read(path)
+        self.calculator = load_calculator(str(path), settings.calculator)
+        self.quantities = quantities_of(self.calculator)
+        self.sha256 = artefacts.sha256(path)
+        self.metadata = provenance.record(
+            dataset=settings.dataset,
+            dataset_sha256=None,  # it was not trained on any
+            family=settings.family,
+            model=CALCULATOR,
+            seed=SEED,
+            calculator=settings.calculator.model_dump(mode="json"),
+            packages=versions(self.calculator),
+        )
+
+    def predict(
+        self, dataset: Dataset, quantities: Sequence[str]
+    ) -> tuple[dict[str, np.ndarray], dict[int, str]]:
+        """Labels of all configurations, and the reasons of failures: see ``labels_of``."""
+        return labels_of(self.calculator, dataset, quantities)

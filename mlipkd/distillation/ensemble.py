@@ -19,12 +19,7 @@ import numpy as np
 from mlipkd.checks.positions_and_labels import configurations_of
 from mlipkd.datasets.dataset import memory_batches, row_offsets
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.distillation.predictions import (
-    PredictionsFile,
-    memory_batches_of,
-    rows_of,
-    shape,
-)
+from mlipkd.distillation.predictions import PredictionsFile, memory_batches_of, rows_of, shape
 from mlipkd.errors import InputError
 
 NORMAL = 1.4826
@@ -119,8 +114,8 @@ def refuse_mismatches(dataset: DatasetFile, members: list[Member]) -> None:
             expected, actual = getattr(first, attribute), getattr(file, attribute)
             if actual != expected:
                 raise InputError(
-                    f"{file.path}: expected {attribute.replace('_', ' ')} {expected} as in {first.path}, "
-                    f"got {actual}; merge members of one family, model and dataset"
+                    f"{file.path}: expected {attribute.replace('_', ' ')} {expected} as in "
+                    f"{first.path}, got {actual}; merge members of one family, model and dataset"
                 )
         if file.seed in seeds:
             raise InputError(

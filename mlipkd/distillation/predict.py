@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from mlipkd.calculators.labelling import (
+    CalculatorMember,
+    is_calculator,
     refuse_if_most_failed,
     refuse_without_hessians,
     summarised,
 )
-from mlipkd.calculators.member import CalculatorMember, is_calculator
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.hdf5 import writing_hdf5
 from mlipkd.distillation.predictions import (

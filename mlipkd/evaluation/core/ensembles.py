@@ -8,9 +8,13 @@ import numpy as np
 import torch
 from ase.calculators.calculator import BaseCalculator
 
-from mlipkd.calculators.labelling import refuse_if_most_failed, summarised
+from mlipkd.calculators.labelling import (
+    CalculatorMember,
+    is_calculator,
+    refuse_if_most_failed,
+    summarised,
+)
 from mlipkd.calculators.load import accommodated
-from mlipkd.calculators.member import CalculatorMember, is_calculator
 from mlipkd.config.functions import SEED
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.file import DatasetFile

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from ase.build import molecule
 
-from mlipkd.calculators.labelling import hessian
-from mlipkd.calculators.member import CalculatorMember
+from mlipkd.calculators.labelling import CalculatorMember, hessian
 from mlipkd.datasets.normal_modes import square
 from mlipkd.errors import InputError
 from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset

@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.emt import EMT
 
-from mlipkd.calculators.member import CalculatorMember
+from mlipkd.calculators.labelling import CalculatorMember
 from mlipkd.campaign import ConfigError
 from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
