@@ -44,11 +44,6 @@ wildcard_constraints:
 localrules:
     all,
     fetch,
-    learning,
-    structure,
-    deviations,
-    reference_deviations,
-    recommend,
     collect,
     summary,
     figure,
@@ -68,5 +63,4 @@ include: "workflow/rules/datasets.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/evaluation.smk"
-include: "workflow/rules/replicas.smk"
 include: "workflow/rules/results.smk"

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mlipkd.campaign.campaign import Campaign
 from mlipkd.config.section import Name
 from mlipkd.config.settings import (
@@ -31,7 +33,11 @@ class DatasetSettings(Settings):
 
 
 class EvaluationSettings(Settings, Evaluations):
-    """For ``mlipkd evaluate``: one of the sections is set."""
+    """For ``mlipkd evaluate``: one of the sections is set, and the file holds no other."""
+
+    def to_yaml(self) -> str:
+        sections = self.model_dump(mode="json", include=self.model_fields_set)
+        return yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
 
 
 def read_evaluation(path: Path | str, name: str) -> Any:

@@ -14,7 +14,7 @@ def test_curvature_is_asked_of_every_model_and_drawn(workspace):
     assert workspace.snakemake("--cores", "2").returncode == 0
     last = f"results/molecules/students2/{MODEL}"
     assert {
-        "evaluate-curvature --settings results/molecules/curvature.settings.yaml"
+        "evaluate curvature --settings results/molecules/curvature.settings.yaml"
         f" --dataset results/molecules/dataset.h5 --output {last}/curvature.csv --threads 2"
         f" --device auto {last}/seed0/model.safetensors",
         "figure --kind curvature --dataset molecules"

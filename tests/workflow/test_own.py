@@ -33,13 +33,13 @@ def test_an_evaluation_is_asked_of_every_model_and_tabled(own) -> None:
     assert own.snakemake("--cores", "2").returncode == 0
     last = f"results/water/students2/{MODEL}"
     assert {
-        f"evaluate-own --settings results/water/own.{name}.settings.yaml"
+        f"evaluate own --settings results/water/own.{name}.settings.yaml"
         f" --dataset results/water/dataset.h5 --output {last}/own.{name}.csv --threads 2"
         f" --device auto {last}/seed0/model.safetensors"
         for name in ("bulk", "shear")
     } <= set(own.commands)
     assert (own.folder / "results/water/own.bulk.settings.yaml").read_text() == (
-        "function: asks:f\noptions:\n  n: 3\nname: bulk\n"
+        "own:\n  bulk:\n    function: asks:f\n    options:\n      n: 3\n"
     )
     for verb in ("summary", "report"):
         (command,) = (line for line in own.commands if line.startswith(verb))

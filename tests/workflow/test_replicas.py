@@ -15,12 +15,12 @@ def test_replicas_and_their_distributions(workspace):
     teachers, last = f"results/water/teachers/{MODEL}", f"results/water/students2/{MODEL}"
     members = [f"{teachers}/seed{seed}" for seed in (0, 1)]
     run = (
-        "evaluate-replicas --settings results/water/replicas.settings.yaml"
+        "evaluate replicas --settings results/water/replicas.settings.yaml"
         " --dataset results/water/dataset.h5 --trajectory {0}/replicas.h5"
         " --output {0}/replicas.csv --threads 2 --device auto {1}"
     )
     together = " ".join(f"{member}/model.safetensors" for member in members)
-    take = "evaluate-distributions --settings results/water/distributions.settings.yaml --output "
+    take = "evaluate distributions --settings results/water/distributions.settings.yaml --output "
     assert {
         run.format(members[0], f"{members[0]}/model.safetensors"),
         run.format(f"{teachers}/ensemble", together),
@@ -28,8 +28,8 @@ def test_replicas_and_their_distributions(workspace):
         f"{take}{teachers}/distributions.csv {members[0]}/replicas.h5 {members[1]}/replicas.h5"
         f" {teachers}/ensemble/replicas.h5",
         f"{take}{last}/distributions.csv {last}/seed0/replicas.h5",
-        f"evaluate-deviations --reference results/water/distributions.csv"
-        f" --output {last}/deviations.csv {last}/distributions.csv",
+        f"evaluate deviations --distributions {last}/distributions.csv"
+        f" --reference results/water/distributions.csv --output {last}/deviations.csv",
         "figure --kind adf --dataset water --family teachers --family students --family students2"
         " --output results/figures/water/adf.svg"
         " results/water/distributions.csv"

@@ -52,13 +52,13 @@ def test_commands(workspace):
         f"train --settings {students}/seed0/settings.yaml --dataset {teachers}/augmented.h5"
         f" --output {students}/seed0/model.safetensors --history {students}/seed0/history.jsonl"
         " --threads 1 --device auto",
-        f"evaluate-errors --dataset results/water/dataset.h5 --output {students}/errors.csv"
+        f"evaluate errors --dataset results/water/dataset.h5 --output {students}/errors.csv"
         " --threads 2 --device auto"
         f" {students}/seed0/model.safetensors {students}/seed1/model.safetensors",
-        "evaluate-comp6 --settings results/water/comp6.settings.yaml"
+        "evaluate comp6 --settings results/water/comp6.settings.yaml"
         f" --output {students}/comp6.csv --threads 2 --device auto"
         f" {students}/seed0/model.safetensors {students}/seed1/model.safetensors",
-        "evaluate-cost --settings results/metal/cost.settings.yaml"
+        "evaluate cost --settings results/metal/cost.settings.yaml"
         " --dataset results/metal/dataset.h5 --output results/metal/cost.csv"
         " --threads 2 --device auto"
         f" results/metal/teachers/{MODEL}/seed0/model.safetensors"
@@ -78,8 +78,11 @@ def test_commands(workspace):
     labelled = {line.split()[2] for line in workspace.commands if line.startswith("predict")}
     assert not any("students2" in path or "metal/students" in path for path in labelled)
 
-    verbs = typer.main.get_command(app).commands
-    for verb, *words in map(str.split, workspace.commands):
+    for command in workspace.commands:
+        verb, *words = command.removeprefix("evaluate ").split()
+        verbs = typer.main.get_command(app).commands
+        if command.startswith("evaluate "):
+            verbs = verbs["evaluate"].commands
         verbs[verb].make_context(verb, words)
 
 
@@ -265,16 +268,16 @@ def test_a_calculator_teaches_and_is_evaluated_but_not_trained(workspace):
         f" --output {teachers}/seed0/predictions.h5 --threads 2 --device auto",
         f"merge --dataset results/water/dataset.h5 --output {teachers}/augmented.h5"
         f" --manifest {teachers}/manifest.json {teachers}/seed0/predictions.h5",
-        f"evaluate-errors --dataset results/water/dataset.h5 --output {teachers}/errors.csv"
+        f"evaluate errors --dataset results/water/dataset.h5 --output {teachers}/errors.csv"
         f" --threads 2 --device auto {settings}",
-        "evaluate-comp6 --settings results/water/comp6.settings.yaml"
+        "evaluate comp6 --settings results/water/comp6.settings.yaml"
         f" --output {teachers}/comp6.csv --threads 2 --device auto {settings}",
     } <= set(workspace.commands)
     trained = [line for line in workspace.commands if line.startswith("train")]
     assert not any("teachers/calculator/seed0/model" in line for line in trained)
     first = next(line for line in trained if f"{students}/seed1" in line)
     assert f"--dataset {teachers}/augmented.h5" in first
-    (cost,) = (line for line in workspace.commands if line.startswith("evaluate-cost"))
+    (cost,) = (line for line in workspace.commands if line.startswith("evaluate cost"))
     assert "teachers" not in cost
     assert workspace.planned() == set()
 

@@ -39,7 +39,7 @@ def test_a_transferred_family_is_not_trained_again(states) -> None:
     (errors,) = (
         line
         for line in commands
-        if line.startswith("evaluate-errors") and f"{here}/errors.csv" in line
+        if line.startswith("evaluate errors") and f"{here}/errors.csv" in line
     )
     assert f"{here}/seed0/model.safetensors {here}/seed1/model.safetensors" in errors
 

@@ -2,28 +2,6 @@
 # where Snakemake runs.
 
 
-rule recommend:
-    input:
-        settings=DATASET.settings_of("recommended"),
-        cost=DATASET.rows("cost"),
-        models=lambda w: [member.weights for member in plan.recommendable(w.dataset)],
-    output:
-        rows=DATASET.rows("recommended"),
-        folder=directory(DATASET.recommended),
-    log:
-        DATASET.log("recommend"),
-    benchmark:
-        DATASET.benchmark("recommend")
-    conda:
-        "../../envs/mlipkd.yaml"
-    resources:
-        mem_mb=rising(1000),
-        runtime=rising(10),
-    shell:
-        "mlipkd recommend --settings {input.settings:q} --cost {input.cost:q}"
-        " --output {output.rows:q} --folder {output.folder:q} {input.models:q} > {log:q} 2>&1"
-
-
 rule collect:
     input:
         rows=lambda w: plan.rows[w.table],

@@ -1,5 +1,7 @@
 """The part of a campaign that one job needs: complete, and nothing else."""
 
+import os
+
 import pytest
 
 from mlipkd.campaign import ConfigError
@@ -11,8 +13,10 @@ from mlipkd.campaign.settings import (
     dataset_settings,
     evaluation_settings,
     train_settings,
+    write_settings,
 )
 from mlipkd.config.settings import TrainSettings
+from mlipkd.errors import InputError
 
 MODEL = "n1-l0-a2-w4-s4"
 
@@ -66,3 +70,42 @@ def test_broken_file_is_named(tmp_path):
         [str(path), "cost.steps"],
         [str(path), "cost.stpes"],
     ]
+
+
+def test_are_written_only_where_they_differ(content, tmp_path):
+    campaign = Campaign.model_validate(content)
+    settings = {
+        "results/metal/settings.yaml": dataset_settings(campaign, "metal"),
+        "results/metal/a/settings.yaml": train_settings(campaign, "metal", "students", MODEL, 3),
+    }
+    write_settings(settings, "config.yaml", tmp_path)
+    files = {path: tmp_path / path for path in settings}
+    assert {path: file.read_text() for path, file in files.items()} == {
+        path: section.to_yaml() for path, section in settings.items()
+    }
+    for file in files.values():
+        os.utime(file, (1, 1))
+    content["datasets"]["metal"]["source"]["configurations"] = 7
+    settings["results/metal/settings.yaml"] = changed = dataset_settings(
+        Campaign.model_validate(content), "metal"
+    )
+    write_settings(settings, "config.yaml", tmp_path)
+    assert [file.stat().st_mtime == 1 for file in files.values()] == [False, True]
+    assert files["results/metal/settings.yaml"].read_text() == changed.to_yaml()
+    assert sorted(tmp_path.rglob(".*")) == []
+
+
+def test_that_jobs_may_be_reading_are_left_alone(content, tmp_path):
+    path, new = "results/metal/settings.yaml", "results/metal/new/settings.yaml"
+    before = dataset_settings(Campaign.model_validate(content), "metal")
+    write_settings({path: before}, "config.yaml", tmp_path)
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    (tmp_path / ".snakemake/locks/0.input.lock").touch()
+    write_settings({path: before}, "config.yaml", tmp_path)  # nothing to change
+    content["datasets"]["metal"]["source"]["configurations"] = 7
+    after = dataset_settings(Campaign.model_validate(content), "metal")
+    with pytest.raises(InputError, match=r"got others in other\.yaml; wait for it to end"):
+        write_settings({new: after, path: after}, "other.yaml", tmp_path)
+    assert (tmp_path / path).read_text() == before.to_yaml()
+    assert not (tmp_path / new).exists()
+    write_settings({new: after}, "other.yaml", tmp_path)  # which nothing reads yet
