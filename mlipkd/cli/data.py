@@ -1,16 +1,8 @@
-"""The options that say how a data file is to be read, and reading it so.
+"""Verbs about data: looking at a file, proposing a campaign for it, and making datasets."""
 
-``mlipkd check``.
-
-``mlipkd init``.
-
-``mlipkd fetch``.
-
-``mlipkd simulate``.
-
-``mlipkd dataset``.
-"""
-
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,28 +10,56 @@ from typer import Argument, Option
 
 from mlipkd.cli.options import Runtime, Threads
 
+#: The options that say how a data file is read: what they take and, for users, which readers they
+#: are for. Those without one are guessed from the file.
+READING: dict[str, tuple[type, str]] = {
+    "reader": (str, "ani-al, ani1x, comp6, openreact or ase; guessed if left out."),
+    "energy": (str, "ani1x: key of the energy."),
+    "forces": (str, "ani1x: key of the forces."),
+    "energy_key": (str, "ase: name of the energy."),
+    "forces_key": (str, "ase: name of the forces; 'none' reads none."),
+    "stress_key": (str, "ase: name of the stress; 'none' reads none."),
+    "virial_key": (str, "ase: name of the virial, − stress · volume; 'none' reads none."),
+    "energy_unit": (str, "ase, openreact: eV, meV, Ha, kcal/mol, kJ/mol."),
+    "length_unit": (str, "ase, openreact: Å, bohr, nm."),
+    "force_unit": (str, "openreact: Ha/Å, Ha/bohr, eV/Å, …"),
+    "hessian_unit": (str, "openreact: Ha/Å^2, Ha/bohr^2, eV/Å^2, …"),
+    "force_sign": (int, "ase, comp6, openreact: 1 forces, -1 gradients."),
+    "group_key": (str, "ase: name of the group."),
+}
 File = Annotated[Path, Argument(help="The data file.")]
-Reader = Annotated[
-    str | None, Option(help="ani-al, ani1x, comp6, openreact or ase; guessed if left out.")
-]
-Energy = Annotated[str | None, Option(help="ani1x: key of the energy.")]
-Forces = Annotated[str | None, Option(help="ani1x: key of the forces.")]
-EnergyKey = Annotated[str | None, Option(help="ase: name of the energy.")]
-ForcesKey = Annotated[str | None, Option(help="ase: name of the forces; 'none' reads none.")]
-StressKey = Annotated[str | None, Option(help="ase: name of the stress; 'none' reads none.")]
-VirialKey = Annotated[
-    str | None, Option(help="ase: name of the virial, − stress · volume; 'none' reads none.")
-]
-EnergyUnit = Annotated[str | None, Option(help="ase, openreact: eV, meV, Ha, kcal/mol, kJ/mol.")]
-LengthUnit = Annotated[str | None, Option(help="ase, openreact: Å, bohr, nm.")]
-ForceUnit = Annotated[str | None, Option(help="openreact: Ha/Å, Ha/bohr, eV/Å, …")]
-HessianUnit = Annotated[str | None, Option(help="openreact: Ha/Å^2, Ha/bohr^2, eV/Å^2, …")]
-ForceSign = Annotated[int | None, Option(help="ase, comp6, openreact: 1 forces, -1 gradients.")]
-GroupKey = Annotated[str | None, Option(help="ase: name of the group.")]
 
 
-def section_of(file: Path, reader: str | None, options: dict[str, str | int | None]):
+def _with_reading_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """The verb with the options of READING, of which it is given those stated, as a mapping."""
+
+    @functools.wraps(verb)
+    def run(*arguments, **options) -> None:
+        given = {key: options.pop(key, None) for key in READING}
+        stated = {key: value for key, value in given.items() if value is not None}
+        verb(*arguments, **options, stated=stated)
+
+    signature = inspect.signature(verb)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "stated"]
+    reading = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=None,
+            annotation=Annotated[kind | None, Option(help=text)],
+        )
+        for name, (kind, text) in READING.items()
+    ]
+    run.__signature__ = signature.replace(parameters=[*own, *reading])  # type: ignore[attr-defined]
+    return run
+
+
+def section_of(file: Path, stated: dict):
     """The source section of a data file: what the options say, the rest guessed from the file.
+
+    Args:
+        file: where the data are.
+        stated: the values of some of the options in READING.
 
     Raises:
         InputError: there is no such file, its layout is not known, or an option does not fit.
@@ -55,82 +75,53 @@ def section_of(file: Path, reader: str | None, options: dict[str, str | int | No
 
     if not file.is_file():
         raise InputError(f"{file}: expected a file, found none; check the path")
-    given = {key: value for key, value in options.items() if value is not None}
-    guessed = guess_source(file, given) if reader is None else {"reader": reader}
-    keys = {**guessed, **given, "files": [str(file)]}
+    keys = {**({} if "reader" in stated else guess_source(file, stated)), **stated}
+    keys["files"] = [str(file)]
     for key in ("forces_key", "stress_key", "virial_key"):
         if keys.get(key) == "none":
             keys[key] = None
     return parse_section(Command, {"source": keys}, str(file)).source
 
 
-def refuse(file: Path, faults: list[str]) -> None:
+def _refuse(file: Path, faults: list[str]) -> None:
     """Raise InputError with one line for each fault of a file, if there are any."""
     from mlipkd.errors import InputError
 
     if faults:
-        named = [fault if fault.startswith(str(file)) else f"{file}: {fault}" for fault in faults]
-        raise InputError("\n".join(named))
+        lines = [fault if fault.startswith(str(file)) else f"{file}: {fault}" for fault in faults]
+        raise InputError("\n".join(lines))
 
 
-def check(
-    file: File,
-    reader: Reader = None,
-    energy: Energy = None,
-    forces: Forces = None,
-    energy_key: EnergyKey = None,
-    forces_key: ForcesKey = None,
-    stress_key: StressKey = None,
-    virial_key: VirialKey = None,
-    energy_unit: EnergyUnit = None,
-    length_unit: LengthUnit = None,
-    force_unit: ForceUnit = None,
-    hessian_unit: HessianUnit = None,
-    force_sign: ForceSign = None,
-    group_key: GroupKey = None,
-) -> None:
+@_with_reading_options
+def check(file: File, *, stated: dict) -> None:
     """Say what is in a data file, or in a dataset of mlipkd, and what is wrong with it.
 
     One line for each fault, and status 2 if there is any.
 
     Example: mlipkd check frames.extxyz --energy-unit Ha --force-sign -1
     """
-    said = dict(locals())
-    options = {key: said[key] for key in said.keys() - {"file", "reader"}}
-
-    from mlipkd.checks import check
-    from mlipkd.checks.check import contents
+    from mlipkd.checks.check import check, contents
     from mlipkd.datasets.file import read
     from mlipkd.readers.guess import is_canonical
 
-    if reader is None and file.is_file() and is_canonical(file):
+    if "reader" not in stated and file.is_file() and is_canonical(file):
         dataset = read(file)
         print(f"{file}: dataset {dataset.name!r} of mlipkd {dataset.provenance['mlipkd']}")
     else:
-        section = section_of(file, reader, options)
+        section = section_of(file, stated)
         dataset = section.read(file.stem)
         print(f"{file}: read as {section.model_dump(exclude={'files'}, exclude_none=True)}")
-    report = check.check(dataset)
+    report = check(dataset)
     print("\n".join(contents(dataset, report)))
-    refuse(file, report.faults)
+    _refuse(file, report.faults)
 
 
+@_with_reading_options
 def init(
     file: File,
     output: Annotated[Path, Option(help="Campaign to write, YAML.")] = Path("config.yaml"),
-    reader: Reader = None,
-    energy: Energy = None,
-    forces: Forces = None,
-    energy_key: EnergyKey = None,
-    forces_key: ForcesKey = None,
-    stress_key: StressKey = None,
-    virial_key: VirialKey = None,
-    energy_unit: EnergyUnit = None,
-    length_unit: LengthUnit = None,
-    force_unit: ForceUnit = None,
-    hessian_unit: HessianUnit = None,
-    force_sign: ForceSign = None,
-    group_key: GroupKey = None,
+    *,
+    stated: dict,
 ) -> None:
     """Look at a data file, and write a campaign of minutes that fits it.
 
@@ -139,11 +130,7 @@ def init(
 
     Example: mlipkd init frames.extxyz --output frames.yaml
     """
-    said = dict(locals())
-    options = {key: said[key] for key in said.keys() - {"file", "output", "reader"}}
-
-    from mlipkd.checks import check
-    from mlipkd.checks.check import contents
+    from mlipkd.checks.check import check, contents
     from mlipkd.errors import InputError
     from mlipkd.proposal.propose import propose, refuse_existing, write_new
     from mlipkd.readers.guess import is_canonical
@@ -154,17 +141,17 @@ def init(
             f"{file}: expected data that no campaign has made a dataset of, got a dataset of "
             "mlipkd; give the file that it was made of, which mlipkd check tells"
         )
-    section = section_of(file, reader, options)
+    section = section_of(file, stated)
     guesses = []
     if section.undeclared:
-        section, guesses = _with_units(file, section, options)
+        section, guesses = _with_units(file, section, stated)
     dataset = section.read(file.stem)
     print(f"{file}: read as {section.model_dump(exclude={'files'}, exclude_none=True)}")
-    report = check.check(dataset)
+    report = check(dataset)
     print("\n".join(contents(dataset, report)))
     for guess in guesses:
         print(f"{guess.key:16} {guess.value}: {guess.reason or _granted(guess)}")
-    refuse(file, report.faults)
+    _refuse(file, report.faults)
 
     plan = propose(dataset, section, report, guesses)
     write_new(output, plan.text)
@@ -173,7 +160,7 @@ def init(
     print(f"  snakemake --profile workflow/profiles/local --configfile {output}")
 
 
-def _with_units(file: Path, section, options: dict):
+def _with_units(file: Path, section, stated: dict):
     """The section with the units that physics tells or the user says, and why each is so."""
     import sys
     from dataclasses import replace
@@ -182,22 +169,24 @@ def _with_units(file: Path, section, options: dict):
     from mlipkd.proposal.units import guess_units
 
     keys = section.model_dump(include=section.model_fields_set)
-    stated = {key for key, value in options.items() if value is not None}
     plain = {key: value for key, value in keys.items() if not key.endswith(("_unit", "_sign"))}
-    as_default = type(section)(**plain)
-    dataset = as_default.read(file.stem)
-    found = guess_units(dataset, section.undeclared, as_default.force_sign)
-    guesses = [guess for guess in found if guess.key not in stated]
+    by_default = type(section)(**plain)
+    dataset = by_default.read(file.stem)
+    guesses = [
+        guess
+        for guess in guess_units(dataset, section.undeclared, by_default.force_sign)
+        if guess.key not in stated
+    ]
     if sys.stdin.isatty():
         guesses = [
-            guess if guess.reason else replace(guess, value=_asked(guess), reason="as you say")
+            guess if guess.reason else replace(guess, value=_ask(guess), reason="as you say")
             for guess in guesses
         ]
     known = {guess.key: guess.value for guess in guesses if guess.reason}
     return parse_section(type(section), {**keys, **known}, str(file)), guesses
 
 
-def _asked(guess) -> str | int:
+def _ask(guess) -> str | int:
     """The user's answer; the section refuses what is no unit."""
     from typer import prompt
 
@@ -233,7 +222,7 @@ def simulate(
     """Pack molecules into a box, and sample their dynamics with GROMACS: positions and forces.
 
     Before its time is over, and on SIGTERM or SIGUSR1, it stops with exit status 75; the same
-    command goes on from there.
+    command resumes from there.
 
     Example: mlipkd simulate --settings settings.yaml --topology topology.tpr --output
     trajectory.trr
@@ -267,23 +256,23 @@ def dataset(
     from mlipkd.errors import InputError
     from mlipkd.sizing.size import measure
 
-    wanted = DatasetSettings.read(str(settings))
-    found = wanted.source.read(wanted.name)
-    report = check(found)
+    job = DatasetSettings.read(str(settings))
+    made = job.source.read(job.name)
+    report = check(made)
     if report.faults:
         raise InputError("\n".join(report.faults))
-    notes = [*found.provenance["notes"], *report.remarks]
-    if (found.splits == UNUSED).all():  # what is pooled is split already
-        notes += leaks(found, wanted.split)
-        together = clusters(found, wanted.split)
-        splits = split(together, wanted.split, is_held_out(found, together, wanted.split))
-        found = replace(found, clusters=together, splits=splits)
-    provenance = {**found.provenance, "notes": notes, "split": wanted.split.model_dump()}
-    write(replace(found, provenance=provenance), output)
+    notes = [*made.provenance["notes"], *report.remarks]
+    if (made.splits == UNUSED).all():  # what is pooled is split already
+        notes += leaks(made, job.split)
+        together = clusters(made, job.split)
+        splits = split(together, job.split, is_held_out(made, together, job.split))
+        made = replace(made, clusters=together, splits=splits)
+    provenance = {**made.provenance, "notes": notes, "split": job.split.model_dump()}
+    write(replace(made, provenance=provenance), output)
     if size:
-        measure(found, output).write(size)
+        measure(made, output).write(size)
     for note in notes:
-        print(f"{wanted.name}: {note}")
-    kind = "beads" if found.beads else "atoms"
-    print(f"{output}: {len(found)} configurations, {found.offsets[-1]} {kind}")
-    print(f"{output}: {split_counts(found)}")
+        print(f"{job.name}: {note}")
+    kind = "beads" if made.beads else "atoms"
+    print(f"{output}: {len(made)} configurations, {made.offsets[-1]} {kind}")
+    print(f"{output}: {split_counts(made)}")

@@ -150,7 +150,7 @@ def test_an_at_sign_belongs_to_the_name_of_a_file(tmp_path, crystal) -> None:
 @pytest.mark.parametrize("option", ["forces_key", "stress_key"])
 def test_none_reads_none(tmp_path, crystal, option) -> None:
     ase.io.write(tmp_path / "a.xyz", crystal, format="extxyz")
-    section = section_of(tmp_path / "a.xyz", None, {option: "none"})
+    section = section_of(tmp_path / "a.xyz", {option: "none"})
     label = option.removesuffix("_key")
     assert getattr(section, option) is None
     assert label not in section.read("data").labels["reference"]
