@@ -5,7 +5,10 @@ follows from its line in this table: the rows of its labels in every file, its u
 may name, which labels a loss term reads and how its errors count.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+import numpy as np
 
 
 class Quantity(NamedTuple):
@@ -19,6 +22,9 @@ class Quantity(NamedTuple):
     """The label that it is computed from; none if it is a label itself."""
     order: int = 0
     """Of the derivative of the energy, with respect to positions or strain, that it takes."""
+    from_label: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    """How its values follow from those of its label, (rows, …), and the configurations' numbers of
+    atoms, (configurations,); none where they are the label's."""
 
     @property
     def curvature(self) -> bool:
@@ -34,7 +40,7 @@ class Quantity(NamedTuple):
 
 QUANTITIES = {
     "energy": Quantity((), "eV"),
-    "energy_per_atom": Quantity((), "eV/atom", label="energy"),
+    "energy_per_atom": Quantity((), "eV/atom", label="energy", from_label=np.divide),
     "forces": Quantity(("atoms", 3), "eV/Å", order=1),
     "atomic_energies": Quantity(("atoms",), "eV"),
     "stress": Quantity((3, 3), "eV/Å^3", order=1),

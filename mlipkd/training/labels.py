@@ -59,8 +59,8 @@ Labels = dict[str, TermLabels]
 
 def as_compared(term: LossTerm, labels: Mapping[str, np.ndarray], dataset: Dataset) -> np.ndarray:
     """A term's labels, or their spread, as its quantity: (rows, …)."""
-    values = labels[term.label]
-    return values / dataset.sizes if term.quantity == "energy_per_atom" else values
+    values, convert = labels[term.label], term.compared.from_label
+    return values if convert is None else convert(values, dataset.sizes)
 
 
 class LabelWeights:

@@ -7,12 +7,21 @@ import pytest
 import torch
 
 from mlipkd.config.model import Repulsion
+from mlipkd.config.quantities import QUANTITIES
 from mlipkd.config.recipe import LossTerm
 from mlipkd.datasets import file as dataset_file
-from mlipkd.datasets.dataset import chosen_rows
+from mlipkd.datasets.dataset import LABELS, chosen_rows, columns_of
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.hipnn.batch import Batcher
-from mlipkd.testing import dataset_of, random_model, random_molecule, small_shape
+from mlipkd.hipnn.file import Potential
+from mlipkd.hipnn.prediction import predict
+from mlipkd.testing import (
+    dataset_of,
+    random_crystal,
+    random_model,
+    random_molecule,
+    small_shape,
+)
 from mlipkd.training.data import Microbatch, TrainingData
 from mlipkd.training.labels import TermLabels
 from mlipkd.training.loss import Residuals, loss, residuals
@@ -87,3 +96,37 @@ def test_missing_labels_do_not_count(settings, tiny_dataset, tmp_path) -> None:
     for one, other in zip(gradients, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
     assert any(one.abs().max() > 1e-3 for one in expected)
+
+
+#: How each quantity of a first-order term follows from what ``predict`` says of the dataset.
+FROM_PREDICTIONS = {
+    "energy": lambda found, sizes: found["energy"],
+    "energy_per_atom": lambda found, sizes: found["energy"] / sizes,
+    "forces": lambda found, sizes: found["forces"],
+    "atomic_energies": lambda found, sizes: found["atomic_energies"],
+    "stress": lambda found, sizes: found["stress"],
+}
+
+
+@pytest.mark.parametrize("quantity", [n for n, q in QUANTITIES.items() if not q.curvature])
+def test_residuals_of_each_quantity_are_prediction_minus_label(quantity, tmp_path) -> None:
+    """Those with second derivatives are in test_curvature.py."""
+    generator = np.random.default_rng(0)
+    crystals = [random_crystal(generator, size, (1, 6)) for size in (2, 5, 3)]
+    labels = {
+        name: generator.normal(size=(3 if label.atom_axes == 0 else 10, *columns_of(name)))
+        for name, label in LABELS.items()
+        if not label.curvature
+    }
+    dataset_file.write(dataset_of(crystals, **labels), tmp_path / "dataset.h5")
+    term = LossTerm(quantity=quantity, labels="reference", weight=1)
+    model = random_model(small_shape(), (1, 6), 0)
+    with DatasetFile(tmp_path / "dataset.h5") as file:
+        dataset = file.read()
+        (mini_batch,) = TrainingData(file, np.arange(3), [term], 4.5, torch.float64).batches(3)
+    ((found,), _) = residuals(model, *mini_batch.microbatches(), [term], training=True)
+    convert = FROM_PREDICTIONS[quantity]
+    predicted = convert(predict(Potential(model, {}), dataset), dataset.sizes)
+    difference = predicted - convert(labels, dataset.sizes)
+    np.testing.assert_allclose(found.values.detach()[0], difference.ravel(), atol=1e-10)
+    assert found.weights.all()
