@@ -1,26 +1,22 @@
 """Faults between sections of a campaign, each with its place and the remedy.
 
-What is wrong within a section, pydantic finds when it reads that section; what is wrong between
-them is found here, once all are read.
-
-What families stand on: families that teach them, and models and data of other datasets.
+Faults within a section are found by pydantic when it reads that section; those between sections
+are found here, once all are read. Many are about what families depend on: families that teach them,
+and models and data of other datasets.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from mlipkd.campaign.sections import DatasetSection, Sections
 from mlipkd.config.split import Split
 from mlipkd.readers import AnySource
 
-if TYPE_CHECKING:
-    from mlipkd.campaign.campaign import Campaign, DatasetSection
-
-#: Folders of results/ that no dataset may be named like.
+#: Folders of results/, which cannot be names of datasets.
 TAKEN = ("figures", "recommended", "simulations", "tables")
 
 
-def faults(campaign: "Campaign") -> Iterator[tuple[str, str]]:
-    """All that is wrong: (YAML path, what is wrong and the remedy)."""
+def faults(campaign: Sections) -> Iterator[tuple[str, str]]:
+    """All faults between sections: (YAML path, what is wrong and the remedy)."""
     for name, dataset in campaign.datasets.items():
         for family in dataset.families:
             yield from _family_faults(campaign, name, family)
@@ -31,8 +27,8 @@ def faults(campaign: "Campaign") -> Iterator[tuple[str, str]]:
         for where, fault in _rdf_faults(dataset):
             yield f"{below}.rdf{where}", fault
         if dataset.evaluations.distributions and not dataset.evaluations.replicas:
-            wanted = "expected replicas to take them of; add evaluations.replicas"
-            yield f"{below}.distributions", wanted
+            missing = "expected replicas to take them of; add evaluations.replicas"
+            yield f"{below}.distributions", missing
         for where, fault in _states_faults(dataset):
             yield f"{below}.{where}", fault
         yield from _simulation_faults(campaign, name)
@@ -41,8 +37,8 @@ def faults(campaign: "Campaign") -> Iterator[tuple[str, str]]:
             yield f"datasets.{taken}", f"results/{taken} holds the {taken}; rename the dataset"
 
 
-def _simulation_faults(campaign: "Campaign", dataset: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with the simulation that a dataset is made of."""
+def _simulation_faults(campaign: Sections, dataset: str) -> Iterator[tuple[str, str]]:
+    """Faults of the simulation that a dataset is made from."""
     simulation = campaign.datasets[dataset].source.needs_simulation
     if simulation not in (None, *campaign.simulations):
         known = ", ".join(campaign.simulations) or "of which there are none"
@@ -53,13 +49,13 @@ def _simulation_faults(campaign: "Campaign", dataset: str) -> Iterator[tuple[str
         )
 
 
-def _family_faults(campaign: "Campaign", dataset_name: str, name: str) -> list[tuple[str, str]]:
-    """What is wrong with one family in the light of the others."""
+def _family_faults(campaign: Sections, dataset_name: str, name: str) -> list[tuple[str, str]]:
+    """Faults of one family, given the others."""
     dataset = campaign.datasets[dataset_name]
     family = dataset.families[name]
     path = f"datasets.{dataset_name}.families.{name}"
 
-    if family.recipe is None:  # not trained here, it knows of no other family
+    if family.recipe is None:  # not trained here, so it depends on no other family
         return []
     if family.recipe not in campaign.recipes:
         known = ", ".join(campaign.recipes)
@@ -76,8 +72,8 @@ def _family_faults(campaign: "Campaign", dataset_name: str, name: str) -> list[t
             )
         ]
 
-    if found := lineage(campaign, dataset_name, name)[1]:
-        return found
+    if broken := lineage(campaign, dataset_name, name)[1]:
+        return broken
 
     if missing := dataset.grid(name).missing():
         return [
@@ -115,22 +111,22 @@ def _family_faults(campaign: "Campaign", dataset_name: str, name: str) -> list[t
 
 
 def _recommendation_faults(
-    campaign: "Campaign", dataset: "DatasetSection"
+    campaign: Sections, dataset: DatasetSection
 ) -> Iterator[tuple[str, str]]:
-    """What keeps a dataset's recommendation from being made: the key below it, and the fault."""
-    wanted = dataset.evaluations.recommended
-    if wanted is None:
+    """Faults of a dataset's recommendation: the key below it, and the fault."""
+    section = dataset.evaluations.recommended
+    if section is None:
         return
-    yield from _teacher_faults(dataset, wanted.teacher)
+    yield from _teacher_faults(dataset, section.teacher)
     compared = {dataset.families[name].recipe for name in dataset.candidates()}
-    if wanted.teacher in dataset.families:
-        compared.add(dataset.families[wanted.teacher].recipe)
+    if section.teacher in dataset.families:
+        compared.add(dataset.families[section.teacher].recipe)
     for name, recipe in campaign.recipes.items():
         terms = [(term.quantity, term.labels) for term in recipe.loss]
-        if name in compared and (wanted.by, "reference") not in terms:
+        if name in compared and (section.by, "reference") not in terms:
             yield (
                 ".by",
-                f"expected a reference term of {wanted.by} in all recipes of {wanted.teacher!r} "
+                f"expected a reference term of {section.by} in all recipes of {section.teacher!r} "
                 f"and of families that learn, found none in {name!r}; add one, of weight 0 if it "
                 "shall only be measured, or choose the other label",
             )
@@ -140,25 +136,25 @@ def _recommendation_faults(
         yield "", "expected costs to compare; add evaluations.cost"
 
 
-def _rdf_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
-    """What keeps radial distribution functions from being compared: the same."""
-    wanted = dataset.evaluations.rdf
-    if wanted is None:
+def _rdf_faults(dataset: DatasetSection) -> Iterator[tuple[str, str]]:
+    """Faults of comparing radial distribution functions: the key below it, and the fault."""
+    section = dataset.evaluations.rdf
+    if section is None:
         return
     if dataset.evaluations.liquid is None:
         yield "", "expected a liquid to take it from; add evaluations.liquid"
-    untrained = list(_teacher_faults(dataset, wanted.teacher))
+    untrained = list(_teacher_faults(dataset, section.teacher))
     yield from untrained
-    if not untrained and len(models := dataset.models(wanted.teacher)) != 1:
+    if not untrained and len(models := dataset.models(section.teacher)) != 1:
         yield (
             ".teacher",
-            f"expected a family of one model, got {wanted.teacher!r} of {len(models)}; choose "
+            f"expected a family of one model, got {section.teacher!r} of {len(models)}; choose "
             "another, or split it",
         )
 
 
-def _states_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
-    """What is asked of one state where several are pooled: the evaluation, and the fault."""
+def _states_faults(dataset: DatasetSection) -> Iterator[tuple[str, str]]:
+    """Evaluations of one state, of a dataset that pools several: the evaluation, and the fault."""
     if pooled := dataset.source.needs_datasets:
         for evaluation in ("replicas", "distributions"):
             if getattr(dataset.evaluations, evaluation):
@@ -170,16 +166,16 @@ def _states_faults(dataset: "DatasetSection") -> Iterator[tuple[str, str]]:
                 )
 
 
-def _teacher_faults(dataset: "DatasetSection", teacher: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with the family that an evaluation measures others by."""
+def _teacher_faults(dataset: DatasetSection, teacher: str) -> Iterator[tuple[str, str]]:
+    """Faults of the family that an evaluation compares others with."""
     trained = [name for name, family in dataset.families.items() if family.recipe]
     if teacher not in trained:
         known = ", ".join(trained)
         yield ".teacher", f"expected one of the trained families {known}, got {teacher!r}"
 
 
-def _single_teacher_faults(campaign: "Campaign", dataset: "DatasetSection", name: str) -> list[str]:
-    """What is wrong with a family whose seeds learn from a teacher each, if it is one."""
+def _single_teacher_faults(campaign: Sections, dataset: DatasetSection, name: str) -> list[str]:
+    """Faults of a family, if each of its seeds learns from a different teacher."""
     family = dataset.families[name]
     if family.supervision != "single":
         return []
@@ -205,16 +201,16 @@ def _single_teacher_faults(campaign: "Campaign", dataset: "DatasetSection", name
 
 
 def lineage(
-    campaign: "Campaign", dataset: str, family: str
+    campaign: Sections, dataset: str, family: str
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """A family, what it learns from or is transferred from, and so on to one that needs no other.
+    """A family, the one that it learns from or is transferred from, and so on to one without any.
 
     Returns:
-        Their names, each with its dataset's; and, where they do not come to an end, why: (YAML
-        path, what is wrong and the remedy).
+        Their datasets and names; and faults that break the chain: (YAML path, what is wrong and the
+        remedy).
     """
     chain = [(dataset, family)]
-    place = ""  # of what the family itself stands on
+    place = ""  # where the family itself names the next one
     while True:
         name, last = chain[-1]
         families = campaign.datasets[name].families
@@ -222,12 +218,12 @@ def lineage(
         if teacher := families[last].learns_from:
             path, following = f"{path}.learns_from", (name, teacher)
             if teacher not in families:
-                wanted = f"expected one of the families {', '.join(families)}, got {teacher!r}"
-                return chain, [(path, wanted)]
+                fault = f"expected one of the families {', '.join(families)}, got {teacher!r}"
+                return chain, [(path, fault)]
         elif origin := families[last].transferred_from:
             path, following = f"{path}.transferred_from", (origin.dataset, origin.family)
-            if found := list(_transfer_faults(campaign, name, *following)):
-                return chain, [(f"{path}.{key}", fault) for key, fault in found]
+            if broken := list(_transfer_faults(campaign, name, *following)):
+                return chain, [(f"{path}.{key}", fault) for key, fault in broken]
         else:
             return chain, []
         place = place or path
@@ -236,8 +232,8 @@ def lineage(
         chain.append(following)
 
 
-def faults_of_origins(campaign: "Campaign") -> Iterator[tuple[str, str]]:
-    """All that is wrong: (YAML path, what is wrong and the remedy)."""
+def faults_of_origins(campaign: Sections) -> Iterator[tuple[str, str]]:
+    """Faults of pooled datasets and transferred families: (YAML path, fault and remedy)."""
     for name, dataset in campaign.datasets.items():
         if dataset.source.needs_datasets:
             yield from _pooled_faults(campaign, name)
@@ -246,16 +242,16 @@ def faults_of_origins(campaign: "Campaign") -> Iterator[tuple[str, str]]:
                 yield from lineage(campaign, name, family)[1]
 
 
-def transfer(campaign: "Campaign") -> None:
-    """Give the families of other datasets the architectures and seeds that they have there."""
+def transfer(campaign: Sections) -> None:
+    """Give transferred families the architectures and seeds that they have in their datasets."""
     for dataset, section in campaign.datasets.items():
         for family in section.families:
-            for name, one in reversed(lineage(campaign, dataset, family)[0]):
+            for name, ancestor in reversed(lineage(campaign, dataset, family)[0]):
                 families = campaign.datasets[name].families
-                if origin := families[one].transferred_from:
+                if origin := families[ancestor].transferred_from:
                     there = campaign.datasets[origin.dataset]
                     same = {"model": there.grid(origin.family), "seeds": there.seeds(origin.family)}
-                    families[one] = families[one].model_copy(update=same)
+                    families[ancestor] = families[ancestor].model_copy(update=same)
 
 
 def _circle(families: list[tuple[str, str]]) -> str:
@@ -264,15 +260,15 @@ def _circle(families: list[tuple[str, str]]) -> str:
     return f"families learn in a circle: {' → '.join(names)}; break it"
 
 
-def _pooled_faults(campaign: "Campaign", name: str) -> Iterator[tuple[str, str]]:
+def _pooled_faults(campaign: Sections, name: str) -> Iterator[tuple[str, str]]:
     pooled = campaign.datasets[name].source.needs_datasets
     others = [
         other for other, section in campaign.datasets.items() if not section.source.needs_datasets
     ]
     for other in pooled:
         if other not in others:
-            wanted = f"expected some of the datasets {', '.join(others)}, got {other!r}"
-            yield f"datasets.{name}.source.datasets", wanted
+            fault = f"expected some of the datasets {', '.join(others)}, got {other!r}"
+            yield f"datasets.{name}.source.datasets", fault
     if len(set(pooled)) < len(pooled):
         yield f"datasets.{name}.source.datasets", "expected each dataset once; remove repetitions"
     if "split" in campaign.datasets[name].model_fields_set:
@@ -280,7 +276,7 @@ def _pooled_faults(campaign: "Campaign", name: str) -> Iterator[tuple[str, str]]
 
 
 def _transfer_faults(
-    campaign: "Campaign", dataset: str, origin: str, family: str
+    campaign: Sections, dataset: str, origin: str, family: str
 ) -> Iterator[tuple[str, str]]:
     """Why there is no such family of another dataset: the key, and the fault."""
     if origin not in campaign.datasets or origin == dataset:
@@ -301,8 +297,8 @@ def _transfer_faults(
         )
 
 
-def _may_have_seen(campaign: "Campaign", origin: str, dataset: str) -> bool:
-    """Whether what one dataset trains on may be among what another tests on."""
+def _may_have_seen(campaign: Sections, origin: str, dataset: str) -> bool:
+    """Whether one dataset may train on configurations that another tests on."""
     return any(
         _overlap(there.source, here.source)
         and (there.source, _tested(there.split)) != (here.source, _tested(here.split))
@@ -311,17 +307,17 @@ def _may_have_seen(campaign: "Campaign", origin: str, dataset: str) -> bool:
     )
 
 
-def _parts(campaign: "Campaign", dataset: str) -> list["DatasetSection"]:
-    """The datasets that are pooled in one, each in its own splits, or that one."""
+def _parts(campaign: Sections, dataset: str) -> list[DatasetSection]:
+    """The datasets that are pooled in a dataset, each with its splits, or the dataset itself."""
     names = campaign.datasets[dataset].source.needs_datasets or [dataset]
     return [campaign.datasets[name] for name in names if name in campaign.datasets]
 
 
 def _overlap(one: AnySource, other: AnySource) -> bool:
-    """Whether two sources read a file both, or compute the same configurations."""
+    """Whether two sources read the same file, or compute the same configurations."""
     return one == other or not set(one.paths).isdisjoint(other.paths)
 
 
 def _tested(split: Split) -> dict:
-    """All of a split that decides on what is tested on."""
+    """The keys of a split that decide on the test split."""
     return split.model_dump(include={"test", "by", "held_out", "seed"})

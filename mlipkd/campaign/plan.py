@@ -7,7 +7,8 @@ for themselves by their paths, in the order of the campaign.
 from functools import cached_property
 from pathlib import Path
 
-from mlipkd.campaign.campaign import Campaign, DatasetSection, Family
+from mlipkd.campaign.campaign import Campaign
+from mlipkd.campaign.sections import DatasetSection, Family
 from mlipkd.campaign.settings import (
     calculator_settings,
     dataset_settings,

@@ -5,7 +5,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 
-from mlipkd.campaign.campaign import DatasetSection
+from mlipkd.campaign.sections import DatasetSection
 from mlipkd.evaluation.core.grid import Grid, measured
 from mlipkd.evaluation.core.rows import Row
 

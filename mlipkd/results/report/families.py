@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from mlipkd.campaign.campaign import Campaign, Family
+from mlipkd.campaign.campaign import Campaign
+from mlipkd.campaign.sections import Family
 from mlipkd.config.recipe import LossTerm, Probes, Recipe
 from mlipkd.evaluation.core.grid import Grid
 

@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.campaign.campaign import Download
+from mlipkd.campaign.sections import Download
 from mlipkd.errors import InputError
 from mlipkd.jobs import artefacts
 from mlipkd.readers.download import fetch
