@@ -82,11 +82,6 @@ class Plan:
         """What verbs read a member from: its model file, or the settings of its calculator."""
         return member.settings if self.family(member).calculator else member.weights
 
-    def first_members(self, dataset: DatasetPaths) -> list[MemberPaths]:
-        """The first member of each model that is trained on a dataset; the others cost the same."""
-        models = [model for model in self.trained if model.dataset == dataset.dataset]
-        return [self.members_of(model)[0] for model in models]
-
     # Who teaches whom
 
     def teacher_of(self, model: ModelPaths) -> ModelPaths | None:
@@ -138,36 +133,6 @@ class Plan:
         return taught & {model.model for model in models if not self.family(model).learns_from}
 
     # Evaluations
-
-    @cached_property
-    def sampled_together(self) -> list[ModelPaths]:
-        """Those whose members sample replicas together, too: ensembles that others learn from."""
-        return [
-            model
-            for model in self.trained
-            if self.section(model).evaluations.replicas
-            and len(self.members_of(model)) > 1
-            and any(f.learns_from == model.family for f in self.section(model).families.values())
-        ]
-
-    def replicas(self, model: ModelPaths) -> list[str]:
-        """The replicas that its members sample and, if they do, all of them together."""
-        together = [model.ensemble] if model in self.sampled_together else []
-        return [sampler.frames("replicas") for sampler in [*self.members_of(model), *together]]
-
-    def teachers_rdf(self, dataset: str) -> str:
-        """The radial distribution functions that others are measured by."""
-        section = self.campaign.datasets[dataset]
-        assert section.evaluations.rdf is not None
-        teacher = section.evaluations.rdf.teacher
-        return ModelPaths(dataset, teacher, section.models(teacher)[0]).rows("rdf")
-
-    def recommendable(self, dataset: str) -> list[MemberPaths]:
-        """The members that a recommendation compares: the candidates, and their teacher's."""
-        section = self.campaign.datasets[dataset]
-        assert section.evaluations.recommended is not None
-        families = {section.evaluations.recommended.teacher, *section.candidates()}
-        return [m for m in self.members if m.dataset == dataset and m.family in families]
 
     @cached_property
     def rows(self) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ import yaml
 from mlipkd.campaign.campaign import Campaign
 from mlipkd.campaign.plan import Plan
 from mlipkd.errors import InputError
+from mlipkd.evaluation import EVALUATIONS
 from mlipkd.paths import DatasetPaths, ModelPaths
 
 W4, W8 = "n1-l0-a1-w4-s2", "n1-l0-a1-w8-s2"
@@ -58,11 +59,17 @@ TEACHERS, STUDENTS, WIDE, CONTROLS = (
 )
 
 
+def inputs(plan, evaluation: str, name: str, about) -> str | list[str]:
+    """What an evaluation reads."""
+    (declared,) = (file for file in EVALUATIONS[evaluation].inputs if file.name == name)
+    return declared.files(plan, about)
+
+
 def test_models_and_members(config):
     plan = planned(config)
     assert plan.datasets == [DatasetPaths("metal")]
     assert plan.models == plan.trained == plan.potentials == [TEACHERS, STUDENTS, WIDE, CONTROLS]
-    assert plan.transferred == plan.together == plan.sampled_together == []
+    assert plan.transferred == plan.together == plan.rows["replicas"] == []
     assert plan.calculators == {}
     assert list(plan.members) == [
         *(TEACHERS.member(0), TEACHERS.member(1)),
@@ -72,9 +79,8 @@ def test_models_and_members(config):
     training = plan.members[WIDE.member(5)]
     assert (training.family, training.seed, training.architecture.width) == ("students", 5, 8)
     assert plan.members_of(TEACHERS) == [TEACHERS.member(0), TEACHERS.member(1)]
-    assert plan.first_members(DatasetPaths("metal")) == [
-        *(TEACHERS.member(0), STUDENTS.member(5), WIDE.member(5), CONTROLS.member(0))
-    ]
+    first = [TEACHERS.member(0), STUDENTS.member(5), WIDE.member(5), CONTROLS.member(0)]
+    assert inputs(plan, "cost", "models", DatasetPaths("metal")) == [m.weights for m in first]
 
 
 def test_who_teaches_whom(config):
@@ -172,7 +178,6 @@ def test_each_kind_of_rows_is_of_those_who_are_asked(config):
     plan = planned(config)
     oracle, dataset = metal("oracle", "calculator"), DatasetPaths("metal")
     members = [m for model in plan.potentials for m in plan.members_of(model)]
-    assert plan.sampled_together == [TEACHERS]
     assert plan.rows == {
         "recommended": [dataset.rows("recommended")],
         "errors": [model.rows("errors") for model in [*plan.potentials, oracle]],
@@ -191,13 +196,17 @@ def test_each_kind_of_rows_is_of_those_who_are_asked(config):
         "cost": [dataset.rows("cost")],
         "learning": [model.rows("learning") for model in plan.trained],
     }
-    assert plan.replicas(TEACHERS) == [
+    assert inputs(plan, "distributions", "trajectories", TEACHERS) == [
         f"results/metal/teachers/{W4}/{place}/replicas.h5"
         for place in ("seed0", "seed1", "ensemble")
     ]
-    assert plan.replicas(WIDE) == [f"results/metal/students/{W8}/seed5/replicas.h5"]
-    assert plan.teachers_rdf("metal") == f"results/metal/teachers/{W4}/rdf.csv"
-    assert {member.family for member in plan.recommendable("metal")} == {"teachers", "students"}
+    assert inputs(plan, "distributions", "trajectories", WIDE) == [
+        f"results/metal/students/{W8}/seed5/replicas.h5"
+    ]
+    assert inputs(plan, "structure", "teacher", WIDE) == f"results/metal/teachers/{W4}/rdf.csv"
+    assert inputs(plan, "recommended", "models", dataset) == [
+        member.weights for model in (TEACHERS, STUDENTS, WIDE) for member in plan.members_of(model)
+    ]
     curves = [of.rows("distributions") for of in (dataset, *plan.potentials)]
     assert plan.figures(dataset) == {
         "errors": tables("errors"),
