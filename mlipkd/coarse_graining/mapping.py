@@ -1,4 +1,4 @@
-"""The mapping: every atom belongs to one bead, which stands at the centre of mass of its atoms.
+"""The mapping: every atom belongs to one bead, whose position is the centre of mass of its atoms.
 
 W. G. Noid et al., J. Chem. Phys. 128, 244114 (2008): with the bead I at R_I = Σ_i c_Ii r_i, a force
 field of beads whose forces are the mean of
@@ -11,7 +11,7 @@ and where no constraint joins atoms of two beads; constraints within a bead canc
 """
 
 from collections import Counter
-from collections.abc import Mapping as Named
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,10 +21,10 @@ from scipy.sparse import csr_array
 from mlipkd.datasets.dataset import Bead
 from mlipkd.errors import InputError
 
-#: Beads of one species may differ by this part of their mass.
-SAME_MASS = 1e-4
-#: Kinds of residues named in an error.
-NAMED = 5
+#: Beads of one species may differ by this fraction of their mass.
+MASS_TOLERANCE = 1e-4
+#: Most kinds of residues named in a message.
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Mapping:
 
     @cached_property
     def sum(self) -> csr_array:
-        """(beads, atoms) matrix that adds up what the atoms of each bead have."""
+        """(beads, atoms) matrix that sums over the atoms of each bead."""
         atoms = len(self.owner)
-        ones, places = np.ones(atoms), (self.owner, np.arange(atoms))
-        return csr_array((ones, places), shape=(len(self.species), atoms))
+        ones, indices = np.ones(atoms), (self.owner, np.arange(atoms))
+        return csr_array((ones, indices), shape=(len(self.species), atoms))
 
     @cached_property
     def first(self) -> np.ndarray:
@@ -53,7 +53,7 @@ class Mapping:
         return np.unique(self.owner, return_index=True)[1][self.owner]
 
     def centres(self, positions: np.ndarray) -> np.ndarray:
-        """Centres of mass (beads, 3) of atoms at (atoms, 3), where every bead is whole."""
+        """Centres of mass (beads, 3) of atoms at (atoms, 3), none of whose beads a cell divides."""
         moments = self.sum @ (self.masses[:, None] * positions)  # (beads, 3)
         return moments / (self.sum @ self.masses)[:, None]
 
@@ -64,18 +64,18 @@ class Mapping:
 
 def mapping(
     place: str,
-    selected: Named[str, np.ndarray],
+    selected: Dict[str, np.ndarray],
     residues: np.ndarray,
     names: np.ndarray,
     masses: np.ndarray,
 ) -> Mapping:
-    """The mapping whose beads are what each selection takes of each residue.
+    """The mapping with a bead for the atoms that each selection takes of each residue.
 
-    Beads stand in the order of their residues, and within one in that of the selections.
+    Beads are in the order of their residues, and within a residue in that of the selections.
 
     Args:
         place: where the atoms come from, for messages.
-        selected: by the name of the bead, (selected atoms,) numbers of the atoms.
+        selected: (selected atoms,) numbers of the atoms, by the name of the bead.
         residues: (atoms,) number of each atom's residue.
         names: (atoms,) name of each atom's residue.
         masses: (atoms,) u.
@@ -88,28 +88,28 @@ def mapping(
     for number, (name, atoms) in enumerate(selected.items()):
         if len(atoms) == 0:
             raise InputError(
-                f"{place}: expected atoms of the bead {name!r}, its selection takes none of the "
-                f"residues {_counted(residues, names)}; fix the selection"
+                f"{place}: expected atoms of the bead {name!r}, got none: its selection takes none "
+                f"of the residues {_named(residues, names)}; fix the selection"
             )
         twice = atoms[kind[atoms] >= 0]  # (atoms of two beads,)
         if len(twice):
             others = {list(selected)[other] for other in kind[twice]}
             raise InputError(
-                f"{place}: expected every atom in one bead, {len(twice)} of "
-                f"{_counted(residues[twice], names[twice])} are in {name!r} and in "
+                f"{place}: expected every atom in one bead, got {len(twice)} of "
+                f"{_named(residues[twice], names[twice])} in {name!r} and in "
                 f"{', '.join(map(repr, sorted(others)))}; fix the selections"
             )
         kind[atoms] = number
-    left = np.flatnonzero(kind < 0)
-    if len(left):
+    missing = np.flatnonzero(kind < 0)
+    if len(missing):
         raise InputError(
-            f"{place}: expected every atom in one bead, {len(left)} of "
-            f"{_counted(residues[left], names[left])} are in none; fix the selections, or give "
+            f"{place}: expected every atom in one bead, got {len(missing)} of "
+            f"{_named(residues[missing], names[missing])} in none; fix the selections, or give "
             "them a bead: forces of beads are not consistent without them"
         )
-    found, owner = np.unique(np.stack([residues, kind]), axis=1, return_inverse=True)
+    residue_and_kind, owner = np.unique(np.stack([residues, kind]), axis=1, return_inverse=True)
     owner = owner.ravel()
-    species = found[1] + 1  # (beads,)
+    species = residue_and_kind[1] + 1  # (beads,)
     bead_masses = np.bincount(owner, weights=masses)  # (beads,)
     beads = tuple(
         Bead(name, _mass_of(place, name, bead_masses[species == number]))
@@ -120,7 +120,7 @@ def mapping(
 
 def _mass_of(place: str, name: str, masses: np.ndarray) -> float:
     lightest, heaviest = masses.min(), masses.max()
-    if not 0 < lightest <= heaviest <= lightest * (1 + SAME_MASS):
+    if not 0 < lightest <= heaviest <= lightest * (1 + MASS_TOLERANCE):
         raise InputError(
             f"{place}: expected beads {name!r} of one mass above 0, got {lightest:.6g} to "
             f"{heaviest:.6g} u; give beads that differ a name of their own"
@@ -128,9 +128,9 @@ def _mass_of(place: str, name: str, masses: np.ndarray) -> float:
     return float(masses.mean())
 
 
-def _counted(residues: np.ndarray, names: np.ndarray) -> str:
-    """Names and numbers of the residues that some atoms belong to."""
+def _named(residues: np.ndarray, names: np.ndarray) -> str:
+    """The names of the residues of some atoms, and how many of each there are."""
     _, first = np.unique(residues, return_index=True)
     counts = Counter(names[first].tolist()).most_common()
-    listed = ", ".join(f"{name} ({count} residues)" for name, count in counts[:NAMED])
-    return listed + (f" and {len(counts) - NAMED} more" if len(counts) > NAMED else "")
+    listed = ", ".join(f"{name} ({count} residues)" for name, count in counts[:MOST_NAMED])
+    return listed + (f" and {len(counts) - MOST_NAMED} more" if len(counts) > MOST_NAMED else "")

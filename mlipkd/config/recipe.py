@@ -162,7 +162,7 @@ class Recipe(Section):
     def _terms_differ(self) -> Self:
         terms = [(term.quantity, term.labels) for term in self.loss]
         if repeated := {term for term in terms if terms.count(term) > 1}:
-            raise ValueError(f"the terms {sorted(repeated)} stand twice; keep one of each")
+            raise ValueError(f"expected each term once, got {sorted(repeated)} twice; remove one")
         return self
 
     @model_validator(mode="after")

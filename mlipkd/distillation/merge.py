@@ -69,7 +69,7 @@ def _write_augmented(dataset: DatasetFile, members: list[Member], output: Path) 
     if len(kept) > 1:
         statistics["teacher_spread"] = spread
     with writing_hdf5(output, copy_of=dataset.path) as file:
-        _state_teacher(file, dataset, kept)
+        _record_teacher(file, dataset, kept)
         arrays = {}
         for name in statistics:
             group = file.create_group(f"labels/{name}")
@@ -83,7 +83,7 @@ def _write_augmented(dataset: DatasetFile, members: list[Member], output: Path) 
                     arrays[name, quantity][rows] = statistic(predicted)
 
 
-def _state_teacher(file: h5py.File, dataset: DatasetFile, kept: list[Member]) -> None:
+def _record_teacher(file: h5py.File, dataset: DatasetFile, kept: list[Member]) -> None:
     """Add to the dataset's provenance which teacher's labels it now holds."""
     teacher = provenance.record(
         family=kept[0].predictions.family,

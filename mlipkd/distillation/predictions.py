@@ -47,7 +47,7 @@ def create(group: h5py.Group, quantity: str, offsets: np.ndarray) -> h5py.Datase
 def memory_batches_of(
     dataset: DatasetFile, description: str, quantities: Collection[str] = ()
 ) -> Iterator[slice]:
-    """The memory batches of a dataset, showing progress; small if Hessians are asked for."""
+    """The memory batches of a dataset, showing progress; small ones for Hessians."""
     cuts = memory_batches(dataset.sizes**2 if "hessian" in quantities else dataset.sizes)
     return progress(cuts, len(cuts), description)
 

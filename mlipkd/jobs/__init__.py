@@ -1,1 +1,1 @@
-"""What every job does beside its work: whole files, locks, stopping and resuming, provenance."""
+"""What every job does apart from its work: complete files, locks, resuming, provenance, device."""

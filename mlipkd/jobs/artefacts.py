@@ -1,8 +1,8 @@
 """Artefacts: every file that mlipkd writes is complete, or is not there.
 
 An artefact is written under a temporary name in its own folder, flushed to the disk and renamed.
-Beside it lies ``<name>.sha256``, in the format of ``sha256sum``; reading an artefact checks it, so
-a flipped bit or a file cut short by a full disk is an error that names the file, never a number.
+Next to it is ``<name>.sha256``, in the format of ``sha256sum``; reading an artefact checks it, so a
+flipped bit or a file cut short by a full disk is an error that names the file, never a number.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ def sha256(path: Path) -> str:
 
 
 def sidecar(path: Path) -> Path:
-    """Where the hash of an artefact is kept."""
+    """The file that holds the hash of an artefact."""
     return path.with_name(path.name + ".sha256")
 
 
@@ -79,7 +79,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def verify(path: Path) -> str:
-    """Check an artefact against the hash beside it and return that hash.
+    """Check an artefact against the hash next to it and return that hash.
 
     Raises:
         InputError: the file or its hash is missing, or they differ.

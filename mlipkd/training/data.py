@@ -118,7 +118,7 @@ class MiniBatch:
 
 
 class TrainingData:
-    """Configurations of one split, in mini-batches with the labels that the loss terms ask for."""
+    """Configurations of one split, in mini-batches with the labels that the loss terms need."""
 
     def __init__(
         self,
@@ -137,11 +137,11 @@ class TrainingData:
             terms: of the loss.
             cutoff: Å.
             dtype: precision of the pair vectors.
-            device: where neighbours and labels are kept.
+            device: where neighbours and labels are held.
 
         Raises:
-            InputError: the file lacks labels, or a spread, that a term asks for; there are no
-                configurations; or Hessians are asked for where there is a cell.
+            InputError: the file lacks labels, or a spread, that a term needs; there are no
+                configurations; or a term needs Hessians of configurations with a cell.
         """
         if len(configurations) == 0:
             raise InputError(

@@ -7,7 +7,7 @@ A teacher's labels may count by how far its members agree on them (``trust`` in 
 s is the root mean square, over the components of an atom's label or over all of a configuration, of
 the members' standard deviation, and s̃ its median over all configurations but the test split: a
 label of typical spread counts half, where scale = 1. This is the weight 1/(σ² + s²) of an error
-that has a variance σ² of its own beside that of the label, scaled to one where the members agree.
+that has a variance σ² in addition to that of the label, scaled to one where the members agree.
 
 Probes are random vectors that make one product of a Hessian stand for all of its columns. Let Δ be
 the difference of a model's Hessian and its label, 3n by 3n, and v random with ⟨v vᵀ⟩ = 1/(3n). Then

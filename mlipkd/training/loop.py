@@ -70,7 +70,7 @@ def train(
 
     Args:
         jobs: the members; they differ by nothing but the seed.
-        dataset: canonical file, with teacher labels if the recipe asks for them.
+        dataset: canonical file, with teacher labels if the recipe needs them.
         device: where to train.
         checkpoint_every: seconds between checkpoints.
         stop: asked after every mini-batch.
@@ -103,7 +103,7 @@ class _Split:
 
     name: str
     member_mask: torch.Tensor
-    """(members, configurations) bool: which configurations of the file are whose."""
+    """(members, configurations) bool: which configurations of the file each member has."""
     data: TrainingData
     """Those of any member."""
 
@@ -113,8 +113,8 @@ class _Split:
         return int(self.member_mask.any(0).sum())
 
     @property
-    def mean_share(self) -> float:
-        """The mean number of a member's configurations, as 1/x of all."""
+    def members_ratio(self) -> float:
+        """How many times more configurations all members have together than one of them."""
         return float(self.member_mask.any(0).sum() / self.member_mask.sum(1).double().mean())
 
 
@@ -130,9 +130,9 @@ class _Training:
         splits = member_splits(settings, file)
         self.training = self._split("training", TRAIN, splits)
         self.validation = self._split("validation", VALIDATION, splits)
-        # Each member meets as many of its own configurations in a batch as the recipe says.
+        # A mini-batch has as many configurations of each member as the recipe says.
         size = self.training.data.batch_size(self.recipe.batch)
-        self.batch_size = round(size * self.training.mean_share)
+        self.batch_size = round(size * self.training.members_ratio)
 
         models = [model.to(device) for model in initial_models(settings, file, splits)]
         self.members = Members(models, self.recipe)
@@ -142,7 +142,7 @@ class _Training:
             self.members.weights,
             [{} for _ in jobs],
         )
-        identity = "".join(own.to_yaml() for own in settings) + file.sha256 + provenance.code()
+        identity = "".join(one.to_yaml() for one in settings) + file.sha256 + provenance.code()
         self.checkpoint = Checkpoint(jobs[0].output, hashlib.sha256(identity.encode()).hexdigest())
         self.histories = [History(job.history) for job in jobs]
 
@@ -278,7 +278,7 @@ class _Training:
         model, hierarchicality = self.members.model, self.recipe.regularisation.hierarchicality
         current, data = self.state.current_epoch, self.training.data
         current.errors = current.errors or self._no_errors(terms)
-        # Mini-batches of before training was interrupted are drawn again and left out.
+        # Mini-batches done before training was interrupted are drawn again and skipped.
         batches = data.batches(self.batch_size, epoch_generator(self.seed, epoch))
         remaining = islice(batches, current.batches, None)
         number, name = data.number_of_batches(self.batch_size), f"mini-batches of epoch {epoch}"
@@ -339,7 +339,7 @@ class _Training:
     def _microbatches(
         self, split: _Split, epoch: int, mini_batch: MiniBatch, number: int
     ) -> list[Microbatch]:
-        """With the members' masks, where they differ, and probes: fresh ones in training alone."""
+        """With member masks, where members differ, and probes: fresh ones in training alone."""
         mask = None
         if self.recipe.split == "per_seed" and len(self.jobs) > 1:
             mask = split.member_mask[self.members.active]

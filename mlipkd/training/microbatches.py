@@ -7,7 +7,7 @@ residuals of the others held fixed. The sum is the gradient of the whole mini-ba
 training stay what they were.
 
 The mean square of whole Hessians does add up, over configurations and even over columns, apart from
-the number of entries, which the labels alone tell. A few columns at a time are computed,
+the number of entries, which follows from the labels. A few columns at a time are computed,
 differentiated with respect to the weights and forgotten: memory holds only those, and nothing is
 computed twice.
 """

@@ -58,9 +58,12 @@ def test_several_beads_share_a_residue() -> None:
 @pytest.mark.parametrize(
     ("selected", "message"),
     [
-        ({"dimer": [0, 1]}, r"3 of DIM \(1 residues\), ION \(1 residues\) are in none"),
+        ({"dimer": [0, 1]}, r"3 of DIM \(1 residues\), ION \(1 residues\) in none"),
         ({**WHOLE, "all": [3, 4]}, r"2 of DIM .* and in 'dimer', 'ion'"),
-        ({**WHOLE, "none": []}, r"bead 'none', its selection takes none of .*DIM \(2 residues\)"),
+        (
+            {**WHOLE, "none": []},
+            r"bead 'none', got none: its selection takes none of .*DIM \(2 residues\)",
+        ),
         ({"dimer": [0, 1, 2], "rest": [3, 4]}, r"beads 'dimer' of one mass above 0, got 3 to 4 u"),
     ],
 )

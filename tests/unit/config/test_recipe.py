@@ -40,7 +40,7 @@ def test_refuses_batch(sizes):
 
 
 def test_refuses_a_term_twice():
-    with pytest.raises(ValidationError, match="stand twice"):
+    with pytest.raises(ValidationError, match="expected each term once"):
         Recipe(loss=[term(1), term(2)], batch=Batch(pairs=1))
 
 

@@ -172,8 +172,8 @@ def test_boxes_of_two_files_must_be_one(topology, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("beads", "message"),
     [
-        ({"dimer": "resname DIM"}, r"1 of ION \(1 residues\) are in none"),
-        ({**BEADS, "a": "name A"}, r"2 of DIM \(2 residues\) are in 'a' and in 'dimer'"),
+        ({"dimer": "resname DIM"}, r"1 of ION \(1 residues\) in none"),
+        ({**BEADS, "a": "name A"}, r"2 of DIM \(2 residues\) in 'a' and in 'dimer'"),
         ({**BEADS, "water": "resname SOL"}, "expected atoms of the bead 'water'"),
         (
             {**BEADS, "bad": "no such words"},
