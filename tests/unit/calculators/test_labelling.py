@@ -1,172 +1,164 @@
-"""From a calculator to a student's labels, and to rows: whatever fails is left out and said."""
+"""What a calculator says of a dataset, as a reference or as a member; Hessians of calculators."""
 
-import json
-from dataclasses import replace
-
-import ase.io
-import h5py
 import numpy as np
 import pytest
-import torch
-from ase.build import molecule
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.emt import EMT
 
-from mlipkd.checks.positions_and_labels import bad_labels
-from mlipkd.config.functions import Calculator
-from mlipkd.datasets import file as dataset_file
-from mlipkd.datasets.dataset import TEST
-from mlipkd.distillation.merge import merge
-from mlipkd.distillation.predict import label
-from mlipkd.distillation.predictions import PredictionsFile
-from mlipkd.errors import InputError
-from mlipkd.evaluation.core.ensembles import load_ensembles, notes_of
-from mlipkd.evaluation.core.rows import beside, write_rows
-from mlipkd.evaluation.errors import evaluate_errors
-from mlipkd.jobs import artefacts
-from mlipkd.readers.ase_file import AseFile
-from mlipkd.readers.molecules_xtb import MoleculesXTB
+from mlipkd.calculators.labelling import CalculatorMember, hessian
+from mlipkd.campaign import ConfigError
+from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
-XTB = {"method": "GFN2-xTB", "verbosity": 0}
-CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def water():
-    """Water with the labels of GFN2-xTB, half of it in the test split."""
-    source = MoleculesXTB(reader="molecules-xtb", molecules=("H2O",), configurations=8)
-    dataset = source.read("test")
-    dataset.splits[1::2] = TEST
-    return dataset
+OF_CRYSTALS = ["energy", "forces", "atomic_energies", "stress"]
 
 
 @pytest.fixture
-def xtb(write_calculator):
-    return write_calculator("tblite.ase:TBLite", XTB)
+def metals():
+    """Crystals of copper, the second with a xenon, which EMT does not know."""
+    generator = np.random.default_rng(0)
+    crystals = [random_crystal(generator, atoms, (29,)) for atoms in (3, 4, 2)]
+    crystals[1][0][2] = 54
+    return dataset_of(crystals, energy=np.zeros(3))
 
 
-def written(dataset, folder):
-    dataset_file.write(dataset, folder / "dataset.h5")
-    return folder / "dataset.h5"
+def test_labels_are_the_calculators(write_calculator, metals) -> None:
+    member = CalculatorMember(write_calculator())
+    assert member.quantities == [*OF_CRYSTALS, "hessian"]
+    found, failed = member.predict(metals, OF_CRYSTALS)
+    assert list(failed) == [1]
+    assert "Xe" in failed[1]
+    for m in (0, 2):
+        atoms = slice(*metals.offsets[m : m + 2])
+        alone = Atoms(
+            metals.species[atoms], metals.positions[atoms], cell=metals.cells[m], pbc=True
+        )
+        alone.calc = EMT()
+        assert found["energy"][m] == pytest.approx(alone.get_potential_energy(), rel=1e-12)
+        np.testing.assert_allclose(found["forces"][atoms], alone.get_forces(), rtol=1e-9)
+        np.testing.assert_allclose(found["stress"][m], alone.get_stress(voigt=False), rtol=1e-9)
+        assert found["atomic_energies"][atoms].sum() == pytest.approx(found["energy"][m])
 
 
-def spoilt(dataset, *configurations):
-    """The same with all atoms of some configurations in one place, which xTB refuses."""
-    positions = dataset.positions.copy()
-    for m in configurations:
-        positions[dataset.offsets[m] : dataset.offsets[m + 1]] = 0.0
-    return replace(dataset, positions=positions)
+def test_a_failure_is_nan_for_its_configuration_and_no_other(write_calculator, metals) -> None:
+    member = CalculatorMember(write_calculator())
+    found, _ = member.predict(metals, OF_CRYSTALS)
+    for quantity, per_row in (("energy", [0, 1, 0]), ("forces", [0] * 3 + [1] * 4 + [0] * 2)):
+        missing = np.isnan(found[quantity]).reshape(len(per_row), -1)
+        assert missing.all(1).tolist() == missing.any(1).tolist() == [bool(row) for row in per_row]
 
 
-def rows_of(settings, path):
-    ensembles, _ = load_ensembles([settings], CPU)
-    with dataset_file.DatasetFile(path) as file:
-        rows = evaluate_errors(file, ensembles)
-    return {row.metric: row.value for row in rows}, notes_of(ensembles)
+def test_what_is_not_finite_is_a_failure(write_calculator) -> None:
+    pair = dataset_of([([18, 18], np.zeros((2, 3)), np.zeros((3, 3)))], energy=np.zeros(1))
+    member = CalculatorMember(write_calculator("ase.calculators.lj:LennardJones"))
+    with np.errstate(all="ignore"):
+        found, failed = member.predict(pair, ["energy"])
+    assert failed == {0: "energy not finite"}
+    assert np.isnan(found["energy"]).all()
 
 
-def test_a_method_has_no_errors_of_its_own_labels(water, xtb, tmp_path) -> None:
-    errors, notes = rows_of(xtb, written(water, tmp_path))
-    assert errors["forces_rmse"] < 1e-4  # eV/Å: the labels were made along a trajectory
-    assert errors["energy_rmse"] < 1e-5
-    assert notes == []
+def test_labels_do_not_depend_on_the_order(write_calculator) -> None:
+    """tblite would begin with the wave function of the configuration before."""
+    generator = np.random.default_rng(0)
+    numbers, positions, cell = random_molecule(generator, 4, (1,))
+    moved = [(numbers, positions + generator.normal(0, 0.1, (4, 3)), cell) for _ in range(4)]
+    options = {"method": "GFN2-xTB", "verbosity": 0}
+    member = CalculatorMember(write_calculator("tblite.ase:TBLite", options))
+    forwards, _ = member.predict(dataset_of(moved, energy=np.zeros(4)), ["energy"])
+    backwards, _ = member.predict(dataset_of(moved[::-1], energy=np.zeros(4)), ["energy"])
+    np.testing.assert_array_equal(forwards["energy"], backwards["energy"][::-1])
 
 
-def test_nor_of_its_own_hessians(write_calculator, tmp_path) -> None:
-    ase.io.write(tmp_path / "water.xyz", molecule("H2O"))
-    emt = Calculator(type="ase.calculators.emt:EMT")
-    files = [str(tmp_path / "water.xyz")]
-    source = AseFile(reader="ase", files=files, calculator=emt, hessian=True)
-    dataset = source.read("test")
-    dataset.splits[:] = TEST
-    errors, _ = rows_of(write_calculator(), written(dataset, tmp_path))
-    assert np.abs(dataset.labels["reference"]["hessian"]).max() > 1
-    assert errors["hessian_rmse"] < 1e-6
+def test_who_it_is(write_calculator) -> None:
+    own = CalculatorMember(write_calculator("tblite.ase:TBLite", {"verbosity": 0})).metadata
+    assert (own["family"], own["model"], own["seed"]) == ("oracle", "calculator", 0)
+    assert own["calculator"] == {"type": "tblite.ase:TBLite", "options": {"verbosity": 0}}
+    assert set(own["packages"]) == {"ase", "tblite"}
 
 
-def test_forces_beside_a_hessian_are_those_of_the_configuration(tmp_path) -> None:
-    """EMT writes the forces of displaced geometries into one array."""
-    ase.io.write(tmp_path / "water.xyz", molecule("H2O"))
-    emt = Calculator(type="ase.calculators.emt:EMT")
-    files = [str(tmp_path / "water.xyz")]
-    alone, beside_hessian = (
-        AseFile(reader="ase", files=files, calculator=emt, hessian=hessian).read("test")
-        for hessian in (False, True)
-    )
-    np.testing.assert_array_equal(
-        beside_hessian.labels["reference"]["forces"], alone.labels["reference"]["forces"]
-    )
+def test_settings_of_another_job_are_refused(tmp_path) -> None:
+    (tmp_path / "settings.yaml").write_text("dataset: test\nfamily: students\nseed: 0\n")
+    with pytest.raises(ConfigError, match="calculator: expected a value"):
+        CalculatorMember(tmp_path / "settings.yaml")
 
 
-def test_failures_are_recorded_and_nan(water, xtb, tmp_path, capsys) -> None:
-    path = written(spoilt(water, 2, 5), tmp_path)
-    label(xtb, path, tmp_path / "predictions.h5", CPU)
-    assert "no labels for 2 of 8 configurations" in capsys.readouterr().err
-    with PredictionsFile(tmp_path / "predictions.h5") as predictions:
-        assert predictions.quantities == ["energy", "forces", "atomic_energies"]
-        assert sorted(predictions.failed) == [2, 5]
-        assert all(predictions.failed.values())
-
-    merge(path, [tmp_path / "predictions.h5"], tmp_path / "a.h5", tmp_path / "m.json")
-    augmented = dataset_file.read(tmp_path / "a.h5")
-    teacher = augmented.labels["teacher"]
-    assert np.flatnonzero(np.isnan(teacher["energy"])).tolist() == [2, 5]
-    assert np.flatnonzero(np.isnan(teacher["forces"]).all(1)).tolist() == [6, 7, 8, 15, 16, 17]
-    good = np.isfinite(teacher["energy"])
-    np.testing.assert_allclose(
-        teacher["energy"][good], water.labels["reference"]["energy"][good], atol=1e-5
-    )
-    (member,) = json.loads((tmp_path / "m.json").read_text())["members"]
-    assert member["kept"]
-    assert (member["failed"], sum(member["failed_because"].values())) == (2, 2)
-    assert bad_labels(augmented) == []
-    assert len(bad_labels(replace(augmented, provenance={}))) == 6  # of three quantities, twice
+def test_hessians_are_differences_of_the_calculators_forces(write_calculator) -> None:
+    """A dimer of the Lennard-Jones potential, of which the second derivative is known."""
+    r = 1.2
+    ends = np.array([[0, 0, 0], [r, 0, 0]])
+    pair = dataset_of([([18, 18], ends, np.zeros((3, 3)))], energy=np.zeros(1))
+    options = {"rc": 1000.0}
+    member = CalculatorMember(write_calculator("ase.calculators.lj:LennardJones", options))
+    found, failed = member.predict(pair, ["energy", "forces", "hessian"])
+    assert not failed
+    slope = 4 * (-12 * r**-13 + 6 * r**-7)
+    curvature = 4 * (12 * 13 * r**-14 - 6 * 7 * r**-8)
+    along = np.diag([curvature, slope / r, slope / r])
+    expected = np.array([along, -along, -along, along])
+    np.testing.assert_allclose(found["hessian"], expected, rtol=1e-3, atol=1e-8)
 
 
-def test_missing_labels_that_no_failure_explains_are_refused(water, xtb, tmp_path) -> None:
-    path = written(water, tmp_path)
-    label(xtb, path, tmp_path / "predictions.h5", CPU)
-    with artefacts.writing(tmp_path / "nan.h5") as temporary:
-        temporary.write_bytes((tmp_path / "predictions.h5").read_bytes())
-        with h5py.File(temporary, "r+") as file:
-            file["forces"][4] = np.nan
-    with pytest.raises(InputError, match="forces of configuration 1 is not finite"):
-        merge(path, [tmp_path / "nan.h5"], tmp_path / "a.h5", tmp_path / "m.json")
+# Hessians, against a spring's: k (1 - L/r) across it and k along it.
+
+K, LENGTH, DISTANCE = 30.0, 0.7, 0.8
 
 
-def test_failures_are_left_out_of_the_errors_and_said(water, xtb, tmp_path, capsys) -> None:
-    errors, notes = rows_of(xtb, written(spoilt(water, 3), tmp_path))
-    assert errors["forces_rmse"] < 1e-4
-    (note,) = notes
-    assert note.startswith("oracle/calculator: 1 of 4 configurations are left out")
-    write_rows(tmp_path / "errors.csv", [], [], notes)
-    assert json.loads(beside(tmp_path / "errors.csv").read_text())["notes"] == notes
-    assert note in capsys.readouterr().err
+class Spring(Calculator):
+    """E = ½ K (r - LENGTH)² of two atoms."""
+
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012
+
+    def calculate(self, atoms=None, properties=(), system_changes=all_changes) -> None:
+        super().calculate(atoms, properties, system_changes)
+        arm = atoms.positions[1] - atoms.positions[0]
+        stretch = np.linalg.norm(arm) - LENGTH
+        pull = K * stretch * arm / np.linalg.norm(arm)
+        self.results = {"energy": K * stretch**2 / 2, "forces": np.array([pull, -pull])}
 
 
-def test_a_calculator_that_fails_on_most_is_refused(water, xtb, tmp_path) -> None:
-    path = written(spoilt(water, 0, 1, 3, 5, 7), tmp_path)
-    with pytest.raises(InputError, match="failed on 5 of them, on the first for this reason: "):
-        label(xtb, path, tmp_path / "predictions.h5", CPU)
-    assert not (tmp_path / "predictions.h5").exists()
-    with pytest.raises(InputError, match=r"oracle/calculator: .* failed on 4 of them"):
-        rows_of(xtb, path)
+class Knowing(Spring):
+    """One with a Hessian, of the shape that MACE's calculator gives it."""
+
+    def get_hessian(self, atoms):
+        return expected().reshape(6, 2, 3) + 1
 
 
-def test_quantities_that_are_not_given_are_absent(water, write_calculator, tmp_path) -> None:
-    """Harmonic atoms have energy and forces alone."""
-    path = written(water, tmp_path)
-    springs = write_calculator("ase.calculators.harmonic:SpringCalculator", {
-        "ideal_positions": [[0, 0, 0]] * 3, "k": 2.0
-    })  # fmt: skip
-    label(springs, path, tmp_path / "predictions.h5", CPU)
-    with PredictionsFile(tmp_path / "predictions.h5") as predictions:
-        assert predictions.quantities == ["energy", "forces"]
-        forces = predictions.read("forces", slice(None))
-    np.testing.assert_allclose(forces, -2.0 * water.positions, atol=1e-12)
+class Lacking(Spring):
+    """One whose class has Hessians, but not for this model."""
+
+    def get_hessian(self, atoms):
+        raise NotImplementedError("only implemented for other models")
 
 
-def test_a_calculator_stands_beside_models_but_not_twice(xtb, write_model) -> None:
-    ensembles, sources = load_ensembles([write_model("m.safetensors"), xtb], CPU)
-    assert [ensemble.family for ensemble in ensembles] == ["teachers", "oracle"]
-    assert [source.file for source in sources][1] == str(xtb)
-    with pytest.raises(InputError, match="seed 0 of oracle/calculator twice"):
-        load_ensembles([xtb, xtb], CPU)
+class ByPairs(Spring):
+    """One whose Hessians are blocks of pairs of atoms, which would be read as another matrix."""
+
+    def get_hessian(self, atoms):
+        return np.zeros((2, 2, 3, 3))
+
+
+def expected() -> np.ndarray:
+    """(6, 6), eV/Å²."""
+    across = K * (1 - LENGTH / DISTANCE)
+    block = np.diag([across, across, K])
+    return np.block([[block, -block], [-block, block]])
+
+
+def pair(calculator) -> Atoms:
+    return Atoms("H2", [[0, 0, 0], [0, 0, DISTANCE]], calculator=calculator)
+
+
+@pytest.mark.parametrize("calculator", [Spring, Lacking])
+def test_differences_of_forces_are_the_springs(calculator) -> None:
+    atoms = pair(calculator())
+    np.testing.assert_allclose(hessian(atoms), expected(), atol=1e-3)
+    np.testing.assert_array_equal(atoms.positions, [[0, 0, 0], [0, 0, DISTANCE]])
+
+
+def test_a_calculators_own_come_first() -> None:
+    np.testing.assert_array_equal(hessian(pair(Knowing())), expected() + 1)
+
+
+def test_another_order_of_coordinates_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"shape \(2, 2, 3, 3\) instead of \(6, 6\)"):
+        hessian(pair(ByPairs()))
