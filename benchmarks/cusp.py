@@ -17,10 +17,10 @@ import typer
 from mlipkd.datasets.file import DatasetFile, kinds_of
 from mlipkd.evaluation.core.ensembles import Ensemble, load_ensembles
 from mlipkd.evaluation.errors import error_sums, whole_test_split
-from mlipkd.hipnn.engines import reference
-from mlipkd.hipnn.engines.cpu import analytic, engine
+from mlipkd.hipnn import interaction
+from mlipkd.hipnn.engines.cpu import analytic
 
-CUSPS = (reference.CUSP, 1e-4, 1e-3, 1e-2)
+CUSPS = (interaction.CUSP, 1e-4, 1e-3, 1e-2)
 
 
 def main(
@@ -37,7 +37,7 @@ def main(
         for kind in dict.fromkeys(kinds.tolist()):
             for cusp in CUSPS:
                 with ExitStack() as rounded:
-                    for module in (reference, analytic, engine):
+                    for module in (interaction, analytic):
                         rounded.enter_context(patch.object(module, "CUSP", cusp))
                     cells = _cells(file, test[kinds == kind], ensemble)
                 print(f"| {kind} | {cusp:g} | {' | '.join(cells)} |")

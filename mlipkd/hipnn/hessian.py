@@ -1,14 +1,14 @@
 """Curvature: products of the Hessian with vectors, and whole Hessians, through the pair vectors.
 
 When each atom i moves along v_i, the pair vectors d_ij change by u_ij = v_j - v_i. With the pair
-gradient g_ij = ∂E/∂d_ij, once more derived,
+gradient g_ij = ∂E/∂d_ij, differentiated once more,
 
     k_ij = ∂/∂d_ij Σ_kl g_kl · u_kl        (H v)_i = Σ_j (k_ji - k_ij)
 
 A product is two backward passes whatever the number of atoms, and no Hessian is made (B. A.
 Pearlmutter, Neural Comput. 6, 147 (1994), doi 10.1162/neco.1994.6.1.147). A Hessian is its
-products with the 3n unit vectors, several of them in one pass. The compiled kernels have no such
-derivatives: these are the reference engine's.
+products with the 3n unit vectors, several of them in one pass. The kernels of other engines have no
+such derivatives: these are always the reference engine's.
 
 Where a neighbour crosses the cut-off, c(r) = cos²(π r / 2R) has a second derivative that jumps by
 π² / 2R², and the Hessian jumps with it; forces don't. The norms are smooth, by the CUSP in their
@@ -20,8 +20,8 @@ from collections.abc import Iterator
 import torch
 
 from mlipkd.hipnn.batch import Batch
-from mlipkd.hipnn.derivatives import pair_gradient, pair_vectors
-from mlipkd.hipnn.engines import reference
+from mlipkd.hipnn.derivatives import forces
+from mlipkd.hipnn.engines.reference import pair_gradient
 from mlipkd.hipnn.network import HIPNN
 
 #: Numbers that a pass over several columns of Hessians holds of one kind, by a rough count.
@@ -29,7 +29,7 @@ BUDGET = 2_000_000
 
 
 class Curvature:
-    """What all second derivatives of a batch by positions start from: its pair gradient."""
+    """What second derivatives with respect to positions start from: a batch's pair gradient."""
 
     def __init__(self, model: HIPNN, batch: Batch, training: bool) -> None:
         """Evaluate the model.
@@ -37,13 +37,14 @@ class Curvature:
         Args:
             model: the members.
             batch: some configurations.
-            training: keep the graph of all that follows, to derive it by the weights.
+            training: whether all that follows can be differentiated with respect to the weights.
         """
         self._batch, self._training = batch, training
-        self._vectors = pair_vectors(model, batch)
+        around = model.surroundings(batch, derivatives=True)
+        self._vectors = around.vectors
         with torch.enable_grad():
-            orders = model(batch, self._vectors, "reference")
-            self._gradient = pair_gradient(orders, self._vectors, training=True)
+            orders = model(around)
+            self._gradient = pair_gradient(orders, around, graph=True)
         self.orders = orders if training else orders.detach()
         """E_iⁿ: (members, atoms, N_int + 1) float64, eV."""
         self.gradient = self._gradient if training else self._gradient.detach()
@@ -66,7 +67,7 @@ class Curvature:
             create_graph=self._training,
             retain_graph=True,
         )
-        return -reference.pair_forces(k, self._batch)
+        return -forces(k, self._batch)
 
     def blocks(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The blocks ∂²E/∂R_i∂R_j of all pairs (i, j) of atoms of one configuration.
@@ -96,7 +97,7 @@ class Curvature:
                 retain_graph=True,
                 is_grads_batched=True,
             )
-            columns = -reference.pair_forces(k.flatten(0, 1), batch)
+            columns = -forces(k.flatten(0, 1), batch)
             columns = columns.view(len(chosen), 3, members, -1, 3)
             place = places[senders] - chosen[0]  # (pairs,)
             rows = torch.nonzero((place >= 0) & (place < len(chosen)))[:, 0]

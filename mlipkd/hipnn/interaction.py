@@ -19,8 +19,10 @@
 
 import torch
 
-from mlipkd.hipnn import engines
 from mlipkd.hipnn.surroundings import Sensitivity, Surroundings
+
+#: ε below the roots of the norms, which keeps them differentiable at zero.
+CUSP = 1e-6
 
 
 class Interaction(torch.nn.Module):
@@ -43,19 +45,34 @@ class Interaction(torch.nn.Module):
             tau = torch.nn.Parameter(torch.empty(members, n_out)) if l_max >= order else None
             self.register_parameter(name, tau)
 
-    def forward(
-        self, features: torch.Tensor, around: Surroundings, engine: engines.Engine
-    ) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, around: Surroundings) -> torch.Tensor:
         """Features (members, atoms, in) → (members, atoms, out)."""
         members, number, n_out, _ = self.V.shape
         if self.one_hot:
-            G = engine.environment(around, self.sensitivity)
+            G = around.environment(self.sensitivity)
             V = self.V.permute(0, 3, 1, 2).flatten(1, 2)  # (members, in * sensitivities, out)
             A = torch.bmm(G.flatten(3).flatten(1, 2), V)
         else:
             V = self.V.permute(0, 3, 1, 2).flatten(2)  # (members, in, sensitivities * out)
             Q = torch.bmm(features, V)
-            A = engine.messages(around, self.sensitivity, Q.view(members, -1, number, n_out))
+            A = around.messages(self.sensitivity, Q.view(members, -1, number, n_out))
         A = A.view(members, -1, around.components, n_out)
-        out = A[:, :, 0] if self.tau1 is None else engine.norms(A, self.tau1, self.tau2)
+        out = A[:, :, 0] if self.tau1 is None else norms(A, self.tau1, self.tau2)
         return torch.baddbmm(out, features, self.W.mT) + self.b[:, None]
+
+
+def norms(A: torch.Tensor, tau1: torch.Tensor, tau2: torch.Tensor | None) -> torch.Tensor:
+    """A_0 + τ1 |A_vector| + τ2 |A_quadrupole|: (members, atoms, out).
+
+    Args:
+        A: (members, atoms, components, out), 4 or 9 components.
+        tau1: (members, out).
+        tau2: (members, out); none where there are no quadrupoles.
+    """
+    square = (A[:, :, 1:4] ** 2).sum(2)  # (members, atoms, out)
+    out = A[:, :, 0] + tau1[:, None] * torch.sqrt(square + CUSP)
+    if tau2 is not None:
+        # Frobenius norm of the tensor; the product stands for the entry zz = -(xx + yy)
+        square = 2 * ((A[:, :, 4:9] ** 2).sum(2) + A[:, :, 4] * A[:, :, 7])
+        out = out + tau2[:, None] * torch.sqrt(square + CUSP)
+    return out

@@ -14,9 +14,8 @@ A model may be an ensemble: its members have one architecture and weights of the
 them are evaluated in one pass over the neighbours, which they share. Weights and features have a
 leading dimension for the members, one where there is a single model.
 
-Hierarchicality: how far higher orders of the energy expansion outweigh lower ones.
-
-R_i = Σ_{n ≥ 1} (E_iⁿ)² / ((E_iⁿ)² + (E_iⁿ⁻¹)²)        (Lubbers 2018, Eq. 13)
+The forward pass here is plain PyTorch. What runs in training and prediction is an engine: see
+``engines``.
 """
 
 from collections.abc import Sequence
@@ -27,7 +26,6 @@ import torch
 from mlipkd.config.model import Architecture
 from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch
-from mlipkd.hipnn.engines import ENGINES, Engine, choose_engine
 from mlipkd.hipnn.interaction import Interaction
 from mlipkd.hipnn.repulsion import Repulsion
 from mlipkd.hipnn.surroundings import Sensitivity, Surroundings
@@ -42,7 +40,7 @@ class Linear(torch.nn.Module):
         if bias:
             self.bias = torch.nn.Parameter(torch.empty(members, n_out))
 
-    def forward(self, features: torch.Tensor, around: Surroundings, engine: Engine) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, around: Surroundings) -> torch.Tensor:
         """Features (members, atoms, in) → (members, atoms, out)."""
         return torch.baddbmm(self.bias[:, None], features, self.weight.mT)
 
@@ -61,9 +59,9 @@ class Residual(torch.nn.Module):
         if n_in != n_out:
             self.skip = Linear(members, n_in, n_out, bias=False)
 
-    def forward(self, features: torch.Tensor, around: Surroundings, engine: Engine) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, around: Surroundings) -> torch.Tensor:
         """Features (members, atoms, in) → (members, atoms, out)."""
-        activated = engine.softplus(self.base(features, around, engine))
+        activated = torch.nn.functional.softplus(self.base(features, around))
         if hasattr(self, "skip"):
             features = torch.bmm(features, self.skip.weight.mT)
         out = torch.baddbmm(features, activated, self.outer.weight.mT)
@@ -87,11 +85,11 @@ class Block(torch.nn.Module):
             for _ in range(shape.atom_layers)
         )
 
-    def forward(self, features: torch.Tensor, around: Surroundings, engine: Engine) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, around: Surroundings) -> torch.Tensor:
         """Features (members, atoms, in) → (members, atoms, width)."""
-        features = self.interaction(features, around, engine)
+        features = self.interaction(features, around)
         for layer in self.atom_layers:
-            features = layer(features, around, engine)
+            features = layer(features, around)
         return features
 
 
@@ -177,11 +175,6 @@ class HIPNN(torch.nn.Module):
         """All layers, in the order that features go through them."""
         return [module for module in self.modules() if isinstance(module, Residual)]
 
-    @property
-    def engine(self) -> str:
-        """What sums over neighbours: see ``choose_engine``."""
-        return choose_engine(self.device)
-
     def _apply(self, fn, recurse: bool = True):
         """Move or cast the model; the energies of the elements stay in float64."""
         energies = self.E0
@@ -189,34 +182,44 @@ class HIPNN(torch.nn.Module):
         self.E0 = energies.to(self.E0.device)
         return self
 
-    def forward(
-        self, batch: Batch, vectors: torch.Tensor | None = None, engine: str | None = None
-    ) -> torch.Tensor:
-        """E_iⁿ, n = 0 … N_int, of every atom: (members, atoms, N_int + 1) float64, eV.
+    def surroundings(
+        self, batch: Batch, derivatives: bool, kind: type[Surroundings] = Surroundings
+    ) -> Surroundings:
+        """A batch as the members see it.
 
         Args:
             batch: some configurations.
-            vectors: (members, atoms, neighbours, 3), those of the batch for each member, to derive
-                by: see ``pair_vectors``.
-            engine: another engine than the model's own.
+            derivatives: whether the vectors are to be differentiated with respect to.
+            kind: whose sums over neighbours to use.
         """
+        vectors = batch.vectors.expand(self.members, *batch.vectors.shape).detach()
         shape = self.architecture
-        if vectors is None:
-            vectors = batch.vectors.expand(self.members, *batch.vectors.shape)
-        around = Surroundings(batch, vectors, shape.l_max, shape.hard_max)
-        chosen = ENGINES[engine or self.engine]
+        return kind(batch, vectors.requires_grad_(derivatives), shape.l_max, shape.hard_max)
+
+    def forward(self, around: Surroundings) -> torch.Tensor:
+        """E_iⁿ, n = 0 … N_int, of every atom: (members, atoms, N_int + 1) float64, eV."""
+        batch = around.batch
         z = torch.nn.functional.one_hot(batch.elements, len(self.species)).to(self.dtype)
         z = z.expand(self.members, *z.shape)  # (members, atoms, elements)
         energies = [self.E0[:, batch.elements]]
         if self.repulsion is not None:
-            energies[0] = energies[0] + self.repulsion(batch, vectors)
+            energies[0] = energies[0] + self.repulsion(batch, around.vectors)
         for block, w, b in zip(self.blocks, self.w.unbind(1), self.b.unbind(1), strict=True):
-            z = block(z, around, chosen)  # (members, atoms, width)
+            z = block(z, around)  # (members, atoms, width)
             energies.append(torch.baddbmm(b[:, None, None], z, w[..., None])[..., 0].double())
         return torch.stack(energies, dim=2)  # (members, atoms, N_int + 1)
 
 
 def hierarchicality(energies: torch.Tensor) -> torch.Tensor:
-    """R_i of every atom, from E_iⁿ (members, atoms, N_int + 1): (members, atoms)."""
+    """R_i of every atom: how far higher orders of the energy expansion outweigh lower ones.
+
+        R_i = Σ_{n ≥ 1} (E_iⁿ)² / ((E_iⁿ)² + (E_iⁿ⁻¹)²)        (Lubbers 2018, Eq. 13)
+
+    Args:
+        energies: E_iⁿ, (members, atoms, N_int + 1).
+
+    Returns:
+        (members, atoms).
+    """
     squares = energies**2
     return (squares[..., 1:] / (squares[..., 1:] + squares[..., :-1])).sum(-1)

@@ -11,7 +11,8 @@ from mlipkd.config.quantities import QUANTITIES as ALL_QUANTITIES
 from mlipkd.datasets.dataset import Dataset, chosen_rows, columns_of, row_offsets
 from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch, Batcher
-from mlipkd.hipnn.derivatives import forces, orders_and_gradient, per_system, stress
+from mlipkd.hipnn.derivatives import per_system, stress
+from mlipkd.hipnn.engines import engine_name, engine_of
 from mlipkd.hipnn.file import Potential
 from mlipkd.hipnn.hessian import Curvature, hessians
 from mlipkd.hipnn.network import HIPNN
@@ -88,7 +89,7 @@ class Prediction:
             quantities: those that will be asked for, of ``QUANTITIES`` in config/quantities.py.
             training: keep the graph, to differentiate with respect to the weights.
         """
-        self.model, self.batch = model, batch
+        self.model, self.batch, self.engine = model, batch, engine_of(model)
         self.curvature: Curvature | None = None
         self.gradient: torch.Tensor | None
         if "hvp" in quantities:  # the energy and its gradient come with it
@@ -96,7 +97,9 @@ class Prediction:
             self.orders, self.gradient = self.curvature.orders, self.curvature.gradient
         else:
             derivatives = any(ALL_QUANTITIES[name].order == 1 for name in quantities)
-            self.orders, self.gradient = orders_and_gradient(model, batch, derivatives, training)
+            self.orders, self.gradient = self.engine.orders_and_gradient(
+                model, batch, derivatives, training
+            )
 
     def energy(self) -> torch.Tensor:
         """(members, systems), eV."""
@@ -113,7 +116,7 @@ class Prediction:
     def forces(self) -> torch.Tensor:
         """(members, atoms, 3), eV/Å."""
         assert self.gradient is not None
-        return forces(self.model, self.gradient, self.batch)
+        return self.engine.forces(self.gradient, self.batch)
 
     def stress(self) -> torch.Tensor:
         """(members, systems, 3, 3), eV/Å^3; NaN of free systems."""
@@ -161,7 +164,7 @@ def _chunks(batcher: Batcher, model: HIPNN, curvature: bool) -> Iterator[torch.T
     # Slopes of the activations, tensors and their derivatives, what atoms send and its derivative;
     # the reference holds all sensitivities and messages of each pair, too.
     per_atom = width * (shape.atom_layers + 2 * components + later * 2 * number)
-    by_kernels = model.engine == "cpu" and not curvature
+    by_kernels = engine_name(model.device) == "cpu" and not curvature
     per_pair = 6 + (0 if by_kernels else number + width)
     first, last = batcher.offsets[:-1], batcher.offsets[1:]
     pairs = batcher.starts[last] - batcher.starts[first]  # (configurations,)

@@ -1,14 +1,19 @@
-"""Radial sensitivities: how strongly an atom feels a neighbour at distance r.
+"""Surroundings: where the neighbours of each atom stand, and the sums over them in plain PyTorch.
 
     s_ν(r) = exp(-½ t_ν²) c(r),   t_ν = σ_ν (1/r - 1/μ_ν),   c(r) = cos²(π r / 2R) [r ≤ R]
 
-(Lubbers 2018, Eq. 8; with the width in 1/r written as 1/σ, as hippynn evaluates it.) The cut-off c
-is the same for all ν and all layers; the engines multiply it into the directions.
+are the radial sensitivities: how strongly an atom feels a neighbour at distance r (Lubbers 2018,
+Eq. 8; with the width in 1/r written as 1/σ, as hippynn evaluates it). The directions are T: 1, then
+ĥ = (x, y, z), then the traceless tensor ĥ⊗ĥ - ⅓ in its entries xx, xy, xz, yy, yz; zz follows from
+the others. The cut-off c is the same for all ν and all layers and is multiplied into T.
 
-Surroundings: where the neighbours of each atom stand; what all interaction layers share.
-
-T is 1, then the direction ĥ = (x, y, z), then the traceless tensor ĥ⊗ĥ - ⅓ in its entries
-xx, xy, xz, yy, yz; zz follows from the others.
+| symbol | variable | shape |
+|---|---|---|
+| R_j - R_i | `vectors` | (members, atoms, neighbours, 3), Å |
+| r | `distances` | (members, atoms, neighbours), Å |
+| c T | `tensors` | (members, atoms, components, neighbours) |
+| exp(-½ t_ν²) | `gaussians` | (members, atoms, neighbours, sensitivities) |
+| R | `hard_max` | cut-off, Å |
 """
 
 import math
@@ -36,6 +41,8 @@ class Surroundings:
     """The neighbours of the atoms of a batch, as each member of an ensemble sees them.
 
     All members see the same; that each has vectors of its own gives each derivatives of its own.
+    An engine whose sums over neighbours are kernels has a class of its own in the place of this
+    one.
     """
 
     batch: Batch
@@ -65,8 +72,76 @@ class Surroundings:
             components += [x * x - third, x * y, x * z, y * y - third, y * z]
         return torch.stack(components, dim=2) * cutoff(self.distances, self.hard_max)[:, :, None]
 
+    def gaussians(self, sensitivity: Sensitivity) -> torch.Tensor:
+        """exp(-½ t_ν²) of each pair: (members, atoms, neighbours, sensitivities)."""
+        mu, sigma = (weights[:, None, None] for weights in (sensitivity.mu, sensitivity.sigma))
+        return Gaussian.apply(sigma * (1 / self.distances[..., None] - 1 / mu))
+
+    def environment(self, sensitivity: Sensitivity) -> torch.Tensor:
+        """Σ_{j of element a} c(r) T_c(ĥ_ij) exp(-½ t_ν²).
+
+        Returns:
+            (members, atoms, components, elements, sensitivities).
+        """
+        members, atoms, components, neighbours = self.tensors.shape
+        slots = torch.arange(neighbours, device=self.tensors.device)
+        bounds = self.batch.bounds[..., None]  # (atoms, elements + 1, 1)
+        of_element = (bounds[:, :-1] <= slots) & (slots < bounds[:, 1:])  # (atoms, elements, slots)
+        weighted = self.tensors[:, :, :, None] * of_element[:, None]
+        env = weighted.flatten(2, 3) @ self.gaussians(sensitivity)
+        return env.view(members, atoms, components, -1, env.shape[-1])
+
+    def messages(self, sensitivity: Sensitivity, Q: torch.Tensor) -> torch.Tensor:
+        """Σ_j c(r) T_c(ĥ_ij) Σ_ν exp(-½ t_ν²) Q_jν.
+
+        Args:
+            sensitivity: μ and σ of the layer.
+            Q: what each atom sends, (members, atoms, sensitivities, out).
+
+        Returns:
+            (members, atoms, components, out).
+        """
+        # r_ij = r_ji, so the sensitivities of a row are those of what its atom sends, too.
+        sent = self.gaussians(sensitivity) @ Q  # (members, atoms, neighbours, out)
+        received = Exchange.apply(sent.flatten(1, 2), self.batch.reverse)
+        return self.tensors @ received.view_as(sent)
+
 
 def cutoff(distances: torch.Tensor, hard_max: float) -> torch.Tensor:
     """c(r), of the shape of ``distances``."""
     cosine = torch.cos(distances * (math.pi / (2 * hard_max)))
     return torch.where(distances <= hard_max, cosine**2, 0)
+
+
+class Gaussian(torch.autograd.Function):
+    """exp(-½ t²), with its derivative -t exp(-½ t²) in as few passes over the pairs as it takes."""
+
+    @staticmethod
+    def forward(ctx, t: torch.Tensor) -> torch.Tensor:
+        gaussian = torch.square(t).mul_(-0.5).exp_()
+        ctx.save_for_backward(t, gaussian)
+        return gaussian
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> torch.Tensor:
+        t, gaussian = ctx.saved_tensors
+        return -(t * gaussian) * gradient
+
+
+class Exchange(torch.autograd.Function):
+    """Rows in the order of the reverse pairs: what was sent becomes what is received.
+
+    The permutation is its own inverse, so its derivative is the same gather, without a scatter.
+    That derivative is PyTorch's own operator: it can be differentiated in turn where the columns of
+    a Hessian are made together (``is_grads_batched``), where a function of ours cannot.
+    """
+
+    @staticmethod
+    def forward(ctx, rows: torch.Tensor, reverse: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(reverse)
+        return rows.index_select(1, reverse)
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor):
+        (reverse,) = ctx.saved_tensors
+        return gradient.index_select(1, reverse), None

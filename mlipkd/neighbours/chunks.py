@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import torch
 
-from mlipkd.hipnn.derivatives import orders_and_gradient
+from mlipkd.hipnn.engines import engine_of
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.neighbours.rows import Pairs, Sums
 from mlipkd.neighbours.verlet import PairList
@@ -52,7 +52,7 @@ def chunks(
         the first and last atom, the chunk's pairs, atomic energies (members, atoms) float64, eV,
         and the pair gradient (members, atoms, neighbours, 3), eV/Å.
     """
-    members, atoms = model.members, len(neighbours.elements)
+    engine, members, atoms = engine_of(model), model.members, len(neighbours.elements)
     size = max(1, CHUNK[model.device.type] // (members * model.architecture.width))
     later_layers = model.architecture.n_interactions > 1
     if later_layers:
@@ -61,6 +61,8 @@ def chunks(
         chunk = slice(first, min(first + size, atoms))
         pairs = neighbours.pairs(chunk, leading=later_layers)
         batch = neighbours.batch(chunk, pairs, leading=later_layers)
-        orders, gradients = orders_and_gradient(model, batch, derivatives=True, training=False)
+        orders, gradients = engine.orders_and_gradient(
+            model, batch, derivatives=True, training=False
+        )
         assert gradients is not None
         yield chunk, pairs, orders.sum(2), gradients

@@ -31,6 +31,7 @@ from mlipkd.config.settings import TrainSettings
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError, TryAgainError
+from mlipkd.hipnn.engines import engine_name
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.jobs import provenance
 from mlipkd.jobs.progress import progress
@@ -171,7 +172,7 @@ class _Training:
             history.start(member.history)
         print(
             f"{self.training.size} configurations to train on, {self.validation.size} to validate "
-            f"with; members together: {len(self.jobs)}; engine {self.members.model.engine} on "
+            f"with; members together: {len(self.jobs)}; engine {engine_name(self.device)} on "
             f"{self.device}",
             file=sys.stderr,
         )

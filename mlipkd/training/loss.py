@@ -19,7 +19,6 @@ from typing import Self
 import torch
 
 from mlipkd.config.recipe import LossTerm
-from mlipkd.hipnn.engines.wanted import only
 from mlipkd.hipnn.hessian import multiply
 from mlipkd.hipnn.interaction import Interaction
 from mlipkd.hipnn.network import HIPNN, hierarchicality
@@ -181,8 +180,7 @@ def loss(
 
 def weight_gradients(losses: torch.Tensor, weights: list[torch.Tensor]) -> list[torch.Tensor]:
     """The gradients of each member's loss with respect to its weights, in the weights' shapes."""
-    with only("weights"):
-        return list(torch.autograd.grad(losses.sum(), weights, materialize_grads=True))
+    return list(torch.autograd.grad(losses.sum(), weights, materialize_grads=True))
 
 
 def mixing_weights(model: HIPNN) -> list[torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Members in one pass give what each gives alone, and what is written out is what is derived."""
+"""Members in one pass give what each gives by itself, and engines what the reference gives."""
 
 import numpy as np
 import pytest
@@ -6,16 +6,9 @@ import torch
 
 from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch, Batcher
-from mlipkd.hipnn.derivatives import (
-    forces,
-    orders_and_gradient,
-    pair_gradient,
-    pair_vectors,
-    per_system,
-    stress,
-)
-from mlipkd.hipnn.engines.cpu import analytic
-from mlipkd.hipnn.engines.cpu.library import library
+from mlipkd.hipnn.derivatives import per_system, stress
+from mlipkd.hipnn.engines import ENGINES, Engine, engine_of
+from mlipkd.hipnn.engines.reference import pair_gradient
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.testing import (
     CPU_ENGINES,
@@ -63,43 +56,45 @@ def relative(found: torch.Tensor, truth: torch.Tensor) -> float:
     return float((found - truth).abs().max() / truth.abs().max().clamp(min=1e-6))
 
 
-@pytest.mark.parametrize("engine", CPU_ENGINES)
-def test_members_give_what_each_gives_alone(ensemble, batch, engine, monkeypatch) -> None:
-    monkeypatch.setenv("MLIPKD_ENGINE", engine)
-    orders, gradient = orders_and_gradient(ensemble, batch, derivatives=True, training=False)
+@pytest.fixture(params=CPU_ENGINES)
+def engine(request, monkeypatch) -> Engine:
+    """The engines of this machine."""
+    monkeypatch.setenv("MLIPKD_ENGINE", request.param)
+    return ENGINES[request.param]
+
+
+def test_members_give_what_each_gives_by_itself(ensemble, batch, engine) -> None:
+    orders, gradient = engine.orders_and_gradient(ensemble, batch, derivatives=True, training=False)
     for number in range(ensemble.members):
-        alone = ensemble.member(number)
-        truth = orders_and_gradient(alone, batch, derivatives=True, training=False)
+        single = ensemble.member(number)
+        truth = engine.orders_and_gradient(single, batch, derivatives=True, training=False)
         assert relative(orders[number], truth[0][0]) < PARITY
         assert relative(gradient[number], truth[1][0]) < PARITY
 
 
-def physical(model: HIPNN, gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
+def physical(engine: Engine, gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Forces and virial; how the pairs ij and ji share what r_ij = r_ji gives is a convention."""
     virial = torch.einsum("ija,mijb->mab", batch.vectors, gradient)
-    return torch.cat([forces(model, gradient, batch), virial], dim=1)
+    return torch.cat([engine.forces(gradient, batch), virial], dim=1)
 
 
-def truth_of(model: HIPNN, batch: Batch, monkeypatch) -> tuple[torch.Tensor, torch.Tensor]:
+def truth_of(model: HIPNN, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """E_iⁿ, and forces and virial by automatic differentiation of the reference."""
-    with monkeypatch.context() as variables:
-        variables.setenv("MLIPKD_ENGINE", "reference")
-        vectors = pair_vectors(model, batch)
-        orders = model(batch, vectors)
-        gradient = pair_gradient(orders, vectors, training=True)
-        return orders, physical(model, gradient, batch)
+    around = model.surroundings(batch, derivatives=True)
+    orders = model(around)
+    gradient = pair_gradient(orders, around, graph=True)
+    return orders, physical(ENGINES["reference"], gradient, batch)
 
 
-@pytest.mark.skipif(library() is None, reason="there was no C++ compiler for the kernels")
 @pytest.mark.parametrize("derivatives", [True, False], ids=["forces", "energies"])
-def test_derivatives_by_weights_are_those_of_the_reference(
-    ensemble, batch, derivatives, monkeypatch
+def test_derivatives_with_respect_to_weights_are_those_of_the_reference(
+    ensemble, batch, derivatives, engine
 ) -> None:
     """Of functions that are not linear in energies, forces and virial."""
     generator = torch.Generator().manual_seed(1)
-    truth = truth_of(ensemble, batch, monkeypatch)
-    orders, gradient = analytic.orders_and_gradient(ensemble, batch, derivatives, training=True)
-    found = (orders, None if gradient is None else physical(ensemble, gradient, batch))
+    truth = truth_of(ensemble, batch)
+    orders, gradient = engine.orders_and_gradient(ensemble, batch, derivatives, training=True)
+    results = (orders, None if gradient is None else physical(engine, gradient, batch))
     factors = [torch.randn(one.shape, generator=generator).double() for one in truth]
 
     def function(orders: torch.Tensor, physics: torch.Tensor | None) -> torch.Tensor:
@@ -109,50 +104,31 @@ def test_derivatives_by_weights_are_those_of_the_reference(
         return total
 
     weights = list(ensemble.parameters())
-    wanted = function(truth[0], truth[1] if derivatives else None)
-    right = torch.autograd.grad(wanted, weights, materialize_grads=True)
-    got = torch.autograd.grad(function(*found), weights, materialize_grads=True)
+    expected = function(truth[0], truth[1] if derivatives else None)
+    right = torch.autograd.grad(expected, weights, materialize_grads=True)
+    got = torch.autograd.grad(function(*results), weights, materialize_grads=True)
     for (name, _), one, other in zip(ensemble.named_parameters(), got, right, strict=True):
         assert one.shape == other.shape
         assert relative(one, other) < PARITY, name
 
 
-@pytest.mark.skipif(library() is None, reason="there was no C++ compiler for the kernels")
-def test_operators_of_automatic_differentiation_are_right_too(ensemble, batch, monkeypatch) -> None:
-    """The model on the kernels, as what is exported or compiled goes through it."""
-    monkeypatch.setenv("MLIPKD_ENGINE", "cpu")
-    vectors = pair_vectors(ensemble, batch)
-    orders = ensemble(batch, vectors)
-    found = physical(ensemble, pair_gradient(orders, vectors, training=True), batch)
-    true_orders, truth = truth_of(ensemble, batch, monkeypatch)
-    assert relative(orders, true_orders) < PARITY
-    assert relative(found, truth) < PARITY
-    weights = list(ensemble.parameters())
-    got = torch.autograd.grad(found.square().sum(), weights, materialize_grads=True)
-    right = torch.autograd.grad(truth.square().sum(), weights, materialize_grads=True)
-    for (name, _), one, other in zip(ensemble.named_parameters(), got, right, strict=True):
-        assert relative(one, other) < PARITY, name
-
-
-@pytest.mark.skipif(library() is None, reason="there was no C++ compiler for the kernels")
-def test_single_precision_is_right_to_rounding(ensemble, batch, monkeypatch) -> None:
-    true_orders, truth = truth_of(ensemble, batch, monkeypatch)
+def test_single_precision_is_right_to_rounding(ensemble, batch, engine) -> None:
+    true_orders, truth = truth_of(ensemble, batch)
     single = ensemble.float()
     batch.vectors = batch.vectors.float()
-    orders, gradient = analytic.orders_and_gradient(single, batch, True, training=False)
+    orders, gradient = engine.orders_and_gradient(single, batch, derivatives=True, training=False)
     # Some hundred terms of like size, each rounded to 6e-8.
     assert relative(orders, true_orders) < 1e-5
-    assert relative(physical(single, gradient, batch), truth) < 1e-4
+    assert relative(physical(engine, gradient, batch), truth) < 1e-4
 
 
-@pytest.mark.skipif(library() is None, reason="there was no C++ compiler for the kernels")
-def test_the_number_of_threads_changes_nothing_but_rounding(ensemble, batch) -> None:
+def test_the_number_of_threads_changes_nothing_but_rounding(ensemble, batch, engine) -> None:
     before = torch.get_num_threads()
     results = []
     try:
         for threads in (1, 1, 2, 2):
             torch.set_num_threads(threads)
-            found = analytic.orders_and_gradient(ensemble, batch, True, training=True)
+            found = engine.orders_and_gradient(ensemble, batch, derivatives=True, training=True)
             total = (found[0] ** 2).sum() + (found[1] ** 2).sum()
             results.append(torch.autograd.grad(total, list(ensemble.parameters())))
     finally:
@@ -163,29 +139,26 @@ def test_the_number_of_threads_changes_nothing_but_rounding(ensemble, batch) -> 
         assert relative(two, one) < PARITY
 
 
-def test_a_hessian_needs_the_reference(ensemble, batch, monkeypatch) -> None:
-    """Second derivatives by positions are right with the reference, and never silently wrong."""
-    for engine in CPU_ENGINES:
-        monkeypatch.setenv("MLIPKD_ENGINE", engine)
-        vectors = pair_vectors(ensemble, batch)
-        gradient = pair_gradient(ensemble(batch, vectors), vectors, training=True)
-        direction = torch.randn(vectors.shape, generator=torch.Generator().manual_seed(4)).double()
-        (product,) = torch.autograd.grad((gradient * direction).sum(), vectors)
-        if engine == "cpu":
-            assert torch.isnan(product).all()
-            continue
-        step = 1e-5
-        ends = []
-        for sign in (1, -1):
-            moved = (vectors + sign * step * direction).detach().requires_grad_()
-            ends.append(pair_gradient(ensemble(batch, moved), moved, training=False))
-        difference = (ends[0] - ends[1]) / (2 * step)
-        assert relative(product, difference) < 1e-5
+def test_the_reference_can_be_differentiated_twice(ensemble, batch) -> None:
+    """Second derivatives with respect to positions, which Hessians are made of."""
+    around = ensemble.surroundings(batch, derivatives=True)
+    gradient = pair_gradient(ensemble(around), around, graph=True)
+    direction = torch.randn(gradient.shape, generator=torch.Generator().manual_seed(4)).double()
+    (product,) = torch.autograd.grad((gradient * direction).sum(), around.vectors)
+    step = 1e-5
+    ends = []
+    for sign in (1, -1):
+        moved = ensemble.surroundings(batch, derivatives=True)
+        moved.vectors = (around.vectors + sign * step * direction).detach().requires_grad_()
+        ends.append(pair_gradient(ensemble(moved), moved, graph=False))
+    difference = (ends[0] - ends[1]) / (2 * step)
+    assert relative(product, difference) < 1e-5
 
 
 def test_forces_and_stress_of_members(ensemble, batch) -> None:
-    _, gradient = orders_and_gradient(ensemble, batch, derivatives=True, training=False)
-    F = forces(ensemble, gradient, batch)
+    engine = engine_of(ensemble)
+    _, gradient = engine.orders_and_gradient(ensemble, batch, derivatives=True, training=False)
+    F = engine.forces(gradient, batch)
     assert F.shape == (3, len(batch.elements), 3)
     sums = per_system(F, batch)
     assert float(sums.abs().max()) < 1e-9  # actio = reactio

@@ -1,8 +1,15 @@
-"""Engines: what evaluates the sums over neighbours and the passes over features.
+"""Engines: what computes energies and their derivatives, in training and prediction alike.
 
-The reference is plain PyTorch and reads like the equations. It runs everywhere, is differentiable
-to any order, and is the truth that the others are tested against. The others are kernels, equal to
-it to rounding, that never hold anything of the size pairs × sensitivities.
+The reference is plain PyTorch with automatic differentiation: the network's own forward pass, which
+reads like the equations. It runs everywhere and is the truth that the others are tested against.
+They are kernels, equal to it to rounding, that never hold anything of the size pairs ×
+sensitivities: ``cpu`` for processors, with all derivatives written out, ``triton`` for GPUs.
+
+Second derivatives with respect to positions, of Hessians and their products, are the reference's
+whatever the engine: the kernels have none (``hessian.py``).
+
+A new engine is a module with the two functions of ``Engine`` and a line each in ``ENGINES`` and
+``engine_name``; tests/physics then hold it to the contract of models.
 """
 
 import importlib.util
@@ -14,45 +21,42 @@ import torch
 from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.engines import reference
-from mlipkd.hipnn.engines.cpu import engine as cpu_engine
+from mlipkd.hipnn.engines.cpu import analytic
 from mlipkd.hipnn.engines.cpu.library import library
-from mlipkd.hipnn.engines.triton import engine as triton_engine
-from mlipkd.hipnn.surroundings import Sensitivity, Surroundings
+from mlipkd.hipnn.engines.triton import differentiable
+from mlipkd.hipnn.network import HIPNN
 
 
 class Engine(Protocol):
-    """The functions of an engine; the members of an ensemble share their neighbours."""
+    """The functions of an engine. The members of an ensemble share their neighbours."""
 
-    def environment(self, around: Surroundings, sensitivity: Sensitivity, /) -> torch.Tensor:
-        """Σ_{j of element a} c(r) T_c(ĥ_ij) exp(-½ t_ν²).
+    def orders_and_gradient(
+        self, model: HIPNN, batch: Batch, derivatives: bool, training: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The energy by orders and its gradient with respect to the pair vectors.
 
-        Returns: (members, atoms, components, elements, sensitivities).
+        Args:
+            model: the members.
+            batch: some configurations.
+            derivatives: whether the gradient is computed.
+            training: whether both can be differentiated, once, with respect to the weights.
+
+        Returns:
+            E_iⁿ, (members, atoms, N_int + 1) float64, eV; and ∂(Σ E)/∂d_ij, (members, atoms,
+            neighbours, 3), eV/Å, or none.
         """
 
-    def messages(
-        self, around: Surroundings, sensitivity: Sensitivity, Q: torch.Tensor, /
-    ) -> torch.Tensor:
-        """Σ_j c(r) T_c(ĥ_ij) Σ_ν exp(-½ t_ν²) Q_jν, of Q (members, atoms, sensitivities, out).
+    def forces(self, gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Σ_j (g_ij - g_ji): (members, atoms, 3), eV/Å, of g (members, atoms, neighbours, 3).
 
-        Returns: (members, atoms, components, out).
+        Differentiable, once, with respect to g.
         """
 
-    def norms(
-        self, A: torch.Tensor, tau1: torch.Tensor, tau2: torch.Tensor | None, /
-    ) -> torch.Tensor:
-        """A_0 + τ1 |A_vector| + τ2 |A_tensor|, of A (members, atoms, components, out)."""
 
-    def softplus(self, x: torch.Tensor, /) -> torch.Tensor:
-        """log(1 + exp x)."""
-
-    def pair_forces(self, gradient: torch.Tensor, batch: Batch, /) -> torch.Tensor:
-        """Σ_j (g_ij - g_ji), of g (members, atoms, neighbours, 3): (members, atoms, 3)."""
+ENGINES: dict[str, Engine] = {"reference": reference, "cpu": analytic, "triton": differentiable}
 
 
-ENGINES: dict[str, Engine] = {"reference": reference, "cpu": cpu_engine, "triton": triton_engine}
-
-
-def choose_engine(device: torch.device | str) -> str:
+def engine_name(device: torch.device | str) -> str:
     """The name of the fastest engine for a device, or the one that MLIPKD_ENGINE names.
 
     Raises:
@@ -64,11 +68,20 @@ def choose_engine(device: torch.device | str) -> str:
         available.append("cpu")
     if kind == "cuda" and importlib.util.find_spec("triton") is not None:
         available.append("triton")
-    wanted = os.environ.get("MLIPKD_ENGINE", available[-1])
-    if wanted not in available:
+    name = os.environ.get("MLIPKD_ENGINE", available[-1])
+    if name not in available:
         raise InputError(
             f"MLIPKD_ENGINE: expected one of {', '.join(available)} on this machine, got "
-            f"{wanted!r}; unset it, or install mlipkd where there is a C++ compiler (cpu) or "
+            f"{name!r}; unset it, or install mlipkd where there is a C++ compiler (cpu) or "
             "Triton (triton)"
         )
-    return wanted
+    return name
+
+
+def engine_of(model: HIPNN) -> Engine:
+    """The engine for the device that a model is on.
+
+    Raises:
+        InputError: as ``engine_name``.
+    """
+    return ENGINES[engine_name(model.device)]
