@@ -70,10 +70,10 @@ def test_labels_do_not_depend_on_the_order(write_calculator) -> None:
 
 
 def test_who_it_is(write_calculator) -> None:
-    own = CalculatorMember(write_calculator("tblite.ase:TBLite", {"verbosity": 0})).metadata
-    assert (own["family"], own["model"], own["seed"]) == ("oracle", "calculator", 0)
-    assert own["calculator"] == {"type": "tblite.ase:TBLite", "options": {"verbosity": 0}}
-    assert set(own["packages"]) == {"ase", "tblite"}
+    metadata = CalculatorMember(write_calculator("tblite.ase:TBLite", {"verbosity": 0})).metadata
+    assert (metadata["family"], metadata["model"], metadata["seed"]) == ("oracle", "calculator", 0)
+    assert metadata["calculator"] == {"type": "tblite.ase:TBLite", "options": {"verbosity": 0}}
+    assert set(metadata["packages"]) == {"ase", "tblite"}
 
 
 def test_settings_of_another_job_are_refused(tmp_path) -> None:

@@ -76,8 +76,8 @@ def test_students_of_a_teacher_each_teach_a_second_generation_together(dataset, 
     students = []
     for seed in (0, 1):
         teacher = trained("teachers", seed, "reference", dataset)
-        own = merged([predicted(teacher, dataset)], dataset, teacher.parent)
-        students.append(trained("students", seed, "teacher", own))
+        augmented = merged([predicted(teacher, dataset)], dataset, teacher.parent)
+        students.append(trained("students", seed, "teacher", augmented))
     labels = merged([predicted(student, dataset) for student in students], dataset, dataset.parent)
     last = load_potential(trained("students2", 0, "teacher", labels)).metadata
     assert last["base_dataset_sha256"] == artefacts.verify(dataset)

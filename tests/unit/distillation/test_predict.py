@@ -77,10 +77,12 @@ def test_hessians_are_written_where_they_are_asked_for(write_model, tmp_path, mo
     # The force on atom 2 of the second molecule, as atom 1 moves along x.
     numbers, positions, cell = molecules[1]
     moved = [positions.copy(), positions.copy()]
-    for own, sign in zip(moved, (1, -1), strict=True):
-        own[1, 0] += sign * 1e-2
+    for displaced, sign in zip(moved, (1, -1), strict=True):
+        displaced[1, 0] += sign * 1e-2
     F = predict(
-        load_potential(model), dataset_of([(numbers, own, cell) for own in moved]), ("forces",)
+        load_potential(model),
+        dataset_of([(numbers, displaced, cell) for displaced in moved]),
+        ("forces",),
     )["forces"].reshape(2, 5, 3)
     expected = -(F[0, 2] - F[1, 2]) / 2e-2
     np.testing.assert_allclose(found[9 + 2 * 5 + 1, :, 0], expected, rtol=2e-2, atol=1e-3)

@@ -1,4 +1,4 @@
-"""Stopping between mini-batches, and going on from what was kept."""
+"""Stopping between mini-batches, and resuming from checkpoints."""
 
 import errno
 import json
@@ -41,41 +41,41 @@ def test_stopped_again_and_again(settings, tiny_dataset, tmp_path, mini_batches)
     """An epoch has four mini-batches: stops in the middle and at the end of epochs."""
     whole = jobs(settings, tmp_path / "whole")
     train(whole, tiny_dataset)
-    parts, stops = jobs(settings, tmp_path / "parts"), 0
+    stopped, stops = jobs(settings, tmp_path / "stopped"), 0
     while True:
         try:
-            train(parts, tiny_dataset, stop=after(mini_batches))
+            train(stopped, tiny_dataset, stop=after(mini_batches))
             break
         except TryAgainError as error:
             stops += 1
-            assert "the test says so" in str(error) and not parts[0].output.exists()
+            assert "the test says so" in str(error) and not stopped[0].output.exists()
     assert stops == 12 // mini_batches
-    for one, other in zip(whole, parts, strict=True):
-        (wanted, lines), (found, others) = weights_and_history(one), weights_and_history(other)
-        assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    for job, other in zip(whole, stopped, strict=True):
+        (expected, lines), (found, others) = weights_and_history(job), weights_and_history(other)
+        assert all(torch.equal(expected[name], found[name]) for name in expected)
         assert lines == others and len(lines) == 3
 
 
 def test_a_deleted_model_is_made_again_without_training(settings, tiny_dataset, tmp_path, capfd):
-    own = jobs(settings, tmp_path)
-    train(own, tiny_dataset)
-    wanted = [weights_and_history(job) for job in own]
-    for job in own:
+    members = jobs(settings, tmp_path)
+    train(members, tiny_dataset)
+    expected = [weights_and_history(job) for job in members]
+    for job in members:
         job.output.unlink()
         job.history.unlink()
-    train(own, tiny_dataset)
+    train(members, tiny_dataset)
     assert "resuming after epoch 3" in capfd.readouterr().err
-    for job, (state, lines) in zip(own, wanted, strict=True):
+    for job, (state, lines) in zip(members, expected, strict=True):
         found, others = weights_and_history(job)
         assert all(torch.equal(state[name], found[name]) for name in state)
         assert lines == others
 
 
 def test_other_code_begins_anew(settings, tiny_dataset, tmp_path, capfd, monkeypatch):
-    own = jobs(settings, tmp_path)
-    train(own, tiny_dataset)
+    members = jobs(settings, tmp_path)
+    train(members, tiny_dataset)
     monkeypatch.setattr(provenance, "code", lambda: "other")
-    train(own, tiny_dataset)
+    train(members, tiny_dataset)
     said = capfd.readouterr().err
     assert "of other settings, data or code: training begins anew" in said
     assert "resuming" not in said
@@ -121,8 +121,8 @@ def test_without_hard_links_the_checkpoint_before_is_a_copy(
     last.write_bytes(last.read_bytes()[:-1])
     train([job], tiny_dataset)
     assert "resuming after epoch 1 and 4 mini-batches" in capfd.readouterr().err
-    (wanted, lines), (found, others) = weights_and_history(whole), weights_and_history(job)
-    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    (expected, lines), (found, others) = weights_and_history(whole), weights_and_history(job)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert lines == others
 
 

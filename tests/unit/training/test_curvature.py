@@ -152,10 +152,10 @@ def test_derivatives_of_parts_are_those_of_the_whole(curved, members, shared, nu
         return
     for place in range(2):  # each member's are those that it has alone
         alone = members.member(place)
-        own, _ = differentiate(
+        gradients, _ = differentiate(
             alone, microbatches_of(curved, ALL, 1, mask[place : place + 1]), *arguments
         )
-        for one, other in zip(whole, own, strict=True):
+        for one, other in zip(whole, gradients, strict=True):
             torch.testing.assert_close(other[0], one[place], rtol=1e-9, atol=1e-11)
 
 
@@ -183,9 +183,9 @@ def test_an_interrupted_training_repeats_its_probes(settings, curved, tmp_path, 
     )
     made = settings(recipe=recipe(settings, term))
     whole, history = run(made, curved, tmp_path / "whole")
-    asked = iter([None, None, None, "the test says so"] + [None] * 100)
+    reasons = iter([None, None, None, "the test says so"] + [None] * 100)
     with pytest.raises(TryAgainError):
-        run(made, curved, tmp_path / "cut", stop=lambda: next(asked))
+        run(made, curved, tmp_path / "cut", stop=lambda: next(reasons))
     again, lines = run(made, curved, tmp_path / "cut")
     for one, other in zip(
         whole.model.state_dict().values(), again.model.state_dict().values(), strict=True

@@ -26,7 +26,7 @@ def training(request, monkeypatch, tiny_dataset) -> TrainingData:
 
 def test_an_epoch_shows_every_configuration_once(training, tiny_dataset) -> None:
     with DatasetFile(tiny_dataset) as file:
-        wanted = file.read(np.arange(0, 40, 2)).labels["reference"]
+        expected = file.read(np.arange(0, 40, 2)).labels["reference"]
     for generator in (None, torch.Generator().manual_seed(3)):
         energies, forces, sizes = [], [], []
         for mini_batch in training.batches(3, generator):
@@ -38,12 +38,12 @@ def test_an_epoch_shows_every_configuration_once(training, tiny_dataset) -> None
             forces.append(force)
             sizes.append(whole.batch.sizes)
         found = torch.cat(energies).numpy()
-        np.testing.assert_array_equal(np.sort(found), np.sort(wanted["energy"]))
-        assert torch.cat(forces).square().sum() == pytest.approx((wanted["forces"] ** 2).sum())
+        np.testing.assert_array_equal(np.sort(found), np.sort(expected["energy"]))
+        assert torch.cat(forces).square().sum() == pytest.approx((expected["forces"] ** 2).sum())
         if generator is None:
-            np.testing.assert_array_equal(found, wanted["energy"])
+            np.testing.assert_array_equal(found, expected["energy"])
         else:
-            assert not np.array_equal(found, wanted["energy"])
+            assert not np.array_equal(found, expected["energy"])
 
 
 def test_an_order_is_repeated_by_its_seed(training) -> None:

@@ -1,4 +1,4 @@
-"""The loss of a mini-batch: w_R beside the terms, and labels that are missing."""
+"""The loss of a mini-batch: its terms, w_R, and labels that are missing."""
 
 from dataclasses import replace
 
@@ -51,8 +51,8 @@ def test_hierarchicality_adds_its_mean_over_the_atoms(labelled, some) -> None:
     torch.testing.assert_close(found, 0.3 * means + added)
 
 
-def test_walls_are_no_order_of_the_expansion() -> None:
-    """Energies are with the walls, R is of what the network adds to those of the elements."""
+def test_the_repulsion_is_no_order_of_the_expansion() -> None:
+    """Energies are with the repulsion, R is of what the network adds to those of the elements."""
     molecule = random_molecule(np.random.default_rng(0), 6, (1, 6))
     dataset = dataset_of([molecule], energy=np.zeros(1))
     model = random_model(small_shape(repulsion=Repulsion(temperature=300.0)), (1, 6), 0)
@@ -62,9 +62,9 @@ def test_walls_are_no_order_of_the_expansion() -> None:
     labels = {term.name: TermLabels(torch.zeros(1, dtype=torch.float64))}
     microbatch = Microbatch(batch, labels, torch.arange(1))
     (found,), orders = residuals(model, microbatch, [term], training=True)
-    walls = found.values[0, 0] - orders.sum()
-    torch.testing.assert_close(walls, model.repulsion(batch, batch.vectors[None]).sum())
-    assert walls > 0.1
+    repulsion = found.values[0, 0] - orders.sum()
+    torch.testing.assert_close(repulsion, model.repulsion(batch, batch.vectors[None]).sum())
+    assert repulsion > 0.1
     assert torch.equal(orders[0, :, 0], model.E0[0, batch.elements])
 
 

@@ -1,4 +1,4 @@
-"""Steps of members: which derivatives Adam is given."""
+"""Steps of members: which derivatives Adam is of_members."""
 
 import pytest
 import torch
@@ -23,14 +23,14 @@ def test_a_long_derivative_is_shortened_and_no_other(clip, norms) -> None:
     )
     generator = torch.Generator().manual_seed(0)
     shapes = [one.shape[1:] for one in members.model.parameters()]
-    given = []
+    of_members = []
     for length in (LONG, SHORT):
-        own = [torch.randn(shape, generator=generator).double() for shape in shapes]
-        norm = torch.cat([one.flatten() for one in own]).norm()
-        given.append([one * length / norm for one in own])
-    members.step([torch.stack(both) for both in zip(*given, strict=True)])
-    for weights, own, norm in zip(members.weights, given, norms, strict=True):
+        gradients = [torch.randn(shape, generator=generator).double() for shape in shapes]
+        norm = torch.cat([one.flatten() for one in gradients]).norm()
+        of_members.append([one * length / norm for one in gradients])
+    members.step([torch.stack(both) for both in zip(*of_members, strict=True)])
+    for weights, gradients, norm in zip(members.weights, of_members, norms, strict=True):
         taken = torch.cat([one.grad.flatten() for one in weights.values()])
-        wanted = torch.cat([one.flatten() for one in own])
+        expected = torch.cat([one.flatten() for one in gradients])
         assert taken.norm().item() == pytest.approx(norm, rel=1e-6)
-        torch.testing.assert_close(taken / taken.norm(), wanted / wanted.norm())
+        torch.testing.assert_close(taken / taken.norm(), expected / expected.norm())

@@ -56,12 +56,12 @@ def test_gradients_of_microbatches_add_up_to_those_of_the_whole(
     for one, other in zip(whole, found, strict=True):
         torch.testing.assert_close(other, one, rtol=1e-9, atol=1e-12)
     # The gradients of each one's own loss would not: Err is not a sum over configurations.
-    alone = [differentiate(members, [part], *arguments)[0] for part in parts(number)]
-    sums = [torch.stack(same).mean(0) for same in zip(*alone, strict=True)]
+    separate = [differentiate(members, [part], *arguments)[0] for part in parts(number)]
+    sums = [torch.stack(same).mean(0) for same in zip(*separate, strict=True)]
     pairs = zip(whole, sums, strict=True)
     assert any(not torch.allclose(one, other, rtol=1e-3) for one, other in pairs)
-    compared = compare(members, parts(number), TERMS)
-    for one, other, third in zip(residuals, others, compared, strict=True):
+    compared_again = compare(members, parts(number), TERMS)
+    for one, other, third in zip(residuals, others, compared_again, strict=True):
         torch.testing.assert_close(one.errors(), other.errors())
         torch.testing.assert_close(one.errors(), third.errors())
 
@@ -95,14 +95,14 @@ def trained(settings, dataset, folder):
 
 def test_training_goes_on_in_microbatches(settings, tiny_dataset, tmp_path, memory, capfd):
     recipe = settings(epochs=4).recipe.model_dump() | {"precision": "float64"}
-    wanted = trained(settings(recipe=recipe), tiny_dataset, tmp_path / "whole")
+    expected = trained(settings(recipe=recipe), tiny_dataset, tmp_path / "whole")
     largest = memory(2)
     found = trained(settings(recipe=recipe), tiny_dataset, tmp_path / "parts")
     assert largest[:3] == [6, 3, 2] and set(largest[2:]) <= {1, 2}
     assert found.metadata["training"]["out_of_memory_in_epochs"] == [1, 1]
-    assert wanted.metadata["training"]["out_of_memory_in_epochs"] == []
+    assert expected.metadata["training"]["out_of_memory_in_epochs"] == []
     assert "computed in 4 parts from now on" in capfd.readouterr().err
-    for name, weights in wanted.model.state_dict().items():
+    for name, weights in expected.model.state_dict().items():
         torch.testing.assert_close(found.model.state_dict()[name], weights, rtol=1e-7, atol=1e-9)
 
 

@@ -112,12 +112,12 @@ def test_each_stops_by_itself(settings, tiny_dataset, tmp_path, monkeypatch) -> 
         train([job], tiny_dataset)
         alone = load_potential(job.output).metadata["training"]
         together = load_potential(tmp_path / "together" / f"{seed}.safetensors")
-        own = together.metadata["training"]
-        assert (own["epochs"], own["stopped"]) == (alone["epochs"], alone["stopped"])
-        assert own["best_loss"] == pytest.approx(alone["best_loss"], rel=1e-5)
+        record = together.metadata["training"]
+        assert (record["epochs"], record["stopped"]) == (alone["epochs"], alone["stopped"])
+        assert record["best_loss"] == pytest.approx(alone["best_loss"], rel=1e-5)
         lines = (tmp_path / "together" / f"{seed}.jsonl").read_text().splitlines()
-        assert len(lines) == own["epochs"] == json.loads(lines[-1])["epoch"]
-        epochs.append(own["epochs"])
+        assert len(lines) == record["epochs"] == json.loads(lines[-1])["epoch"]
+        epochs.append(record["epochs"])
     assert len(set(epochs)) > 1
 
 
