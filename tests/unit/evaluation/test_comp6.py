@@ -5,9 +5,10 @@ import h5py
 import numpy as np
 import pytest
 from ase import Atoms, units
+from pydantic import ValidationError
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
+from mlipkd.evaluation.comp6 import Comp6Evaluation, evaluate_comp6, read_subset
 from mlipkd.readers.ani import Comp6
 from mlipkd.readers.ase_file import AseFile
 
@@ -193,3 +194,33 @@ def test_a_calculator_that_fails_on_all_of_a_file(subsets, calculator_of) -> Non
 def test_a_trained_member_may_not_fail(subsets, ensemble_of) -> None:
     with pytest.raises(InputError, match=r"teachers/m seed 1: expected finite predictions"):
         evaluate_comp6(subsets, 100.0, [ensemble_of(member, failing)])
+
+
+def test_a_path_a_list_of_paths_or_a_source() -> None:
+    suites = Comp6Evaluation.model_validate(
+        {
+            "suites": {
+                "one": "a.h5",
+                "several": ["a.h5", "b.hdf5"],
+                "other": {"reader": "ase", "files": ["c.xyz"], "forces_key": None},
+            }
+        }
+    ).suites
+    assert suites["one"] == Comp6(reader="comp6", files=["a.h5"])
+    assert suites["several"] == Comp6(reader="comp6", files=["a.h5", "b.hdf5"])
+    assert suites["other"] == AseFile(reader="ase", files=["c.xyz"], forces_key=None)
+    again = Comp6Evaluation.model_validate(Comp6Evaluation(suites=suites).model_dump(mode="json"))
+    assert again.suites == suites
+
+
+@pytest.mark.parametrize("suite", ["a.xyz", ["a.h5", "b.xyz"]])
+def test_another_format_needs_a_source(suite) -> None:
+    with pytest.raises(ValidationError, match="give a section with reader: ase"):
+        Comp6Evaluation.model_validate({"suites": {"one": suite}})
+
+
+def test_a_suite_is_not_computed() -> None:
+    emt = {"type": "ase.calculators.emt:EMT"}
+    suite = {"reader": "ase", "files": ["c.xyz"], "calculator": emt}
+    with pytest.raises(ValidationError, match="labels in their files, got a calculator of one,"):
+        Comp6Evaluation.model_validate({"suites": {"one": suite, "other": "a.h5"}})

@@ -6,13 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from mlipkd.datasets.dataset import Bead
 from mlipkd.datasets.file import write
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.curves import UNITS, Curve, read_curves
 from mlipkd.evaluation.deviations import evaluate_deviations
-from mlipkd.evaluation.distributions import DistributionsEvaluation, evaluate_distributions
+from mlipkd.evaluation.distributions import (
+    AngularDistributions,
+    ClusterDistributions,
+    DistributionsEvaluation,
+    RadialDistributions,
+    evaluate_distributions,
+)
 from mlipkd.jobs import provenance
 from mlipkd.results.draw import draw
 from mlipkd.testing import dataset_of
@@ -233,3 +240,36 @@ def test_the_ensemble_has_a_line_of_its_own() -> None:
 def test_nothing_to_draw() -> None:
     with pytest.raises(InputError, match="expected curves of adf, got none"):
         draw("adf", [curve("students", "cdf", "a", 1.0)], "des")
+
+
+def test_bins_of_decimal_fractions_fit() -> None:
+    assert RadialDistributions(cutoff=14.7, bin=0.07).bin == 0.07
+    assert AngularDistributions(cutoffs=[6.0], bin=0.3).bin == 0.3
+
+
+def test_cutoffs_of_neighbours_are_the_campaigns() -> None:
+    with pytest.raises(ValidationError, match=r"adf\s*Field required"):
+        DistributionsEvaluation.model_validate({})
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        (
+            RadialDistributions,
+            {"cutoff": 10, "bin": 0.3},
+            "expected a cutoff that is a whole number",
+        ),
+        (RadialDistributions, {"cutoff": 0.05, "bin": 0.1}, "a whole number of bins, got 0.05 Å"),
+        (RadialDistributions, {"bin": 0.001}, "greater than or equal to 0.01"),
+        (AngularDistributions, {"cutoffs": []}, "at least 1 item"),
+        (AngularDistributions, {"cutoffs": [6, 5]}, "expected numbers that ascend"),
+        (AngularDistributions, {"cutoffs": [6, 6.0]}, "expected numbers that ascend"),
+        (AngularDistributions, {"cutoffs": [6], "bin": 7}, "of which 180° are a whole number"),
+        (AngularDistributions, {"cutoffs": [6], "bin": 0.01}, "greater than or equal to 0.1"),
+        (ClusterDistributions, {"windows": 0}, "greater than 0"),
+    ],
+)
+def test_what_sections_refuse(section, values, message) -> None:
+    with pytest.raises(ValidationError, match=message):
+        section(**values)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from ase import Atoms
+from pydantic import ValidationError
 
 from mlipkd.dynamics.trajectories import Frame, RunawayError
 from mlipkd.errors import InputError, TryAgainError
@@ -162,3 +163,17 @@ def test_a_member_that_fails(potential) -> None:
     assert [(row.metric, row.value) for row in rows] == [("failed", 1.0)]
     assert notes == ["teachers/n1-l1-a1-w6-s5 seed 0: atoms collided or flew away in the melting"]
     assert frames.provenance["failed"] == "melting"
+
+
+#: All that has no default.
+MINIMAL = {"temperature": 1200, "density": 2.3}
+
+
+def test_times_in_steps() -> None:
+    settings = LiquidEvaluation(**MINIMAL, timestep=2.0)
+    assert [settings.steps(picoseconds) for picoseconds in (1, 0.01, 1e-6)] == [500, 5, 1]
+
+
+def test_more_frames_than_steps() -> None:
+    with pytest.raises(ValidationError, match="got 100 frames in 50 steps; take fewer frames"):
+        LiquidEvaluation(**MINIMAL, duration=0.05)

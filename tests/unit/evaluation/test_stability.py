@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from pydantic import ValidationError
 
 from mlipkd.dynamics.trajectories import NVERun
 from mlipkd.errors import InputError, TryAgainError
@@ -148,3 +149,19 @@ def test_stability_is_that_of_all_seeds() -> None:
     line, _, (bars,) = times.containers[1]
     assert (list(line.get_xdata()), list(line.get_ydata())) == ([2.0], [2.0])
     assert bars.get_segments()[0][:, 1] == pytest.approx([2 - 2**0.5, 2 + 2**0.5])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"timesteps": []}, "at least 1 item"),
+        ({"timesteps": [1, 1.0]}, "expected timesteps that differ"),
+        ({"timesteps": [1.0, 60], "duration": 0.05}, "expected timesteps up to the duration of 50"),
+        ({"closest": 0}, "greater than 0"),
+        ({"engine": "lammps"}, "'auto', 'ase' or 'torch-sim'"),
+        ({"seed": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_stability_refuses(values, message) -> None:
+    with pytest.raises(ValidationError, match=message):
+        StabilityEvaluation(**values)

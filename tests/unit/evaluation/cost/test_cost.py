@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from mlipkd.errors import InputError
 from mlipkd.evaluation.cost import measurement
@@ -125,3 +126,9 @@ def test_a_process_that_fails_says_why(tmp_path, write_model) -> None:
         InputError, match=r"model\.safetensors: expected the cost of 4 atoms.*: expected"
     ):
         measurement.measure_in_subprocess(model, system, 1, torch.device("cpu"), 1, 1.0)
+
+
+@pytest.mark.parametrize("growth", [[2000, 1000], [1000, 1000]])
+def test_growth_ascends(growth) -> None:
+    with pytest.raises(ValidationError, match=r"growth\n.*expected numbers that ascend, got"):
+        CostEvaluation(growth=growth)
