@@ -71,12 +71,7 @@ class Comp6Evaluation(Section):
 
     @model_validator(mode="after")
     def _labels_of_files(self) -> Self:
-        computed = [
-            name
-            for name, suite in self.suites.items()
-            if isinstance(suite, AseFile) and suite.calculator is not None
-        ]
-        if computed:
+        if computed := [name for name, suite in self.suites.items() if suite.computes_labels]:
             raise ValueError(
                 f"expected suites with labels in their files, got a calculator of "
                 f"{', '.join(computed)}, which every model's evaluation would ask anew; write its "

@@ -24,7 +24,9 @@ from mlipkd.config.section import Files
 from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
+from mlipkd.readers import pyanitools
 from mlipkd.readers.source import Source
+from mlipkd.units import HARTREE
 
 #: A cell that changes by more than this part of its length belongs to another trajectory.
 CELL_JUMP = 0.01
@@ -47,9 +49,6 @@ class AniAl(Source):
         return self._dataset(name, self._blocks())
 
     def _blocks(self) -> Iterator[Block]:
-        from mlipkd.readers import pyanitools
-        from mlipkd.units import HARTREE
-
         for path in self.files:
             for place, group in pyanitools.groups_with(path, "species"):
                 positions = pyanitools.array(place, group, "coordinates").astype(float)
@@ -104,9 +103,6 @@ class Ani1x(Source):
         return self._dataset(name, self._blocks(notes), masked=("forces",), notes=notes)
 
     def _blocks(self, notes: list[str]) -> Iterator[Block]:
-        from mlipkd.readers import pyanitools
-        from mlipkd.units import HARTREE
-
         without, total = 0, 0
         for path in self.files:
             for place, group in pyanitools.groups_with(path, "atomic_numbers"):
@@ -171,9 +167,6 @@ class Comp6(Source):
         return self._dataset(name, self._blocks())
 
     def _blocks(self) -> Iterator[Block]:
-        from mlipkd.readers import pyanitools
-        from mlipkd.units import HARTREE
-
         for path in self.files:
             for place, group in pyanitools.groups_with(path, "species"):
                 energy = pyanitools.array(place, group, "energies").astype(float)

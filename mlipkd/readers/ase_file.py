@@ -16,6 +16,7 @@ from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
 from mlipkd.readers.source import Source
+from mlipkd.units import ENERGY, LENGTH
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -107,8 +108,6 @@ class AseFile(Source):
         Raises:
             InputError: a label that is missing or has another shape.
         """
-        from mlipkd.units import LENGTH
-
         length_unit = LENGTH[self.length_unit]
         where = f"{place}: configuration {index}"
         return Block(
@@ -125,6 +124,10 @@ class AseFile(Source):
     def masked(self) -> tuple[str, ...]:
         """The quantities that may be missing here and there."""
         return ("stress",) if self.stress_key or self.virial_key else ()
+
+    @property
+    def computes_labels(self) -> bool:
+        return self.calculator is not None
 
     @property
     def has_hessians(self) -> bool:
@@ -187,8 +190,6 @@ def results(atoms: "Atoms") -> dict[str, object]:
 
 def _labels(where: str, atoms: "Atoms", source: AseFile) -> dict[str, np.ndarray]:
     """A configuration's labels (1, …), eV and Å."""
-    from mlipkd.units import ENERGY, LENGTH
-
     energy_unit, length_unit = ENERGY[source.energy_unit], LENGTH[source.length_unit]
     labels = {"energy": np.array([_energy(where, atoms, source.energy_key)]) * energy_unit}
     if source.forces_key:

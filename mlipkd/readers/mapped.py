@@ -19,7 +19,9 @@ from mlipkd.config.section import Files, ForceUnit, LengthUnit, Name
 from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.dataset import Bead, Dataset
 from mlipkd.errors import InputError
+from mlipkd.readers import pyanitools
 from mlipkd.readers.source import Source
+from mlipkd.units import FORCE, LENGTH
 
 #: Boxes that differ by less are the same, Å; files keep them in single precision.
 SAME_BOX = 1e-3
@@ -106,8 +108,6 @@ class MappedHDF5(Mapped):
         import h5py
 
         from mlipkd.datasets.file import open_hdf5
-        from mlipkd.readers import pyanitools
-        from mlipkd.units import FORCE, LENGTH
 
         length = LENGTH[self.length_unit]
         with open_hdf5(path) as file:
@@ -189,8 +189,6 @@ class MappedNumPy(Mapped):
         Raises:
             InputError: a file that cannot be read, or arrays whose shapes do not go together.
         """
-        from mlipkd.units import FORCE, LENGTH
-
         positions, forces = _load(self.positions), _load(self.forces)
         if positions.ndim != 3 or positions.shape[1:] != (len(self.beads), 3):
             raise InputError(

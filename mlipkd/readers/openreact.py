@@ -17,7 +17,9 @@ from mlipkd.config.section import EnergyUnit, Files, ForceUnit, HessianUnit, Len
 from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
+from mlipkd.readers import pyanitools
 from mlipkd.readers.source import Source
+from mlipkd.units import ENERGY, FORCE, HESSIAN, LENGTH
 
 if TYPE_CHECKING:
     import h5py
@@ -47,8 +49,6 @@ class OpenReact(Source):
         return self._dataset(name, self._blocks())
 
     def _blocks(self) -> Iterator[Block]:
-        from mlipkd.readers import pyanitools
-
         for kind, paths in self._files_by_kind.items():
             for path in paths:
                 for place, group in pyanitools.groups_with(path, "hessian"):
@@ -72,8 +72,6 @@ class OpenReact(Source):
 
 
 def _block(source: OpenReact, place: str, group: "h5py.Group", kind: str) -> Block:
-    from mlipkd.units import ENERGY, FORCE, HESSIAN, LENGTH
-
     species = _species(place, group)
     n = len(species)
     hessian = _shaped(place, group, "hessian", [(3 * n, 3 * n), (n, 3, n, 3)])
@@ -95,8 +93,6 @@ def _block(source: OpenReact, place: str, group: "h5py.Group", kind: str) -> Blo
 def _species(place: str, group: "h5py.Group") -> np.ndarray:
     import h5py
 
-    from mlipkd.readers import pyanitools
-
     stored = group.get("species")
     if isinstance(stored, h5py.Dataset) and stored.dtype.kind in "iu":
         return pyanitools.array(place, group, "species").ravel()
@@ -105,8 +101,6 @@ def _species(place: str, group: "h5py.Group") -> np.ndarray:
 
 def _shaped(place: str, group: "h5py.Group", key: str, shapes: list[tuple[int, ...]]) -> np.ndarray:
     """An array of one of the shapes for each configuration, in double precision."""
-    from mlipkd.readers import pyanitools
-
     values = pyanitools.array(place, group, key).astype(float)
     for shape in shapes:
         if values.shape == shape and shape:

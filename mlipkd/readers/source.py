@@ -46,6 +46,11 @@ class Source(Section):
         return {}
 
     @property
+    def computes_labels(self) -> bool:
+        """Whether labels are computed, which takes long, and not read."""
+        return bool(self.computed)
+
+    @property
     def user_function(self) -> str | None:
         """The import path of the user's own function that reads, if one does."""
         return None

@@ -20,6 +20,7 @@ from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
 from mlipkd.paths import SimulationPaths
 from mlipkd.readers.mapped import Frames, one_system
+from mlipkd.units import KJ_MOL
 
 if TYPE_CHECKING:
     from mlipkd.coarse_graining.mapping import Mapping
@@ -178,8 +179,6 @@ def _mapped(
     place: str, step: Any, mapping: "Mapping"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     from ase.geometry import wrap_positions
-
-    from mlipkd.units import KJ_MOL
 
     for what, there in [("positions", step.has_positions), ("forces", step.has_forces)]:
         if not there:
