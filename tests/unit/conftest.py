@@ -1,4 +1,4 @@
-"""Datasets of a molecule whose energies, forces and Hessians are known: atoms on springs."""
+"""A small campaign, and datasets of a molecule whose labels are known: atoms on springs."""
 
 import numpy as np
 import pytest
@@ -32,3 +32,43 @@ def curved(springs):
     blocks = [spring_hessian(own).reshape(3, 3, 3, 3).swapaxes(1, 2) for own in frames]
     springs.labels["reference"]["hessian"] = np.concatenate(blocks).reshape(-1, 3, 3)
     return springs
+
+
+@pytest.fixture
+def content() -> dict:
+    """A campaign as YAML gives it: teachers and one student of each shape."""
+    return {
+        "recipes": {
+            "energies": {
+                "loss": [{"quantity": "energy", "labels": "reference", "weight": 1}],
+                "batch": {"configurations": 2},
+            },
+            "distil": {
+                "loss": [{"quantity": "forces", "labels": "teacher", "weight": {1: 10, 20: 9}}],
+                "batch": {"pairs": 100},
+            },
+        },
+        "datasets": {
+            "metal": {
+                "source": {"reader": "aluminium-emt"},
+                "model": {
+                    "n_interactions": 1,
+                    "l_max": 0,
+                    "atom_layers": 2,
+                    "width": 8,
+                    "sensitivities": 4,
+                    "soft_min": 1,
+                    "soft_max": 3,
+                    "hard_max": 4,
+                },
+                "families": {
+                    "teachers": {"recipe": "energies", "seeds": 8},
+                    "students": {
+                        "recipe": "distil",
+                        "learns_from": "teachers",
+                        "model": {"width": [4, 8]},
+                    },
+                },
+            }
+        },
+    }

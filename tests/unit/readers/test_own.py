@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlipkd.campaign.campaign import Campaign
 from mlipkd.errors import InputError
 from mlipkd.jobs import artefacts
 from mlipkd.readers.own import OwnReader
@@ -135,3 +136,11 @@ def test_what_is_refused(read, body, message) -> None:
 def test_an_option_that_it_does_not_take_is_refused(read) -> None:
     with pytest.raises(InputError, match="unexpected keyword argument 'size'"):
         read("yield crystal(energy=1.0)", size=2)
+
+
+def test_a_reader_names_its_files(content) -> None:
+    source = {"reader": "own", "function": "reads:read", "files": ["a.txt", "b.txt"]}
+    content["datasets"]["metal"]["source"] = source
+    found = Campaign.model_validate(content).datasets["metal"].source
+    assert isinstance(found, OwnReader)
+    assert found.paths == ["a.txt", "b.txt"]

@@ -12,9 +12,11 @@ from mlipkd.campaign.settings import (
     calculator_settings,
     dataset_settings,
     evaluation_settings,
+    own_settings,
     train_settings,
     write_settings,
 )
+from mlipkd.config.functions import OwnFunction
 from mlipkd.config.settings import TrainSettings
 from mlipkd.errors import InputError
 
@@ -109,3 +111,12 @@ def test_that_jobs_may_be_reading_are_left_alone(content, tmp_path):
     assert (tmp_path / path).read_text() == before.to_yaml()
     assert not (tmp_path / new).exists()
     write_settings({new: after}, "other.yaml", tmp_path)  # which nothing reads yet
+
+
+def test_own_evaluations_have_settings_each(content) -> None:
+    asks = {"function": "asks:f", "options": {"points": [1, 2.5, None]}}
+    others = {"function": "asks.others:g"}
+    content["datasets"]["metal"]["evaluations"] = {"own": {"bulk": asks, "shear": others}}
+    campaign = Campaign.model_validate(content)
+    assert own_settings(campaign, "metal", "bulk").own == {"bulk": OwnFunction(**asks)}
+    assert own_settings(campaign, "metal", "shear").own["shear"].options == {}
