@@ -100,11 +100,8 @@ def run(job: Job) -> None:
     from mlipkd.hipnn.file import load_members
     from mlipkd.jobs.device import choose_device
 
-    device, models, section = (
-        choose_device(job.device, job.threads),
-        job.files["models"],
-        job.section,
-    )
+    models, section = job.files["models"], job.section
+    device = choose_device(job.device, job.threads)
     members = load_members(models, device)
     sources = [source_of(path, member) for path, member in zip(models, members, strict=True)]
     with DatasetFile(job.file("dataset")) as dataset:

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["mlipkd", "mlipkd.cli.main", "mlipkd.config"])
+@pytest.mark.parametrize(
+    "module", ["mlipkd", "mlipkd.cli.main", "mlipkd.config", "mlipkd.evaluation"]
+)
 def test_pytorch_is_loaded_by_those_who_compute(module) -> None:
     """Beside it, the slowest imports, of which ASE takes a fifth of a second or more."""
     code = f"import sys, {module}; print({{'torch', 'scipy', 'MDAnalysis'}} & set(sys.modules))"
