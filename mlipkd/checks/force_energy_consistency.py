@@ -32,7 +32,7 @@ CELL_CHANGE = 5e-3
 
 #: Correlations from which the slope's sign, and its size, are beyond doubt.
 SIGN_IS_SURE, SIZE_IS_SURE = 0.5, 0.8
-#: Units and how many of the one make the other; a mistake gives this slope, or one over it.
+#: Units and how many of the first make the second; a mistake gives this slope, or its inverse.
 FACTORS = {
     "bohr and Å": 1 / BOHR,
     "Ry and Ha": 2.0,
@@ -119,8 +119,8 @@ def consistency(dataset: Dataset) -> Consistency | None:
         dataset = dataset.select(np.add.outer(starts, np.arange(RUN_LENGTH)).ravel())
     pairs = [
         pair
-        for one, other in _candidates(dataset)
-        if (pair := _pair(dataset, one, other)) is not None
+        for first, second in _candidates(dataset)
+        if (pair := _pair(dataset, first, second)) is not None
         and NEAREST < pair[0] < FARTHEST
         and np.isfinite(pair).all()
     ]
@@ -158,16 +158,16 @@ def _candidates(dataset: Dataset) -> Iterator[tuple[int, int]]:
             yield from sorted(by_print.union(itertools.pairwise(members)))
 
 
-def _pair(dataset: Dataset, one: int, other: int) -> tuple[float, float, float, float] | None:
+def _pair(dataset: Dataset, first: int, second: int) -> tuple[float, float, float, float] | None:
     """Displacement (Å, rms), work and energy difference (eV) and stiffness (eV/Å²) of a pair."""
-    here, there = (slice(*dataset.offsets[m : m + 2]) for m in (one, other))
+    here, there = (slice(*dataset.offsets[m : m + 2]) for m in (first, second))
     reference = dataset.labels["reference"]
     positions, moved = dataset.positions[here], dataset.positions[there]  # (atoms, 3)
     forces, moved_forces = reference["forces"][here], reference["forces"][there]  # (atoms, 3)
-    if (dataset.periodic[one] != dataset.periodic[other]).any():
+    if (dataset.periodic[first] != dataset.periodic[second]).any():
         return None
-    if dataset.periodic[one].any():
-        step = _periodic_step(dataset, one, other, positions, moved)
+    if dataset.periodic[first].any():
+        step = _periodic_step(dataset, first, second, positions, moved)
         if step is None:
             return None
     else:
@@ -175,20 +175,20 @@ def _pair(dataset: Dataset, one: int, other: int) -> tuple[float, float, float, 
         turn = _rotation(moved, positions)  # (3, 3)
         step, moved_forces = moved @ turn - positions, moved_forces @ turn
     work = -0.5 * np.sum((forces + moved_forces) * step)
-    difference = reference["energy"][other] - reference["energy"][one]
+    difference = reference["energy"][second] - reference["energy"][first]
     squared = float((step**2).sum())  # Å²
     stiffness = -np.sum((moved_forces - forces) * step) / squared if squared else np.nan
     return np.sqrt(squared / len(step)), float(work), float(difference), float(stiffness)
 
 
 def _periodic_step(
-    dataset: Dataset, one: int, other: int, positions: np.ndarray, moved: np.ndarray
+    dataset: Dataset, first: int, second: int, positions: np.ndarray, moved: np.ndarray
 ) -> np.ndarray | None:
     """Shortest displacements without the drift (atoms, 3), or none if the cells differ."""
-    cell, moved_cell = dataset.cells[one], dataset.cells[other]
+    cell, moved_cell = dataset.cells[first], dataset.cells[second]
     if np.abs(moved_cell - cell).max() > CELL_CHANGE * np.abs(cell).max():
         return None
-    if not dataset.periodic[one].all():
+    if not dataset.periodic[first].all():
         if not np.array_equal(cell, moved_cell):
             return None
         step = moved - positions

@@ -44,7 +44,7 @@ def periodic_hessians(
     """What is wrong with Hessians of configurations that repeat in any direction.
 
     Args:
-        dataset: it is asked for its periodic directions alone.
+        dataset: only its periodic directions are read.
         configurations: (chosen,) int, those with Hessians; all if left out.
     """
     chosen = np.arange(len(dataset)) if configurations is None else configurations
@@ -89,7 +89,7 @@ class ImpliedUnit:
         """What is wrong with the unit of the Hessians or forces, or none if nothing is for sure."""
         if self.correlation < -SURE:
             return (
-                f"expected forces F = -dE/dR beside the Hessians, got gradients ({self}); state "
+                f"expected forces F = -dE/dR with the Hessians, got gradients ({self}); state "
                 "the other force sign"
             )
         if self.correlation > SURE:

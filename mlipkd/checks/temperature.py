@@ -9,7 +9,7 @@ from it. Taken here is, over pairs in contact,
 
     g_i = Σ_j f(r_ij) (R_i - R_j) / r_ij,  f(r) = (r_c/r - 1)²,  ∇_i · g_i = -Σ_j 2 (r_c/r - 1) / r,
 
-so that all terms on the left have one sign, in periodic boxes and for free molecules alike.
+so that all terms on the left have the same sign, in periodic boxes and for free molecules alike.
 """
 
 from dataclasses import dataclass
@@ -82,12 +82,12 @@ def _sums(dataset: Dataset, forces: np.ndarray, m: int, reach: float) -> tuple[f
     """Σ F·g in eV and Σ ∇·g of one frame."""
     beads = slice(*dataset.offsets[m : m + 2])
     search = NeighborList(cutoff=reach, full_list=False, n_threads=1)
-    one, other, vectors, distances = search.compute(
+    first, second, vectors, distances = search.compute(
         dataset.positions[beads], dataset.cells[m], dataset.periodic[m], quantities="ijDd"
     )
     gap = reach / distances - 1  # (pairs,)
-    # The vectors lead from one to other; g pushes both apart.
-    difference = forces[beads][other] - forces[beads][one]  # (pairs, 3)
+    # The vectors lead from first to second; g pushes them apart.
+    difference = forces[beads][second] - forces[beads][first]  # (pairs, 3)
     work = np.sum(gap**2 / distances * np.einsum("pa,pa->p", difference, vectors))
     return float(work), float(-4 * np.sum(gap / distances))
 

@@ -11,7 +11,7 @@ from typer import Argument, Option
 from mlipkd.cli.options import Runtime, Threads
 
 #: The options that say how a data file is read: what they take and, for users, which readers they
-#: are for. Those without one are guessed from the file.
+#: are for.
 READING: dict[str, tuple[type, str]] = {
     "reader": (str, "ani-al, ani1x, comp6, openreact or ase; guessed if left out."),
     "energy": (str, "ani1x: key of the energy."),
@@ -40,7 +40,7 @@ def _with_reading_options(verb: Callable[..., None]) -> Callable[..., None]:
         verb(*arguments, **options, stated=stated)
 
     signature = inspect.signature(verb)
-    own = [parameter for name, parameter in signature.parameters.items() if name != "stated"]
+    others = [value for name, value in signature.parameters.items() if name != "stated"]
     reading = [
         inspect.Parameter(
             name,
@@ -50,7 +50,7 @@ def _with_reading_options(verb: Callable[..., None]) -> Callable[..., None]:
         )
         for name, (kind, text) in READING.items()
     ]
-    run.__signature__ = signature.replace(parameters=[*own, *reading])  # type: ignore[attr-defined]
+    run.__signature__ = signature.replace(parameters=[*others, *reading])  # type: ignore[attr-defined]
     return run
 
 
@@ -203,7 +203,7 @@ def fetch(
     sha256: Annotated[str, Option(help="SHA-256 that it must have, 64 hexadecimal digits.")],
     output: Annotated[Path, Option(help="File to write.")],
 ) -> None:
-    """Download a file, and keep it if it is the one that was meant.
+    """Download a file, and keep it if it has the hash that it should have.
 
     Example: mlipkd fetch --url https://example.org/data.h5 --sha256 9f86d0… --output data.h5
     """

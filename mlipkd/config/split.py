@@ -10,12 +10,12 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Split(Section):
-    """How configurations are divided. The test split is one for all families and seeds."""
+    """How configurations are divided. All families and seeds have the same test split."""
 
     test: Fraction = 0.2
     """Fraction of the configurations that nothing ever trains on."""
     validation: Fraction = 0.1
-    """Fraction that decides on the learning rate, the end of training and the weights kept."""
+    """Fraction that decides on the learning rate, the end of training and the final weights."""
     by: Literal["configuration", "group"] = "configuration"
     """Whether single configurations are drawn, or whole trajectories or molecules."""
     held_out: tuple[Name, ...] = ()

@@ -31,7 +31,7 @@ def atoms_of(dataset: Dataset, m: int) -> Atoms:
 def labelled_atoms(dataset: Dataset, m: int) -> Atoms:
     """Configuration ``m`` with its reference labels as a calculator's results, in eV and Å.
 
-    Those that are missing, be it on one atom, are left out.
+    A label that is missing, even on a single atom, is left out.
     """
     atoms = atoms_of(dataset, m)
     results = {}

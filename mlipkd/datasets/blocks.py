@@ -34,9 +34,9 @@ class Block:
     periodic: np.ndarray | None = None
     """(configurations, 3); if left out, all directions if there are cells, else none."""
     groups: np.ndarray | None = None
-    """(configurations,) name of each one's trajectory or molecule; if left out, the place."""
+    """(configurations,) name of the trajectory or molecule of each; if left out, the place."""
     kind: str = ""
-    """What its configurations are (``ts``, ``far``, …), if their source tells kinds apart."""
+    """What its configurations are (``ts``, ``far``, …), if their source distinguishes kinds."""
 
     def __len__(self) -> int:
         """Number of configurations."""

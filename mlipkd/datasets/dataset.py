@@ -91,7 +91,7 @@ class Dataset:
     provenance: dict
     """Where the dataset came from; plain JSON values."""
     clusters: np.ndarray = None  # type: ignore[assignment]
-    """(configurations,) int64: those with one number stay on the same side of every split; if
+    """(configurations,) int64: those with the same number stay on one side of every split; if
     left out, each stands for itself."""
     beads: tuple[Bead, ...] = ()
     """The species, where these are beads and no elements."""
@@ -180,7 +180,7 @@ def row_offsets(label: str, offsets: np.ndarray) -> np.ndarray:
 
 
 def columns_of(label: str) -> tuple[int, ...]:
-    """The axes of a label's flat array beside its rows."""
+    """The axes of a label's flat array other than its rows."""
     return tuple(axis for axis in LABELS[label].shape if isinstance(axis, int))
 
 
@@ -218,15 +218,15 @@ def composition(dataset: Dataset, elements: Iterable[int]) -> np.ndarray:
 def element_energies(counts: np.ndarray, energies: np.ndarray) -> tuple[np.ndarray, int]:
     """The energies of the elements whose sums fit energies best, by least squares.
 
-    Where compositions do not tell the elements apart (one molecule, one element) the solution of
+    Where compositions do not distinguish the elements (one molecule, one element) the solution of
     smallest norm is taken.
 
     Args:
         counts: (configurations, elements), of ``composition``.
-        energies: (configurations,), eV; configurations without one (NaN) are passed over.
+        energies: (configurations,), eV; missing ones (NaN) are passed over.
 
     Returns:
-        (elements,), eV, and how many of them the compositions tell apart.
+        (elements,), eV, and how many of them the compositions determine.
     """
     known = np.isfinite(energies)  # (configurations,)
     fitted, _, rank, _ = np.linalg.lstsq(counts[known], energies[known])

@@ -1,4 +1,4 @@
-"""Duplicates: configurations that are one another, moved, turned, mirrored or renumbered.
+"""Duplicates: configurations that are the same but for being moved, turned, mirrored or renumbered.
 
 Each configuration gets a fingerprint that none of these change: its composition, and smooth sums
 over its pairs of atoms within a cut-off, which tell the pairs' elements apart,
@@ -7,12 +7,12 @@ over its pairs of atoms within a cut-off, which tell the pairs' elements apart,
 
 as half of their mean over atoms i, and as their smallest and largest. The mean feels every atom,
 but the less the more there are; the extremes feel one that is moved in a large crystal as in a
-small. Configurations whose fingerprints agree are taken for one. What this joins by mistake
+small. Configurations whose fingerprints agree are taken for duplicates. What this joins by mistake
 (homometric structures, fragments beyond each other's cut-off) stays on one side of the split: that
 is harmless.
 
-Beads are another matter. Their forces are noisy, so frames that look alike are not one, and they
-may all be beyond the cut-off: there, only copies of a frame are duplicates.
+Beads are another matter. Their forces are noisy, so similar frames are not duplicates, and beads
+may all be beyond the cut-off: there, only exact copies of a frame are duplicates.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ WIDTH = 0.4  # Å, σ
 #: Largest distance between the fingerprints of duplicates. Storing positions in single precision
 #: moves a fingerprint by less than 1e-6, rounding them to 1e-4 Å by about 1e-4, heat by 1e-2.
 TOLERANCE = 1e-4
-#: How much the extremes over atoms count beside the means, which take out most of the rounding.
+#: How much the extremes over atoms count next to the means, which take out most of the rounding.
 EXTREMES = 0.1
 
 
@@ -49,15 +49,16 @@ def duplicates(dataset: Dataset) -> np.ndarray:
 def _copies(dataset: Dataset) -> np.ndarray:
     configurations = np.split(dataset.positions, dataset.offsets[1:-1])
     numbers: dict[bytes, int] = {}
-    return np.array([numbers.setdefault(one.tobytes(), len(numbers)) for one in configurations])
+    return np.array([numbers.setdefault(block.tobytes(), len(numbers)) for block in configurations])
 
 
-def join_clusters(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The finest clusters that tear neither of two clusterings apart: (configurations,)."""
-    one = np.unique(one, return_inverse=True)[1].ravel()
-    other = np.unique(other, return_inverse=True)[1].ravel() + len(one)
-    links = coo_array((np.ones(len(one)), (one, other)), shape=(2 * len(one), 2 * len(one)))
-    return connected_components(links, directed=False)[1][one].astype(np.int64)
+def join_clusters(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The finest clusters that split no cluster of two clusterings: (configurations,)."""
+    first = np.unique(first, return_inverse=True)[1].ravel()
+    second = np.unique(second, return_inverse=True)[1].ravel() + len(first)
+    size = 2 * len(first)
+    links = coo_array((np.ones(len(first)), (first, second)), shape=(size, size))
+    return connected_components(links, directed=False)[1][first].astype(np.int64)
 
 
 def fingerprints(dataset: Dataset) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The canonical file: one HDF5 of flat arrays with offsets, in eV and Å.
 
-Every array is chunked and carries Fletcher-32 checksums; the whole file has its SHA-256 beside it.
+Every array is chunked and carries Fletcher-32 checksums; the SHA-256 of the whole file stands in a
+file next to it.
 Configurations can be read singly, so a set larger than memory is trained on by reading its batches.
 """
 
@@ -34,7 +35,7 @@ CHUNK_ROWS = 4096
 #: Rows read at one go at most, so that picking a few from many needs little memory.
 ROWS_AT_ONCE = 2**20
 
-#: Arrays beside labels with a row for each atom or configuration, and the shape of a row.
+#: Arrays other than labels with a row for each atom or configuration, and the shape of a row.
 PER_ATOM: dict[str, tuple[int, ...]] = {"species": (), "positions": (3,)}
 PER_CONFIGURATION: dict[str, tuple[int, ...]] = {
     "cells": (3, 3),

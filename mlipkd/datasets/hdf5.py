@@ -45,7 +45,7 @@ def refuse_hostile(file: h5py.File) -> None:
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Every dataset of a file, visited once, following hard links alone."""
+    """Every dataset of a file, visited once, by hard links only."""
     seen = set()
     waiting = [file["/"]]
     while waiting:

@@ -14,13 +14,13 @@ from mlipkd.errors import InputError
 
 
 def clusters(dataset: Dataset, settings: Split) -> np.ndarray:
-    """What may not be torn apart, as a number for each configuration: (configurations,)."""
+    """Clusters that no split may divide, as a number for each configuration: (configurations,)."""
     same = duplicates(dataset)
     return join_clusters(same, dataset.groups) if settings.by == "group" else same
 
 
 def leaks(dataset: Dataset, settings: Split) -> list[str]:
-    """What a user should know of a split that tears like configurations apart."""
+    """Remarks on a split that puts similar configurations on different sides."""
     if not dataset.beads or settings.by == "group":
         return []
     return [
@@ -43,10 +43,11 @@ def is_held_out(
 def split(clusters: np.ndarray, settings: Split, held_out: np.ndarray | None = None) -> np.ndarray:
     """The campaign's split: (configurations,) of TRAIN, VALIDATION, TEST, UNUSED.
 
-    The test split depends on the clusters, its fraction, the seed and what is held out alone.
+    The test split depends on nothing but the clusters, its fraction, the seed and what is held
+    out.
 
     Args:
-        clusters: (configurations,), what may not be torn apart.
+        clusters: (configurations,), which no split may divide.
         settings: fractions, which are of what is not held out, and seed.
         held_out: (configurations,) bool, what is held out; nothing if left out.
 
@@ -112,8 +113,8 @@ def _drawn(
 ) -> np.ndarray:
     """Whole clusters of the pool, together near a fraction of all: (configurations,) bool.
 
-    Each in a random order is taken if it brings them nearer, which one that is too large does not;
-    if none does, the smallest is. So many as ``left`` stay in the pool at least.
+    In random order, each is taken if it brings them nearer to the fraction, which too large a one
+    does not; if none does, the smallest is taken. At least ``left`` clusters stay in the pool.
     """
     numbers, sizes = np.unique(clusters[pool], return_counts=True)
     if len(numbers) <= left:

@@ -1,6 +1,6 @@
 """Readers: where datasets come from, files that others made and reference methods built in.
 
-Each reader is one file, whose section says all about it; a new one is added to ``AnySource``.
+Each reader is one file, whose section says everything about it; add a new one to ``AnySource``.
 """
 
 from typing import Annotated, get_args

@@ -56,7 +56,7 @@ class AseFile(Source):
         if self.calculator is None:
             if self.hessian:
                 raise ValueError(
-                    "expected a calculator beside hessian, as files that ASE reads hold none; name "
+                    "expected a calculator with hessian, as files that ASE reads hold none; name "
                     "one, or remove hessian"
                 )
             return self
@@ -64,8 +64,8 @@ class AseFile(Source):
         keys = ("energy_key", "forces_key", "stress_key", "virial_key", "energy_unit", "force_sign")
         if given := [key for key in keys if getattr(self, key) != getattr(defaults, key)]:
             raise ValueError(
-                f"expected no {', '.join(given)} beside a calculator, whose labels stand in the "
-                "place of the files' own; remove either"
+                f"expected no {', '.join(given)} with a calculator, whose labels replace those of "
+                "the files; remove either"
             )
         return self
 
@@ -168,7 +168,7 @@ def configurations(path: str) -> Iterator["Atoms"]:
 
 
 def _rows_of_database(path: str) -> Iterator["Atoms"]:
-    """Rows of a database of ASE, with the labels that SchNetPack and others keep beside atoms."""
+    """Rows of a database of ASE, with the labels that SchNetPack and others keep with them."""
     from ase.db import connect
 
     with connect(path, serial=True) as database:

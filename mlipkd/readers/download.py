@@ -10,7 +10,7 @@ from mlipkd.jobs import artefacts
 
 
 def fetch(url: str, sha256: str, output: Path) -> None:
-    """Download a file; nothing is left of one that is not what was meant.
+    """Download a file; nothing is left of a file with another hash.
 
     Args:
         url: where it is, http or https.

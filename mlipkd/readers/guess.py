@@ -1,9 +1,8 @@
-"""Guessing what a file is, from what is in it.
+"""Guessing what a file is, and the names of its labels, from what is in it.
 
-The names that labels have in a file that ASE reads, told from the file.
-
-ASE gives energies, forces and stresses under names of its own, and what else a file holds under the
-file's names: ``REF_energy``, ``dft_forces``, ``virials``.
+An HDF5 file is told by its arrays, which each reader knows. Everything else is taken for a file
+that ASE reads. ASE gives energies, forces and stresses under its own names, and everything else
+under the names of the file: ``REF_energy``, ``dft_forces``, ``virials``.
 """
 
 import re
@@ -21,6 +20,12 @@ from mlipkd.errors import InputError
 from mlipkd.readers import READERS
 from mlipkd.readers.ase_file import configurations, results
 
+#: What stands before or after a quantity's name, likeliest first; all others come after these.
+AFFIXES = ("", "ref_", "dft_", "free_")
+#: What says that a number is no label: another energy, a part of it, or its uncertainty.
+NO_LABELS = {"kinetic", "dispersion", "per", "peratom", "sigma", "std", "stdev", "var", "variance",
+             "err", "error", "uncert", "uncertainty", "weight", "weights"}  # fmt: skip
+
 
 def is_canonical(path: Path) -> bool:
     """Whether a file is a dataset that ``mlipkd dataset`` wrote."""
@@ -31,7 +36,7 @@ def is_canonical(path: Path) -> bool:
 
 
 def guess_source(path: Path, stated: Mapping[str, object] | None = None) -> dict[str, str | None]:
-    """The reader that fits a file made by others, and the keys it needs beside those stated.
+    """The reader that fits a file, and the keys that its section needs beyond those stated.
 
     Raises:
         InputError: an HDF5 file of no known layout, a file that ASE does not read, or one with
@@ -40,30 +45,24 @@ def guess_source(path: Path, stated: Mapping[str, object] | None = None) -> dict
     if not h5py.is_hdf5(path):
         return {"reader": "ase", **names_in(str(path)).keys(stated or {})}
     with open_hdf5(path) as file:
-        keys = _keys_of_first_data_group(file["/"])
+        arrays = _arrays_of_first_group(file["/"])
     for reader in READERS:
-        if (needed := reader.recognise(keys)) is not None:
-            return {"reader": get_args(reader.model_fields["reader"].annotation)[0], **needed}
+        if (keys := reader.recognise(arrays)) is not None:
+            return {"reader": get_args(reader.model_fields["reader"].annotation)[0], **keys}
     raise InputError(
         f"{path}: expected a layout that is known here, found groups of "
-        f"{', '.join(sorted(keys)) or 'nothing'}; name its reader, or convert it to extended XYZ"
+        f"{', '.join(sorted(arrays)) or 'nothing'}; name its reader, or convert it to extended XYZ"
     )
 
 
-def _keys_of_first_data_group(group: h5py.Group) -> set[str]:
+def _arrays_of_first_group(group: h5py.Group) -> set[str]:
+    """The names in the first group that holds arrays."""
     for item in group.values():
         if isinstance(item, h5py.Dataset):
             return set(group)
-        if keys := _keys_of_first_data_group(item):
-            return keys
+        if arrays := _arrays_of_first_group(item):
+            return arrays
     return set()
-
-
-#: What stands before or after a quantity's name, likeliest first; all others come after these.
-AFFIXES = ("", "ref_", "dft_", "free_")
-#: What says that a number is no label: another energy, a part of one, or how sure it is.
-NO_LABELS = {"kinetic", "dispersion", "per", "peratom", "sigma", "std", "stdev", "var", "variance",
-             "err", "error", "uncert", "uncertainty", "weight", "weights"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Names:
     def keys(self, stated: Mapping[str, object]) -> dict[str, str | None]:
         """The likeliest of each that is not stated, as keys of the source's section.
 
-        None without an energy. Forces with the energy's own affix (``dft_energy``, ``dft_forces``)
+        None without an energy. Forces with the affix of the energy (``dft_energy``, ``dft_forces``)
         come before others.
 
         Raises:
@@ -100,8 +99,8 @@ class Names:
 
     def _partner(self, key: str, energy: str, names: list[str]) -> str | None:
         """The name with the energy's affix, or the likeliest."""
-        own = [name for name in names if _affix(name) == _affix(energy)]
-        return own[0] if own else self._likeliest(key, names)
+        same = [name for name in names if _affix(name) == _affix(energy)]
+        return same[0] if same else self._likeliest(key, names)
 
     def _likeliest(self, key: str, names: list[str]) -> str | None:
         if len(names) > 1 and _affix(names[0]) not in AFFIXES:
@@ -114,19 +113,19 @@ class Names:
 
 
 def names_in(path: str) -> Names:
-    """The names in any configuration of several atoms, or in any where there is none of these.
+    """The names in any configuration of several atoms or, without these, in any single atom.
 
     Raises:
         InputError: ASE does not read the file.
     """
-    alone, found = _no_names(), _no_names()
-    several = False
+    of_single_atoms, of_several_atoms = _no_names(), _no_names()
+    any_several = False
     for atoms in configurations(path):
-        several |= len(atoms) > 1
-        _collect(atoms, found if len(atoms) > 1 else alone)
-    energies, forces, stresses, virials = (
-        sorted(names, key=_rank) for names in (found if several else alone).values()
-    )
+        several = len(atoms) > 1
+        any_several |= several
+        _collect(atoms, of_several_atoms if several else of_single_atoms)
+    names = of_several_atoms if any_several else of_single_atoms
+    energies, forces, stresses, virials = (sorted(names[word], key=_rank) for word in names)
     return Names(path, energies, forces, stresses, virials)
 
 
@@ -135,38 +134,38 @@ def _no_names() -> dict[str, set[str]]:
 
 
 def _collect(atoms: Atoms, names: dict[str, set[str]]) -> None:
-    """Add the names of a configuration that have one of the words in them, and fitting numbers."""
-    whole = {**results(atoms), **atoms.info}
+    """Add the names of a configuration that contain a quantity's word, with numbers that fit it."""
+    of_configuration = {**results(atoms), **atoms.info}
     of_atoms = {**results(atoms), **atoms.arrays}
     tensors: list[tuple[int, ...]] = [(6,), (9,), (3, 3)]
-    looked_at: list[tuple[str, dict[str, object], list[tuple[int, ...]]]] = [
-        ("energy", whole, [()]),
+    quantities: list[tuple[str, dict[str, object], list[tuple[int, ...]]]] = [
+        ("energy", of_configuration, [()]),
         ("force", of_atoms, [(len(atoms), 3)]),
-        ("stress", whole, tensors),
-        ("virial", whole, tensors),
+        ("stress", of_configuration, tensors),
+        ("virial", of_configuration, tensors),
     ]
-    for word, values, shapes in looked_at:
+    for word, values, shapes in quantities:
         names[word] |= {
             name
             for name, value in values.items()
             if word in name.lower()
             and not NO_LABELS & set(re.split("[^a-z]+", _affix(name)))
-            and _numbers(value) in shapes
+            and _numeric_shape(value) in shapes
         }
 
 
-def _numbers(value: object) -> tuple[int, ...] | None:
-    """The shape of a value that is a number or an array of them; none of another."""
+def _numeric_shape(value: object) -> tuple[int, ...] | None:
+    """The shape of a number or of an array of numbers; none of anything else."""
     array = np.asarray(value)
     return array.shape if array.dtype.kind in "fi" else None
 
 
 def _affix(name: str) -> str:
     """What is left of a name without the quantity."""
-    left = name.lower()
+    affix = name.lower()
     for word in ("energy", "forces", "force", "stress", "virials", "virial"):
-        left = left.replace(word, "")
-    return left
+        affix = affix.replace(word, "")
+    return affix
 
 
 def _rank(name: str) -> tuple[int, str]:

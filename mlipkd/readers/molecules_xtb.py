@@ -110,7 +110,7 @@ def _walk(
                 )
         except (CalculationFailed, RuntimeError):  # the SCF did not converge
             continue
-        arrays = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
+        arrays = {key: np.array([sample[key] for sample in drawn]) for key in drawn[0]}
         return Block(place, molecule.numbers, arrays.pop("positions"), arrays), restart
     raise InputError(
         f"{place}: expected {count} configurations, got {len(drawn)} before the SCF failed "

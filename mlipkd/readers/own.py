@@ -17,7 +17,7 @@ LABELS = ("energy", "forces", "stress")
 
 
 class OwnReader(Source, OwnFunction):
-    """Configurations from a reader of one's own: `read(files, **options)` yields `ase.Atoms`, whose
+    """Configurations from a reader of your own: `read(files, **options)` yields `ase.Atoms`, whose
     calculator's results are the labels in eV and Å and whose `info["group"]` is the group."""
 
     reader: Literal["own"]
@@ -67,7 +67,7 @@ def _copy(atoms: object) -> "Atoms":
     if not isinstance(atoms, Atoms):
         raise TypeError(f"it yields {type(atoms).__name__} in the place of ase.Atoms")
     copy = atoms.copy()
-    for name in LABELS:  # what the file had, in units of its own, is no label
+    for name in LABELS:  # what the file held, in its own units, is no label
         copy.info.pop(name, None)
         copy.arrays.pop(name, None)
     given = results(atoms)

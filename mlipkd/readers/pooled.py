@@ -1,6 +1,6 @@
-"""Several datasets as one, each configuration in the split in which it was.
+"""Several datasets as one, in which each configuration stays in its split.
 
-But for copies of what one of the others tests on: these are left unused.
+Copies of what another of the datasets tests on are the exception: they are left unused.
 """
 
 from dataclasses import replace

@@ -140,7 +140,7 @@ class Labelled(NamedTuple):
 
 
 class Method:
-    """A calculator that begins anew whenever it is asked for, and what it is called."""
+    """A calculator, of which each use gets a fresh copy, and its name."""
 
     def __init__(self, where: str, calculator: Calculator) -> None:
         from mlipkd.calculators.load import load_calculator
@@ -155,7 +155,7 @@ class Method:
             )
 
     def calculator(self) -> "BaseCalculator":
-        """One that has not computed anything, from which it might start."""
+        """A copy that has not computed anything that it might start from."""
         return copy.deepcopy(self.unused)
 
 
@@ -233,7 +233,7 @@ def _sample(
         try:
             if atoms.get_potential_energy() < highest:
                 return Labelled(atoms.positions, _labels(atoms, hessian(atoms)))
-        except Exception as error:  # an SCF that did not converge, for one
+        except Exception as error:  # such as an SCF that did not converge
             failed.append(in_words(error))
     reasons = f" (it failed on some: {summarised(failed)})" if failed else ""
     raise InputError(

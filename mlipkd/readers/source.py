@@ -1,4 +1,4 @@
-"""What every reader is: a section of the configuration that says all about itself, and reads.
+"""The contract of readers: a section of the configuration that says all about itself, and reads.
 
 A reader is one file of this folder. It holds the section, a subclass of ``Source`` with a
 ``reader`` of its own, and whatever reading takes. Others ask a source by the methods below and
@@ -22,7 +22,7 @@ class Source(Section):
     """Where the configurations of a dataset come from."""
 
     def read(self, name: str) -> Dataset:
-        """The dataset: made, or read from its files; not yet checked, and seldom split.
+        """The dataset, made or read from its files; not checked, and split only if it is pooled.
 
         Raises:
             InputError: a file that cannot be read, or does not have the reader's layout; or a
@@ -71,7 +71,7 @@ class Source(Section):
 
     @property
     def undeclared(self) -> tuple[str, ...]:
-        """Keys of units and signs that such files leave open, and that physics may tell."""
+        """Keys of units and signs that files do not state, and that physics may tell."""
         return ()
 
     @classmethod

@@ -50,14 +50,14 @@ class Trajectory(Frames):
 
     @model_validator(mode="after")
     def _simulation_or_files(self) -> Self:
-        own = {"topology": self.topology, "files": self.files, "temperature": self.temperature}
-        given = [key for key, value in own.items() if value is not None]
+        keys = ("topology", "files", "temperature")
+        given = [key for key in keys if getattr(self, key) is not None]
         if self.simulation and given:
             raise ValueError(
-                f"expected a simulation or files, got {', '.join(given)} beside the "
-                "simulation, which has its own; remove one"
+                f"expected a simulation or files, got {', '.join(given)} with a "
+                "simulation, which has its own; remove either"
             )
-        if not self.simulation and len(given) < len(own):
+        if not self.simulation and len(given) < len(keys):
             raise ValueError(
                 "expected either a simulation, or topology, files and temperature; give either"
             )
@@ -157,7 +157,7 @@ def _frames(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
     """Positions and forces (beads, 3) and the cell (3, 3), or none, of each frame."""
     _refuse_missing(path, "trajectory")
-    # MDAnalysis leaves an index beside what it reads; here that is beside a link, and goes with it.
+    # MDAnalysis writes an index next to what it reads: here, next to a link in a folder that goes.
     with TemporaryDirectory() as scratch:
         link = Path(scratch, Path(path).name)
         link.symlink_to(Path(path).resolve())

@@ -87,7 +87,7 @@ def test_a_simulation_that_is_not_there_is_a_fault(campaign) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"temperature": 300}, "got temperature beside the simulation"),
+        ({"temperature": 300}, "got temperature with a simulation"),
         ({"simulation": None}, "expected either a simulation, or topology, files and temperature"),
         (
             {"simulation": None, "topology": "a.tpr", "files": ["a.trr"]},

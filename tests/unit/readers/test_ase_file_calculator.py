@@ -116,10 +116,10 @@ class EnergyAlone(EMT):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"energy_key": "REF_energy"}, "expected no energy_key beside a calculator"),
-        ({"forces_key": None, "force_sign": -1}, "expected no forces_key, force_sign beside"),
-        ({"stress_key": "stress"}, "expected no stress_key beside"),
-        ({"calculator": None, "hessian": True}, "expected a calculator beside hessian"),
+        ({"energy_key": "REF_energy"}, "expected no energy_key with a calculator"),
+        ({"forces_key": None, "force_sign": -1}, "expected no forces_key, force_sign with"),
+        ({"stress_key": "stress"}, "expected no stress_key with"),
+        ({"calculator": None, "hessian": True}, "expected a calculator with hessian"),
     ],
 )
 def test_labels_are_the_files_or_the_calculators(keys, message) -> None:
