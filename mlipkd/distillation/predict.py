@@ -24,7 +24,7 @@ from mlipkd.distillation.predictions import (
     write_failures,
 )
 from mlipkd.hipnn.file import Potential, load_potential
-from mlipkd.hipnn.prediction import QUANTITIES, predict
+from mlipkd.hipnn.prediction import DEFAULT, predict
 from mlipkd.jobs import artefacts, provenance
 
 
@@ -54,7 +54,7 @@ def label(
         quantities = [quantity for quantity in member.quantities if quantity != "hessian"]
     else:
         member = load_potential(model, device)
-        model_sha256, quantities = artefacts.verify(model), list(QUANTITIES)
+        model_sha256, quantities = artefacts.verify(model), list(DEFAULT)
     with (
         DatasetFile(dataset) as labelled,
         writing_hdf5(output) as file,

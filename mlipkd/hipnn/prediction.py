@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from mlipkd.config.quantities import QUANTITIES as ALL_QUANTITIES
+from mlipkd.config.quantities import QUANTITIES
 from mlipkd.datasets.dataset import Dataset, chosen_rows, columns_of, row_offsets
 from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch, Batcher
@@ -17,15 +17,15 @@ from mlipkd.hipnn.file import Potential
 from mlipkd.hipnn.hessian import Curvature, hessians
 from mlipkd.hipnn.network import HIPNN
 
-#: What is said of a dataset if nothing else is asked for; ``hessian`` is said as well.
-QUANTITIES = ("energy", "forces", "atomic_energies", "stress")
+#: What is predicted by default; ``hessian`` and ``energy_per_atom`` can be as well.
+DEFAULT = ("energy", "forces", "atomic_energies", "stress")
 
 #: Numbers that the model holds at a time for a batch, by a rough count.
 BUDGET = 4_000_000
 
 
 def predict(
-    potential: Potential, dataset: Dataset, quantities: Sequence[str] = QUANTITIES
+    potential: Potential, dataset: Dataset, quantities: Sequence[str] = DEFAULT
 ) -> dict[str, np.ndarray]:
     """Energy (configurations,), forces (atoms, 3), atomic_energies (atoms,), stress
     (configurations, 3, 3) and hessian (pairs of atoms, 3, 3) of all configurations, those of
@@ -40,7 +40,7 @@ def predict(
 
 
 def predict_members(
-    model: HIPNN, dataset: Dataset, quantities: Sequence[str] = QUANTITIES
+    model: HIPNN, dataset: Dataset, quantities: Sequence[str] = DEFAULT
 ) -> dict[str, np.ndarray]:
     """The same of all members of an ensemble, in one pass: with a leading dimension for them.
 
@@ -96,7 +96,7 @@ class Prediction:
             self.curvature = Curvature(model, batch, training)
             self.orders, self.gradient = self.curvature.orders, self.curvature.gradient
         else:
-            derivatives = any(ALL_QUANTITIES[name].order == 1 for name in quantities)
+            derivatives = any(QUANTITIES[name].order == 1 for name in quantities)
             self.orders, self.gradient = self.engine.orders_and_gradient(
                 model, batch, derivatives, training
             )
