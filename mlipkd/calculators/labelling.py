@@ -25,7 +25,7 @@ from mlipkd.config.settings import CalculatorSettings
 from mlipkd.datasets.atoms import PROPERTIES, atoms_of
 from mlipkd.datasets.dataset import Dataset, columns_of, label_shape, row_offsets
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.normal_modes import blocks
+from mlipkd.datasets.normal_modes import hessian_blocks
 from mlipkd.errors import InputError
 from mlipkd.imports import in_words
 from mlipkd.jobs import artefacts, provenance
@@ -96,7 +96,7 @@ def _labels(
         labels[quantity] = label
     if "hessian" in quantities:
         atoms.calc = calculator
-        labels["hessian"] = blocks(hessian(atoms))
+        labels["hessian"] = hessian_blocks(hessian(atoms))
     for quantity, label in labels.items():
         if not np.isfinite(label).all():
             raise ValueError(f"{names.get(quantity, quantity)} not finite")

@@ -20,7 +20,7 @@ from ase.data import atomic_masses
 from mlipkd.checks.positions_and_labels import fault_lines
 from mlipkd.datasets.dataset import Dataset, row_offsets
 from mlipkd.datasets.file import DatasetFile
-from mlipkd.datasets.normal_modes import normal_modes, rigid_motions, square, wavenumbers
+from mlipkd.datasets.normal_modes import hessian_matrix, normal_modes, rigid_motions, wavenumbers
 from mlipkd.errors import InputError
 from mlipkd.units import FORCE, HESSIAN
 
@@ -222,7 +222,7 @@ def _molecules(dataset: Dataset, configurations: np.ndarray) -> Iterator[Molecul
             dataset.species[atoms],
             dataset.positions[atoms],
             reference["forces"][atoms],
-            square(reference["hessian"][rows[m] : rows[m + 1]]),
+            hessian_matrix(reference["hessian"][rows[m] : rows[m + 1]]),
         )
 
 

@@ -16,13 +16,13 @@ LINEAR = 1e-2
 QUANTUM = units._hbar * units.J * units.s / units.invcm
 
 
-def square(blocks: np.ndarray) -> np.ndarray:
+def hessian_matrix(blocks: np.ndarray) -> np.ndarray:
     """A Hessian as a matrix (3 atoms, 3 atoms), of its blocks (pairs of atoms, 3, 3)."""
     atoms = math.isqrt(len(blocks))
     return blocks.reshape(atoms, atoms, 3, 3).swapaxes(1, 2).reshape(3 * atoms, 3 * atoms)
 
 
-def blocks(hessian: np.ndarray) -> np.ndarray:
+def hessian_blocks(hessian: np.ndarray) -> np.ndarray:
     """A Hessian as blocks (atoms, atoms, 3, 3), of its matrix (3 atoms, 3 atoms)."""
     atoms = len(hessian) // 3
     return hessian.reshape(atoms, 3, atoms, 3).swapaxes(1, 2)

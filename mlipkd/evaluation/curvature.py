@@ -176,13 +176,13 @@ def _stationary_points(dataset: "DatasetFile", stationary: float) -> np.ndarray:
 def _frequencies(dataset: "Dataset", blocks: np.ndarray) -> Iterator[np.ndarray | None]:
     """Frequencies of each configuration, 1/cm: (modes,); none of what has no Hessian."""
     from mlipkd.datasets.dataset import row_offsets, species_masses
-    from mlipkd.datasets.normal_modes import normal_modes, square, wavenumbers
+    from mlipkd.datasets.normal_modes import hessian_matrix, normal_modes, wavenumbers
 
     rows = row_offsets("hessian", dataset.offsets)
     masses = species_masses(dataset.species, dataset.beads)  # (atoms,)
     for m in range(len(dataset)):
         atoms = slice(*dataset.offsets[m : m + 2])
-        hessian = square(blocks[rows[m] : rows[m + 1]])
+        hessian = hessian_matrix(blocks[rows[m] : rows[m + 1]])
         if np.isnan(hessian).any():
             yield None
             continue

@@ -244,10 +244,10 @@ def _sample(
 
 
 def _labels(atoms: "Atoms", curvature: np.ndarray) -> dict:
-    from mlipkd.datasets.normal_modes import blocks
+    from mlipkd.datasets.normal_modes import hessian_blocks
 
     labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
-    return {**labels, "hessian": blocks(curvature)}
+    return {**labels, "hessian": hessian_blocks(curvature)}
 
 
 def _block(reaction: str, place: str, kind: str, point: Point, drawn: list[Labelled]) -> Block:

@@ -6,7 +6,7 @@ import pytest
 from ase.build import molecule
 
 from mlipkd.calculators.labelling import CalculatorMember, hessian
-from mlipkd.datasets.normal_modes import square
+from mlipkd.datasets.normal_modes import hessian_matrix
 from mlipkd.errors import InputError
 from mlipkd.evaluation.comp6 import evaluate_comp6, read_subset
 from mlipkd.evaluation.core.ensembles import CalculatorEnsemble
@@ -77,7 +77,9 @@ def test_labels_have_its_own_hessians(member) -> None:
     dataset = dataset_of([(water.numbers, water.positions, np.zeros((3, 3)))], energy=np.zeros(1))
     found, failed = member.predict(dataset, ["hessian"])
     assert not failed
-    np.testing.assert_array_equal(square(found["hessian"]), member.calculator.get_hessian(water))
+    np.testing.assert_array_equal(
+        hessian_matrix(found["hessian"]), member.calculator.get_hessian(water)
+    )
 
 
 def test_an_unknown_element_is_a_failure(member) -> None:

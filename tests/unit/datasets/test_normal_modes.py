@@ -7,7 +7,13 @@ from ase.data import atomic_masses
 from ase.units import invcm
 from ase.vibrations.data import VibrationsData
 
-from mlipkd.datasets.normal_modes import blocks, normal_modes, rigid_motions, square, wavenumbers
+from mlipkd.datasets.normal_modes import (
+    hessian_blocks,
+    hessian_matrix,
+    normal_modes,
+    rigid_motions,
+    wavenumbers,
+)
 from tests.springs import REST, SPECIES, spring_hessian
 
 
@@ -59,11 +65,11 @@ def test_rotations_leave_distances_as_they_are() -> None:
 
 def test_blocks_stand_where_their_atoms_do() -> None:
     pairs = np.arange(4 * 9.0).reshape(4, 3, 3)
-    assert np.array_equal(square(pairs)[3:, :3], pairs[2])
+    assert np.array_equal(hessian_matrix(pairs)[3:, :3], pairs[2])
 
 
 def test_blocks_are_those_of_pairs_of_atoms_and_make_the_matrix_again() -> None:
     hessian = np.random.default_rng(0).normal(size=(12, 12))
-    found = blocks(hessian)
+    found = hessian_blocks(hessian)
     np.testing.assert_array_equal(found[1, 3], hessian[3:6, 9:12])
-    np.testing.assert_array_equal(square(found.reshape(-1, 3, 3)), hessian)
+    np.testing.assert_array_equal(hessian_matrix(found.reshape(-1, 3, 3)), hessian)

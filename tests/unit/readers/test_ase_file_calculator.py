@@ -12,7 +12,7 @@ from ase.units import Bohr
 from mlipkd.calculators.labelling import differences
 from mlipkd.checks.check import check
 from mlipkd.config.load import ConfigError, parse_section
-from mlipkd.datasets.normal_modes import square
+from mlipkd.datasets.normal_modes import hessian_matrix
 from mlipkd.errors import InputError
 from mlipkd.readers.ase_file import AseFile
 
@@ -64,7 +64,7 @@ def test_hessians_are_the_calculators(file) -> None:
     found = read(file(water), hessian=True)
     water.calc = EMT()
     np.testing.assert_allclose(
-        square(found.labels["reference"]["hessian"]), differences(water), atol=1e-4
+        hessian_matrix(found.labels["reference"]["hessian"]), differences(water), atol=1e-4
     )
     assert check(found).faults == []
 

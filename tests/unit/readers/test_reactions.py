@@ -11,7 +11,7 @@ from mlipkd.checks.check import check
 from mlipkd.config.functions import Calculator
 from mlipkd.datasets.dataset import row_offsets
 from mlipkd.datasets.file import kinds_of
-from mlipkd.datasets.normal_modes import normal_modes, square, wavenumbers
+from mlipkd.datasets.normal_modes import hessian_matrix, normal_modes, wavenumbers
 from mlipkd.errors import InputError
 from mlipkd.readers import reactions, stationary_points
 from mlipkd.readers.reactions import Reactions
@@ -28,7 +28,7 @@ def ammonia():
 
 def hessian(dataset, m):
     rows = row_offsets("hessian", dataset.offsets)
-    return square(dataset.labels["reference"]["hessian"][rows[m] : rows[m + 1]])
+    return hessian_matrix(dataset.labels["reference"]["hessian"][rows[m] : rows[m + 1]])
 
 
 def test_kinds_are_told(ammonia) -> None:
