@@ -1,1 +1,1 @@
-"""The command line: one file for each verb, which parses, calls and writes."""
+"""The command line: verbs, which parse options and call one function each."""
