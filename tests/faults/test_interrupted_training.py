@@ -31,7 +31,7 @@ def train(settings, tiny_dataset, tmp_path):  # noqa: F811
 
 
 def end(process: subprocess.Popen) -> tuple[int, str]:
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=1200)
     return process.returncode, said
 
 

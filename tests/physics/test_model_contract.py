@@ -109,7 +109,7 @@ def check_potential(check: Callable, shape: Architecture) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("check", CONTRACT)
 def test_contract_of_the_triton_engine(check, interpreter) -> None:
-    interpreter.submit(with_triton, check_potential, check, TINY).result(timeout=600)
+    interpreter.submit(with_triton, check_potential, check, TINY).result(timeout=1200)
 
 
 def check_force_training(shape: Architecture) -> None:
@@ -176,7 +176,7 @@ def check_beside_the_reference() -> None:
 
 
 def test_the_triton_engine_beside_the_reference(interpreter) -> None:
-    interpreter.submit(check_beside_the_reference).result(timeout=300)
+    interpreter.submit(check_beside_the_reference).result(timeout=1200)
 
 
 @pytest.mark.slow

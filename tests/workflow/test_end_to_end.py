@@ -123,7 +123,7 @@ def run(folder: Path) -> subprocess.CompletedProcess:
     profile = str(ROOT / "workflow" / "profiles" / "local")
     words = ["--snakefile", str(ROOT / "Snakefile"), "--profile", profile]
     command = [sys.executable, "-m", "snakemake", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800)
 
 
 def rows(folder: Path, table: str) -> list[dict]:

@@ -105,7 +105,7 @@ def test_the_campaign_runs(tmp_path) -> None:
         env=os.environ | {"PYTHONPATH": f"{EXAMPLES}:{ROOT}"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stderr
     tables = tmp_path / "results" / "tables"

@@ -56,7 +56,7 @@ def install(**commands: str) -> None:
 
 def check(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mlipkd", "slurm-check", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900)
 
 
 def edit(**changes) -> None:

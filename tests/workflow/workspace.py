@@ -24,6 +24,7 @@ while [ $# -gt 0 ]; do
     case "$verb $1" in
         *" --output"|"train --history"|"merge --manifest"|"simulate --topology"|\\
         "evaluate-liquid --trajectory"|"evaluate-replicas --trajectory") echo "$1" > "$2"; shift ;;
+        "evaluate-recommended --folder") mkdir -p "$2"; shift ;;
         "dataset --size") cp size.json "$2"; shift ;;
     esac
     shift
@@ -117,7 +118,7 @@ class Workspace:
             env=os.environ | {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
 
     def planned(self, *words: str) -> set[str]:

@@ -46,7 +46,7 @@ def run():
             with pytest.MonkeyPatch.context() as variables:
                 variables.setenv("TRITON_INTERPRET", "1")
                 pool.submit(int).result()  # the first call starts the process
-            yield lambda *call: pool.submit(*call).result(timeout=100)
+            yield lambda *call: pool.submit(*call).result(timeout=900)
 
 
 @dataclass
