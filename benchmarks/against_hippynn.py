@@ -33,7 +33,7 @@ from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.prediction import predict
 from mlipkd.jobs import provenance
 from mlipkd.jobs.device import choose_device
-from mlipkd.training.loop import Job, train
+from mlipkd.training.loop import TrainingJob, train
 
 BATCH, EPOCHS, HALVE_AFTER, STOP_AFTER = 8, 40, 30, 50
 LEARNING_RATE, L2, HIERARCHICALITY, FORCES = 1e-3, 1e-6, 0.01, 10.0
@@ -81,7 +81,11 @@ def train_ours(
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "model.safetensors"
         began = time.perf_counter()
-        train([Job(settings, output, Path(folder) / "history.jsonl")], path, checkpoint_every=1e9)
+        train(
+            [TrainingJob(settings, output, Path(folder) / "history.jsonl")],
+            path,
+            checkpoint_every=1e9,
+        )
         seconds = time.perf_counter() - began
         predicted = predict(load_potential(output), test, ("energy", "forces"))
     return test_errors(predicted["energy"], predicted["forces"], test), seconds

@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.timing import give_back, take_turns
 from mlipkd.config.model import Architecture
-from mlipkd.config.recipe import Batch, LossTerm, Probes, Recipe
+from mlipkd.config.recipe import BatchSize, LossTerm, Probes, Recipe
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.evaluation.cost.measurement import peak_memory, reset_peak_memory
@@ -97,7 +97,7 @@ def epoch(kind: str, file: DatasetFile, device: torch.device) -> Callable[[], No
     )
     model = HIPNN(SHAPE, file.species_present)
     initialise(model, 0)
-    recipe = Recipe(loss=terms, batch=Batch(configurations=BATCH))
+    recipe = Recipe(loss=terms, batch=BatchSize(configurations=BATCH))
     members = Members([model.to(device)], recipe)
 
     def run() -> None:

@@ -12,8 +12,7 @@ from ase.units import fs
 from benchmarks.hippynn_steps import LEARNING_RATE, Labels, Modules
 from benchmarks.hippynn_twin import copy_weights
 from mlipkd.config.model import Architecture
-from mlipkd.config.recipe import Batch as BatchSize
-from mlipkd.config.recipe import LossTerm, Optimiser, Recipe
+from mlipkd.config.recipe import BatchSize, LossTerm, Optimiser, Recipe
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.hipnn.batch import Batch, Batcher

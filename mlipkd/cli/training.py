@@ -38,7 +38,7 @@ def train(
     from mlipkd.errors import InputError
     from mlipkd.jobs.device import choose_device
     from mlipkd.jobs.resumable import listen
-    from mlipkd.training.loop import Job
+    from mlipkd.training.loop import TrainingJob
     from mlipkd.training.loop import train as train_members
 
     if not len(settings) == len(output) == len(history):
@@ -48,7 +48,7 @@ def train(
         )
     train_members(
         [
-            Job(TrainSettings.read(path), model, lines)
+            TrainingJob(TrainSettings.read(path), model, lines)
             for path, model, lines in zip(settings, output, history, strict=True)
         ],
         dataset,

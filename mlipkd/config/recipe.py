@@ -127,7 +127,7 @@ class Optimiser(Section):
     with Hessians need it, since a few mini-batches have mean squares far above the others'."""
 
 
-class Batch(Section):
+class BatchSize(Section):
     """The size of a mini-batch: so many configurations, or about so many pairs of neighbours."""
 
     configurations: PositiveInt | None = None
@@ -151,7 +151,7 @@ class Recipe(Section):
     """Terms of the loss that need no labels."""
     optimiser: Optimiser = Optimiser()
     """Optimiser, learning-rate schedule and the end of training."""
-    batch: Batch
+    batch: BatchSize
     """Size of a mini-batch."""
     split: Literal["shared", "per_seed"] = "shared"
     """Whether all seeds train on one split, or each draws its own, the test split apart."""

@@ -27,7 +27,7 @@ from mlipkd.config.model import Architecture
 from mlipkd.errors import InputError
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.interaction import Interaction
-from mlipkd.hipnn.repulsion import Repulsion
+from mlipkd.hipnn.repulsion import PairRepulsion
 from mlipkd.hipnn.surroundings import Sensitivity, Surroundings
 
 
@@ -68,7 +68,7 @@ class Residual(torch.nn.Module):
         return out + self.outer.bias[:, None]
 
 
-class Block(torch.nn.Module):
+class InteractionBlock(torch.nn.Module):
     """An interaction layer and the atom layers after it."""
 
     interaction: Residual
@@ -114,7 +114,7 @@ class HIPNN(torch.nn.Module):
         self.species = tuple(species)
         number, width = architecture.n_interactions, architecture.width
         self.blocks = torch.nn.ModuleList(
-            Block(members, width if n else len(self.species), architecture, first=n == 0)
+            InteractionBlock(members, width if n else len(self.species), architecture, first=n == 0)
             for n in range(number)
         )
         self.w = torch.nn.Parameter(torch.empty(members, number, width))
@@ -122,7 +122,7 @@ class HIPNN(torch.nn.Module):
         E0 = torch.zeros(members, len(self.species), dtype=torch.float64)
         self.register_buffer("E0", E0)
         repulsive = architecture.repulsion is not None
-        self.repulsion = Repulsion(members, len(self.species)) if repulsive else None
+        self.repulsion = PairRepulsion(members, len(self.species)) if repulsive else None
 
     @classmethod
     def ensemble(cls, models: Sequence["HIPNN"]) -> Self:

@@ -17,7 +17,7 @@ import torch
 from mlipkd.hipnn.batch import Batch
 
 
-class Repulsion(torch.nn.Module):
+class PairRepulsion(torch.nn.Module):
     """The walls of each member, between all pairs of elements."""
 
     walls: torch.Tensor

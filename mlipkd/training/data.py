@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from mlipkd.checks.hessians import refuse_periodic_hessians
-from mlipkd.config.recipe import Batch as BatchSettings
-from mlipkd.config.recipe import LossTerm
+from mlipkd.config.recipe import BatchSize, LossTerm
 from mlipkd.datasets.dataset import row_offsets
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
@@ -176,7 +175,7 @@ class TrainingData:
         self._blocks = [np.sort(block) for block in np.array_split(configurations, number)]
         self._in_memory = self._load(self._blocks[0]) if number == 1 else None
 
-    def batch_size(self, settings: BatchSettings) -> int:
+    def batch_size(self, settings: BatchSize) -> int:
         """Configurations in a mini-batch."""
         if settings.pairs is not None:
             return max(1, round(settings.pairs / max(self.mean_pairs, 1)))

@@ -50,7 +50,7 @@ Report = dict[str, list[dict[str, float]]]
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """One member to train, and the files to write."""
 
     settings: TrainSettings
@@ -61,7 +61,7 @@ class Job:
 
 
 def train(
-    jobs: Sequence[Job],
+    jobs: Sequence[TrainingJob],
     dataset: Path,
     device: torch.device | str = "cpu",
     checkpoint_every: float = 10.0,
@@ -122,7 +122,9 @@ class _Split:
 class _Training:
     """The training of some members."""
 
-    def __init__(self, jobs: Sequence[Job], file: DatasetFile, device: torch.device | str) -> None:
+    def __init__(
+        self, jobs: Sequence[TrainingJob], file: DatasetFile, device: torch.device | str
+    ) -> None:
         self.jobs, self.file, self.device = jobs, file, device
         settings = [job.settings for job in jobs]
         self.recipe, self.terms = settings[0].recipe, settings[0].recipe.loss

@@ -25,7 +25,7 @@ from mlipkd.testing import (
     random_molecule,
     small_shape,
 )
-from mlipkd.training.loop import Job, train
+from mlipkd.training.loop import TrainingJob, train
 
 ELEMENTS = (1, 6, 8)
 SHAPE = small_shape(n_interactions=2)
@@ -117,7 +117,7 @@ def test_threads_that_train_and_predict_at_once_give_the_same_bits(engine, tmp_p
     write(dataset, tmp_path / "dataset.h5")
 
     def trained(seed: int, folder: Path) -> dict[str, np.ndarray]:
-        job = Job(settings(seed), folder / f"{seed}.safetensors", folder / f"{seed}.jsonl")
+        job = TrainingJob(settings(seed), folder / f"{seed}.safetensors", folder / f"{seed}.jsonl")
         train([job], tmp_path / "dataset.h5")
         state = load_potential(job.output).model.state_dict()
         return {name: weights.numpy() for name, weights in state.items()}

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from mlipkd.config.recipe import Batch, LossTerm, Recipe
+from mlipkd.config.recipe import BatchSize, LossTerm, Recipe
 
 
 def term(weight, quantity="forces", labels="teacher") -> LossTerm:
@@ -36,25 +36,25 @@ def test_refuses_weight(weight):
 @pytest.mark.parametrize("sizes", [{}, {"configurations": 1, "pairs": 1}, {"pairs": 0}])
 def test_refuses_batch(sizes):
     with pytest.raises(ValidationError):
-        Batch(**sizes)
+        BatchSize(**sizes)
 
 
 def test_refuses_a_term_twice():
     with pytest.raises(ValidationError, match="expected each term once"):
-        Recipe(loss=[term(1), term(2)], batch=Batch(pairs=1))
+        Recipe(loss=[term(1), term(2)], batch=BatchSize(pairs=1))
 
 
 def test_refuses_a_loss_that_ends_at_nothing():
     terms = [term({1: 1, 5: 0}, "energy"), term(0)]
     with pytest.raises(ValidationError, match="final weights are not all 0"):
-        Recipe(loss=terms, batch=Batch(pairs=1))
-    assert Recipe(loss=[*terms, term({1: 0, 5: 1}, "stress")], batch=Batch(pairs=1))
+        Recipe(loss=terms, batch=BatchSize(pairs=1))
+    assert Recipe(loss=[*terms, term({1: 0, 5: 1}, "stress")], batch=BatchSize(pairs=1))
 
 
 def test_knows_whether_it_needs_a_teacher():
     reference = term(1, labels="reference")
-    assert not Recipe(loss=[reference], batch=Batch(pairs=1)).needs_teacher
-    assert Recipe(loss=[reference, term(1)], batch=Batch(pairs=1)).needs_teacher
+    assert not Recipe(loss=[reference], batch=BatchSize(pairs=1)).needs_teacher
+    assert Recipe(loss=[reference, term(1)], batch=BatchSize(pairs=1)).needs_teacher
 
 
 def test_products_name_their_probes_and_nothing_else_does():
@@ -73,5 +73,5 @@ def test_products_name_their_probes_and_nothing_else_does():
 def test_knows_whether_it_needs_a_teachers_hessians():
     for labels, wanted in (("reference", False), ("teacher", True)):
         terms = [term(1), term(1, "hessian", labels)]
-        assert Recipe(loss=terms, batch=Batch(pairs=1)).needs_teachers_hessians is wanted
-    assert not Recipe(loss=[term(1)], batch=Batch(pairs=1)).needs_teachers_hessians
+        assert Recipe(loss=terms, batch=BatchSize(pairs=1)).needs_teachers_hessians is wanted
+    assert not Recipe(loss=[term(1)], batch=BatchSize(pairs=1)).needs_teachers_hessians

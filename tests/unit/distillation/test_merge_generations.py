@@ -16,7 +16,7 @@ from mlipkd.distillation.predict import label
 from mlipkd.hipnn.file import load_potential
 from mlipkd.jobs import artefacts
 from mlipkd.testing import dataset_of, random_molecule, small_shape
-from mlipkd.training.loop import Job, train
+from mlipkd.training.loop import TrainingJob, train
 
 CPU = torch.device("cpu")
 
@@ -56,7 +56,7 @@ def _trained(root: Path, family: str, seed: int, labels: str, dataset: Path) -> 
         "split": {},
     }
     settings = parse_section(TrainSettings, content, family)
-    train([Job(settings, folder / "model.safetensors", folder / "history.jsonl")], dataset)
+    train([TrainingJob(settings, folder / "model.safetensors", folder / "history.jsonl")], dataset)
     return folder / "model.safetensors"
 
 

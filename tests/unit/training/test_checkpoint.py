@@ -10,12 +10,12 @@ import torch
 from mlipkd.errors import TryAgainError
 from mlipkd.hipnn.file import load_potential
 from mlipkd.jobs import provenance
-from mlipkd.training.loop import Job, train
+from mlipkd.training.loop import TrainingJob, train
 
 
 def jobs(settings, folder, seeds=(0, 1)):
     return [
-        Job(
+        TrainingJob(
             settings(seed=seed, epochs=3),
             folder / f"{seed}.safetensors",
             folder / f"{seed}.jsonl",
@@ -92,7 +92,7 @@ def test_the_history_is_of_the_training_that_goes_on(settings, tiny_dataset, tmp
     if harm == "another":
         recipe = job.settings.recipe.model_dump()
         recipe["optimiser"]["learning_rate"] = 0.5
-        other = Job(settings(recipe=recipe), job.output, job.history)
+        other = TrainingJob(settings(recipe=recipe), job.output, job.history)
         with pytest.raises(KeyboardInterrupt):
             train([other], tiny_dataset, stop=interrupted(after(7)))
     elif harm == "lost":

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlipkd.config.recipe import Batch, LossTerm
+from mlipkd.config.recipe import BatchSize, LossTerm
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.errors import InputError
 from mlipkd.training import data
@@ -74,14 +74,14 @@ def test_microbatches_are_the_whole(training) -> None:
 
 
 def test_batches_by_pairs_have_that_many_on_average(training) -> None:
-    size = training.batch_size(Batch(pairs=100))
+    size = training.batch_size(BatchSize(pairs=100))
     pairs = sum(
         int(part.batch.bounds[:, -1].sum())
         for mini_batch in training.batches(size)
         for part in mini_batch.microbatches()
     )
     assert size * pairs / 20 == pytest.approx(100, rel=0.3)
-    assert training.batch_size(Batch(configurations=7)) == 7
+    assert training.batch_size(BatchSize(configurations=7)) == 7
 
 
 def test_an_empty_split_is_refused(tiny_dataset) -> None:

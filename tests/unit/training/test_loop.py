@@ -14,12 +14,12 @@ from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.initial import fit_element_energies, initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.testing import dataset_of
-from mlipkd.training.loop import Job, train
+from mlipkd.training.loop import TrainingJob, train
 
 
 def run(settings, dataset, folder):
     """Train, and give the model and the lines of its history."""
-    train([Job(settings, folder / "model.safetensors", folder / "history.jsonl")], dataset)
+    train([TrainingJob(settings, folder / "model.safetensors", folder / "history.jsonl")], dataset)
     lines = (folder / "history.jsonl").read_text().splitlines()
     return load_potential(folder / "model.safetensors"), [json.loads(line) for line in lines]
 

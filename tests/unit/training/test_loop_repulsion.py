@@ -8,13 +8,13 @@ import pytest
 from ase.units import kB
 
 from mlipkd.config.model import Repulsion
-from mlipkd.config.recipe import Batch
+from mlipkd.config.recipe import BatchSize
 from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.datasets.file import write
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.prediction import predict
 from mlipkd.testing import dataset_of
-from mlipkd.training.loop import Job, train
+from mlipkd.training.loop import TrainingJob, train
 
 TEMPERATURE = 300.0
 DEPTH, STIFFNESS, MINIMUM = 4 * kB * TEMPERATURE, 1.6, 4.0  # eV, 1/Å, Å
@@ -68,7 +68,7 @@ def settings_of(settings):
         distances = {"soft_min": 2.0, "soft_max": 7.0, "hard_max": 8.0, "l_max": 0}
         shape = made.architecture.model_copy(update={"repulsion": section, **distances})
         recipe = made.recipe.model_copy(
-            update={"loss": made.recipe.loss[1:], "batch": Batch(configurations=40)}
+            update={"loss": made.recipe.loss[1:], "batch": BatchSize(configurations=40)}
         )
         return made.model_copy(update={"architecture": shape, "recipe": recipe})
 
@@ -76,7 +76,7 @@ def settings_of(settings):
 
 
 def trained(settings, dataset: Path, folder: Path) -> Potential:
-    train([Job(settings, folder / "model.safetensors", folder / "history.jsonl")], dataset)
+    train([TrainingJob(settings, folder / "model.safetensors", folder / "history.jsonl")], dataset)
     return load_potential(folder / "model.safetensors")
 
 
@@ -108,7 +108,9 @@ def test_without_walls_beads_go_through_each_other(beads, settings_of, tmp_path)
 
 def test_members_together_have_the_walls_of_each_alone(beads, settings_of, tmp_path) -> None:
     jobs = [
-        Job(settings_of(True, 1, seed), tmp_path / f"{seed}.safetensors", tmp_path / f"{seed}.json")
+        TrainingJob(
+            settings_of(True, 1, seed), tmp_path / f"{seed}.safetensors", tmp_path / f"{seed}.json"
+        )
         for seed in (0, 1)
     ]
     train(jobs, beads.path)

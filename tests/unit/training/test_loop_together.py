@@ -13,13 +13,13 @@ from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.initial import fit_element_energies
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.training import loop, members
-from mlipkd.training.loop import Job, train
+from mlipkd.training.loop import TrainingJob, train
 from mlipkd.training.members import initial_models, member_splits
 
 
-def jobs(settings, folder, seeds, **changes) -> list[Job]:
+def jobs(settings, folder, seeds, **changes) -> list[TrainingJob]:
     return [
-        Job(
+        TrainingJob(
             settings(seed=seed, **changes), folder / f"{seed}.safetensors", folder / f"{seed}.jsonl"
         )
         for seed in seeds

@@ -17,7 +17,7 @@ from mlipkd.testing import dataset_of, random_crystal, random_model, random_mole
 from mlipkd.training import data
 from mlipkd.training.data import Microbatch, TrainingData
 from mlipkd.training.labels import draw_probes
-from mlipkd.training.loop import Job, train
+from mlipkd.training.loop import TrainingJob, train
 from mlipkd.training.microbatches import compare, differentiate
 from tests.unit.training.conftest import pair_potential
 
@@ -165,7 +165,7 @@ def recipe(settings, *terms: LossTerm) -> dict:
 
 
 def run(made, dataset, folder, **options):
-    job = Job(made, folder / "model.safetensors", folder / "history.jsonl")
+    job = TrainingJob(made, folder / "model.safetensors", folder / "history.jsonl")
     train([job], dataset, **options)
     lines = (folder / "history.jsonl").read_text().splitlines()
     return load_potential(folder / "model.safetensors"), [json.loads(line) for line in lines]

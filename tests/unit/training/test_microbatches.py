@@ -11,7 +11,7 @@ from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.training import loop
 from mlipkd.training.data import Microbatch, TrainingData
-from mlipkd.training.loop import Job, train
+from mlipkd.training.loop import TrainingJob, train
 from mlipkd.training.microbatches import compare, differentiate
 
 TERMS = [
@@ -89,7 +89,7 @@ def memory(monkeypatch):
 
 
 def trained(settings, dataset, folder):
-    train([Job(settings, folder / "model.safetensors", folder / "history.jsonl")], dataset)
+    train([TrainingJob(settings, folder / "model.safetensors", folder / "history.jsonl")], dataset)
     return load_potential(folder / "model.safetensors")
 
 
