@@ -10,7 +10,7 @@ from pathlib import Path
 from mlipkd.errors import InputError, remedy
 
 
-def find(where: str, path: str) -> object:
+def import_object(where: str, path: str) -> object:
     """Import the object at an import path.
 
     Args:
@@ -24,7 +24,7 @@ def find(where: str, path: str) -> object:
     try:
         return getattr(importlib.import_module(module), name)
     except Exception as error:  # a module runs when it is imported, and may raise anything
-        raise _cannot_import(where, path, in_words(error)) from error
+        raise _cannot_import(where, path, on_one_line(error)) from error
 
 
 def find_function(where: str, path: str) -> Callable:
@@ -33,7 +33,7 @@ def find_function(where: str, path: str) -> Callable:
     Raises:
         InputError: it cannot be imported, or cannot be called.
     """
-    function = find(where, path)
+    function = import_object(where, path)
     if not callable(function):
         kind = type(function).__name__
         raise InputError(f"{where}: expected a function, got {path}, which is a {kind}; name one")
@@ -50,14 +50,14 @@ def module_file(where: str, path: str) -> Path:
     try:
         spec = importlib.util.find_spec(module)
     except Exception as error:  # of its package
-        raise _cannot_import(where, path, in_words(error)) from error
+        raise _cannot_import(where, path, on_one_line(error)) from error
     if spec is None or not spec.has_location or spec.origin is None:
         raise _cannot_import(where, path, f"no file of the module {module}")
     return Path(spec.origin)
 
 
 @contextmanager
-def blamed(path: str, expected: str) -> Iterator[None]:
+def errors_in_user_code(path: str, expected: str) -> Iterator[None]:
     """Turn whatever a user's function raises into one line: its file and line, and the reason.
 
     Args:
@@ -76,11 +76,11 @@ def blamed(path: str, expected: str) -> Iterator[None]:
                 place = f"{file}:{frame.lineno}"
         raise InputError(
             f"{place}: expected {expected} from {path}, got {type(error).__name__} "
-            f"({in_words(error)}); fix the function, or what it is given"
+            f"({on_one_line(error)}); fix the function, or what it is given"
         ) from error
 
 
-def in_words(error: Exception) -> str:
+def on_one_line(error: Exception) -> str:
     """Any exception on one line, and how to install the package that it misses, if it does."""
     text = " ".join(str(error).split()) or type(error).__name__
     fix = remedy(error.name or "") if isinstance(error, ImportError) else None

@@ -27,7 +27,7 @@ from mlipkd.datasets.dataset import Dataset, columns_of, label_shape, row_offset
 from mlipkd.datasets.file import DatasetFile
 from mlipkd.datasets.normal_modes import hessian_blocks
 from mlipkd.errors import InputError
-from mlipkd.imports import in_words
+from mlipkd.imports import on_one_line
 from mlipkd.jobs import artefacts, provenance
 from mlipkd.jobs.progress import progress
 
@@ -66,7 +66,7 @@ def labels_of(
             try:
                 labels = _labels(calculator, atoms_of(dataset, m), quantities)
             except Exception as error:  # calculators raise anything
-                failed[m] = in_words(error)
+                failed[m] = on_one_line(error)
                 continue
             for quantity, label in labels.items():
                 target = values[quantity][slice(*rows[quantity][m : m + 2])]

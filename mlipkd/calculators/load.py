@@ -12,7 +12,7 @@ from ase.calculators.calculator import BaseCalculator
 
 from mlipkd.config.functions import Calculator
 from mlipkd.errors import InputError
-from mlipkd.imports import find, in_words
+from mlipkd.imports import import_object, on_one_line
 from mlipkd.jobs.device import one_thread, subnormal_numbers
 
 #: Packages that take all cores for the smallest molecule.
@@ -38,7 +38,7 @@ def load_calculator(where: str, settings: Calculator) -> BaseCalculator:
     except Exception as error:  # a foreign class may raise anything
         raise InputError(
             f"{where}: calculator.options: expected what {settings.type} can be made with, got "
-            f"{settings.options} ({in_words(error)}); see its documentation"
+            f"{settings.options} ({on_one_line(error)}); see its documentation"
         ) from error
     if unknown := settings.options.keys() - _option_names(cls):
         print(
@@ -55,7 +55,7 @@ def load_calculator(where: str, settings: Calculator) -> BaseCalculator:
 
 
 def _class(where: str, path: str) -> type[BaseCalculator]:
-    cls = find(f"{where}: calculator.type", path)
+    cls = import_object(f"{where}: calculator.type", path)
     if not (inspect.isclass(cls) and issubclass(cls, BaseCalculator)):
         raise InputError(
             f"{where}: calculator.type: expected a class of ASE calculators, got {path}, which is "

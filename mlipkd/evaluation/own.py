@@ -13,7 +13,7 @@ from mlipkd.config.section import NAME_PATTERN, Name
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.evaluation import DATASET, MODELS, Evaluation, Input, Job, Jobs, Plan
 from mlipkd.evaluation.core.rows import Row, Source, write_rows
-from mlipkd.imports import blamed, find_function, module_file
+from mlipkd.imports import errors_in_user_code, find_function, module_file
 from mlipkd.paths import ModelPaths
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def evaluate_own(
         for seed, calculator in ensemble.calculators():
             test = [labelled_atoms(configurations, m) for m in range(len(configurations))]
             who = f"{ensemble.family}/{ensemble.model} seed {seed}"
-            with blamed(own.function, f"{name} of {who}"), subnormal_numbers():
+            with errors_in_user_code(own.function, f"{name} of {who}"), subnormal_numbers():
                 answer = function(calculator, test, **own.options)
             rows += [
                 ensemble.row(seed, metric, value, unit, name)

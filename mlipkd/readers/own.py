@@ -6,7 +6,7 @@ from mlipkd.config.functions import OwnFunction
 from mlipkd.config.section import Files
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
-from mlipkd.imports import blamed, find_function
+from mlipkd.imports import errors_in_user_code, find_function
 from mlipkd.readers.ase_file import AseFile, results
 from mlipkd.readers.source import Source
 
@@ -36,7 +36,7 @@ class OwnReader(Source, OwnFunction):
         function = find_function("source.function", self.function)
         first, *others = self.files
         files = f"{first} and {len(others)} more" if others else first
-        with blamed(self.function, f"configurations of {files}"):
+        with errors_in_user_code(self.function, f"configurations of {files}"):
             configurations = [_copy(atoms) for atoms in function(list(self.files), **self.options)]
         labels = set().union({"energy"}, *map(_labels, configurations))
         grouped = any("group" in atoms.info for atoms in configurations)

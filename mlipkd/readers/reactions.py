@@ -22,7 +22,7 @@ from mlipkd.config.functions import Calculator
 from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
-from mlipkd.imports import in_words
+from mlipkd.imports import on_one_line
 from mlipkd.readers.source import Source
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _points(reaction: str, method: Method) -> dict[str, Point]:
     except Exception as error:  # calculators raise anything
         raise InputError(
             f"{place}: expected its stationary points, but the calculator failed on the way "
-            f"({in_words(error)}); leave this reaction out"
+            f"({on_one_line(error)}); leave this reaction out"
         ) from error
     ways = (ends, ends[::-1])
     if not any(alike(one, reactant) and alike(other, product) for one, other in ways):
@@ -234,7 +234,7 @@ def _sample(
             if atoms.get_potential_energy() < highest:
                 return Labelled(atoms.positions, _labels(atoms, hessian(atoms)))
         except Exception as error:  # such as an SCF that did not converge
-            failed.append(in_words(error))
+            failed.append(on_one_line(error))
     reasons = f" (it failed on some: {summarised(failed)})" if failed else ""
     raise InputError(
         f"{place} with {method.name}: expected samples less than k_B T per mode above the "

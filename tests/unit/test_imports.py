@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.imports import blamed, find_function, module_file
+from mlipkd.imports import errors_in_user_code, find_function, module_file
 
 FAILING = """\
 def fail(text):
@@ -65,7 +65,7 @@ def test_a_module_without_a_file_is_refused(path) -> None:
 def test_what_a_function_raises_names_its_line(module) -> None:
     path = f"{module.stem}:fail"
     function = find_function("here", path)
-    with pytest.raises(InputError) as found, blamed(path, "a number of x"):
+    with pytest.raises(InputError) as found, errors_in_user_code(path, "a number of x"):
         function("two\nlines")
     assert str(found.value) == (
         f"{module}:3: expected a number of x from {path}, got KeyError ('two\\nlines'); fix the "
@@ -76,5 +76,5 @@ def test_what_a_function_raises_names_its_line(module) -> None:
 def test_a_call_that_does_not_fit_names_the_file(module) -> None:
     path = f"{module.stem}:fail"
     message = rf"^{module}: expected x .*TypeError .*argument 'txt'"
-    with pytest.raises(InputError, match=message), blamed(path, "x"):
+    with pytest.raises(InputError, match=message), errors_in_user_code(path, "x"):
         find_function("here", path)(txt="")

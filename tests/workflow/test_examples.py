@@ -17,7 +17,7 @@ from ase.units import GPa
 from scipy.optimize import brentq
 
 from mlipkd.campaign import load_campaign
-from mlipkd.imports import find
+from mlipkd.imports import import_object
 from mlipkd.readers.aluminium_emt import LATTICE_CONSTANT
 from mlipkd.readers.ase_file import AseFile
 
@@ -32,7 +32,7 @@ LATTICE, MODULUS = 4.05, 72.2
 def example(monkeypatch):
     """A function that finds what an example holds."""
     monkeypatch.syspath_prepend(EXAMPLES)
-    return lambda path: find("examples", path)
+    return lambda path: import_object("examples", path)
 
 
 def test_the_equation_of_state_of_emt(example) -> None:
