@@ -77,23 +77,22 @@ def fit_sizing(
 ) -> None:
     """Fit what jobs take on this machine to the benchmarks of campaigns that ran on it.
 
-    Prints how well the benchmarks of each campaign are met by a fit to the others.
+    Campaigns of the checkout then ask for as much. Prints how well the benchmarks of each campaign
+    are met by a fit to the others.
 
     Example: mlipkd fit-sizing --output workflow/sizing.yaml runs/sizing runs/chno
     """
     from mlipkd.errors import InputError
     from mlipkd.jobs import artefacts
-    from mlipkd.sizing.benchmarks import read_benchmarks
-    from mlipkd.sizing.fit import fit_sizing
-    from mlipkd.sizing.report import report
+    from mlipkd.sizing.fit import fit_sizing, read_benchmarks, report
     from mlipkd.sizing.work import KINDS
 
-    found = [benchmark for folder in campaigns for benchmark in read_benchmarks(folder)]
-    sizing = fit_sizing(found)
+    benchmarks = [job for folder in campaigns for job in read_benchmarks(folder)]
+    sizing = fit_sizing(benchmarks)
     if missing := [kind for kind in KINDS if kind not in sizing.kinds]:
         raise InputError(
             f"{', '.join(map(str, campaigns))}: expected benchmarks of all kinds of jobs, found "
             f"none of {', '.join(missing)}; run campaigns/sizing.yaml and give its folder, too"
         )
     artefacts.write_text(output, sizing.to_yaml())
-    echo(report(sizing, found))
+    echo(report(sizing, benchmarks))

@@ -153,9 +153,10 @@ def init(
         print(f"{guess.key:16} {guess.value}: {guess.reason or _granted(guess)}")
     _refuse(file, report.faults)
 
-    plan = propose(dataset, section, report, guesses)
-    write_new(output, plan.text)
-    print(f"{output}: a campaign whose training takes about {plan.seconds / 60:.1f} minutes of one")
+    proposal = propose(dataset, section, report, guesses)
+    write_new(output, proposal.text)
+    minutes = proposal.seconds / 60
+    print(f"{output}: a campaign whose training takes about {minutes:.1f} minutes of one")
     print("core; read it, change it, and run it:")
     print(f"  snakemake --profile workflow/profiles/local --configfile {output}")
 
@@ -252,9 +253,9 @@ def dataset(
     from mlipkd.checks.check import check, split_counts
     from mlipkd.datasets.dataset import UNUSED
     from mlipkd.datasets.file import write
+    from mlipkd.datasets.size import measure
     from mlipkd.datasets.splits import clusters, is_held_out, leaks, split
     from mlipkd.errors import InputError
-    from mlipkd.sizing.size import measure
 
     job = DatasetSettings.read(str(settings))
     made = job.source.read(job.name)

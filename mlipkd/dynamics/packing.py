@@ -102,6 +102,16 @@ end structure
     return head + "".join(structures)
 
 
+def g2_molecule(name: str) -> Atoms:
+    """A molecule of ASE's G2 collection; raises InputError if there is none of this name."""
+    if name not in g2.names:
+        raise InputError(
+            f"expected a molecule of ASE's G2 collection, got {name!r}; choose from "
+            f"{', '.join(sorted(g2.names))}"
+        )
+    return g2[name]
+
+
 def liquid(molecule: str, number: int, density: float, seed: int) -> Atoms:
     """A periodic box of molecules, the same for the same seed; ``info["packed"]`` tells how.
 
@@ -117,12 +127,7 @@ def liquid(molecule: str, number: int, density: float, seed: int) -> Atoms:
         InputError: a molecule that is not in the collection, or one that cannot be packed so
             densely without overlaps.
     """
-    if molecule not in g2.names:
-        raise InputError(
-            f"expected a molecule of ASE's G2 collection, got {molecule!r}; choose from "
-            f"{', '.join(sorted(g2.names))}"
-        )
-    single = g2[molecule]
+    single = g2_molecule(molecule)
     single.positions -= single.positions.mean(axis=0)
     side = (number * single.get_masses().sum() / (density * GRAM_PER_CM3)) ** (1 / 3)  # Å
     program = shutil.which("packmol")

@@ -283,7 +283,7 @@ COMP6 = Evaluation(
     section=Comp6Evaluation,
     threads=4,
     device=True,
-    work="comparing_comp6",
+    work="comp6",
     figures=[
         Figure(
             "comp6",

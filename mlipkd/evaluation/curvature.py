@@ -224,7 +224,7 @@ CURVATURE = Evaluation(
     section=CurvatureEvaluation,
     threads=4,
     device=True,
-    work="comparing",
+    work="errors",
     figures=[
         Figure(
             "curvature",

@@ -122,7 +122,7 @@ ERRORS = Evaluation(
     metrics=METRICS,
     threads=4,
     device=True,
-    work="comparing",
+    work="errors",
     figures=[
         Figure(
             "errors",

@@ -292,5 +292,5 @@ LIQUID = Evaluation(
     threads=4,
     device=True,
     resumable=True,
-    work="sampling_liquid",
+    work="liquid",
 )

@@ -291,7 +291,7 @@ RDF = Evaluation(
     metrics=METRICS,
     section=RdfEvaluation,
     curves=True,
-    work="counting_distances",
+    minutes=60,
     figures=[
         Figure(
             "rdf",

@@ -271,5 +271,5 @@ REPLICAS = Evaluation(
     threads=4,
     device=True,
     resumable=True,
-    work="sampling_replicas",
+    work="replicas",
 )

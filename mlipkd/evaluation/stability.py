@@ -286,7 +286,7 @@ STABILITY = Evaluation(
     threads=4,
     device=True,
     resumable=True,
-    work="moving_liquid",
+    work="stability",
     figures=[
         Figure(
             "stability",

@@ -1,6 +1,6 @@
-"""The plan: as much data and as many epochs as minutes allow, counted as the workflow counts.
+"""Proposing a campaign for a dataset, and writing it where nothing is overwritten.
 
-Proposing a campaign for a dataset, and writing it where nothing is overwritten.
+It takes as much data and as many epochs as minutes allow, by the estimates that jobs are sized by.
 """
 
 import re
@@ -11,99 +11,19 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-import mlipkd
 from mlipkd.campaign.campaign import Campaign
-from mlipkd.campaign.settings import train_settings
+from mlipkd.campaign.plan import Plan
 from mlipkd.checks.check import Report
+from mlipkd.checks.positions_and_labels import Contacts
 from mlipkd.config.load import parse_section
 from mlipkd.datasets.dataset import Dataset
+from mlipkd.datasets.size import FARTHEST, Size, measure
 from mlipkd.errors import InputError
-from mlipkd.proposal.text import Choices, campaign_text, cutoffs
+from mlipkd.proposal.text import Choices, Cutoffs, campaign_text
 from mlipkd.proposal.units import Guess
 from mlipkd.readers import AnySource
-from mlipkd.sizing import work
 from mlipkd.sizing.estimate import Sizing
-from mlipkd.sizing.size import Size, measure
-
-#: What all training together may take on one core, s, by estimates that a busy machine takes up to
-#: twice as long as. The rest of ten minutes on two cores is for labels, errors and starting.
-BUDGET = 450.0
-#: Epochs at most, from what a small dataset gets down to what a large one must have.
-EPOCHS = (200, 150, 120, 100, 80, 60, 40)
-#: Fewer configurations to train on would not be halved again.
-FEWEST_EPOCHS = 50
-#: Atoms in a mini-batch, about, configurations at most, and mini-batches in an epoch at least.
-BATCH_ATOMS, BATCH, STEPS = 200, 32, 20
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A campaign as text, and what its training will take."""
-
-    text: str
-    campaign: Campaign
-    seconds: float
-    """On one core, by ``workflow/sizing.yaml``."""
-
-
-def plan(choices: Choices, size: Size) -> Plan:
-    """The campaign with most data, and then most epochs, whose training is within the budget.
-
-    Where none is, the shortest.
-
-    Raises:
-        InputError: the checkout's ``workflow/sizing.yaml`` is not there.
-    """
-    sizing = _sizing()
-    pool = round(size.configurations * (1 - choices.test - choices.validation))
-    train, shortest = pool, _with(choices, size, sizing, pool, EPOCHS[-1])
-    while shortest.seconds > BUDGET and train // 2 >= FEWEST_EPOCHS:
-        train //= 2
-        shortest = _with(choices, size, sizing, train, EPOCHS[-1])
-    longer = (_with(choices, size, sizing, train, epochs) for epochs in EPOCHS[:-1])
-    return next((found for found in longer if found.seconds <= BUDGET), shortest)
-
-
-def _with(choices: Choices, size: Size, sizing: Sizing, train: int, epochs: int) -> Plan:
-    """The campaign with so many configurations to train on, and epochs."""
-    pool = round(size.configurations * (1 - choices.test - choices.validation))
-    text = campaign_text(
-        choices,
-        train=None if train == pool else train,
-        epochs=epochs,
-        batch=_batch(size, train),
-    )
-    campaign = parse_section(Campaign, yaml.safe_load(text), "proposal")
-    return Plan(text, campaign, _training(campaign, choices.name, size, sizing))
-
-
-def _batch(size: Size, train: int) -> int:
-    """Configurations in a mini-batch, a power of two."""
-    wanted = min(BATCH_ATOMS * size.configurations / size.atoms, train / STEPS, BATCH)
-    return 2 ** (max(1, int(wanted)).bit_length() - 1)
-
-
-def _training(campaign: Campaign, dataset: str, size: Size, sizing: Sizing) -> float:
-    section, total = campaign.datasets[dataset], 0.0
-    for family in section.families:
-        for model in section.models(family):
-            members = [
-                train_settings(campaign, dataset, family, model, seed)
-                for seed in section.seeds(family)
-            ]
-            total += sizing.kinds["training"].seconds.estimate(work.train(size, members).seconds)
-    return total
-
-
-def _sizing() -> Sizing:
-    path = Path(mlipkd.__file__).parents[1] / "workflow" / "sizing.yaml"
-    if not path.is_file():
-        raise InputError(
-            f"{path}: expected the file that jobs are sized by, found none; run mlipkd from its "
-            "checkout, as campaigns are, by make install"
-        )
-    return Sizing.read(path)
-
+from mlipkd.sizing.work import Job, train
 
 #: Fewer configurations cannot be divided into three splits that say anything.
 FEWEST = 20
@@ -112,8 +32,38 @@ GROUPS = 20
 #: Fractions of the test and the validation split, and configurations that are enough for each.
 TEST, VALIDATION, ENOUGH = 0.2, 0.1, (2000, 250)
 
+#: The cut-off holds so many neighbours, on average, unless it would leave these bounds, Å; and it
+#: reaches the second shell, which begins between 1.4 and 1.7 times the first.
+NEIGHBOURS = 50
+SHORTEST, LONGEST, SHELLS = 4.5, 6.0, 1.9
+#: How far before the cut-off the last sensitivity is centred, Å.
+MARGIN = 0.5
+#: Where the first sensitivity is centred: this part of the distance that one in a hundred
+#: configurations has a closer contact than, and never nearer than this, Å.
+PART, CLOSE, NEAREST = 0.8, 0.01, 0.3
 
-def propose(dataset: Dataset, source: AnySource, report: Report, guesses: list[Guess]) -> Plan:
+#: What all training together may take on one core, s, by estimates that a busy machine takes up to
+#: twice as long as. The rest of ten minutes on two cores is for labels, errors and starting.
+BUDGET = 450.0
+#: Epochs at most, from what a small dataset gets down to what a large one must have.
+EPOCHS = (200, 150, 120, 100, 80, 60, 40)
+#: Fewer configurations to train on would not be halved again.
+FEWEST_TRAINED = 50
+#: Atoms in a mini-batch, about, configurations at most, and mini-batches in an epoch at least.
+BATCH_ATOMS, BATCH, STEPS = 200, 32, 20
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A campaign as text, and what its training will take."""
+
+    text: str
+    campaign: Campaign
+    seconds: float
+    """On one core."""
+
+
+def propose(dataset: Dataset, source: AnySource, report: Report, guesses: list[Guess]) -> Proposal:
     """A campaign for a dataset that the checks found nothing wrong with.
 
     Args:
@@ -123,7 +73,7 @@ def propose(dataset: Dataset, source: AnySource, report: Report, guesses: list[G
         guesses: of what the source states, and why.
 
     Raises:
-        InputError: there are too few configurations, beads, or atoms alone and nothing else.
+        InputError: there are too few configurations, beads, or isolated atoms and nothing else.
     """
     if dataset.beads:
         raise InputError(
@@ -148,7 +98,76 @@ def propose(dataset: Dataset, source: AnySource, report: Report, guesses: list[G
         cutoffs=distances,
         neighbours=size.within(distances.hard_max),
     )
-    return plan(choices, size)
+    return within_budget(choices, size)
+
+
+def _name(stem: str) -> str:
+    """A file's name without what names of datasets cannot have."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-._")[:64] or "dataset"
+
+
+def cutoffs(dataset: Dataset, contacts: Contacts, size: Size) -> Cutoffs:
+    """Where a model's sensitivities begin and end, from contacts and density.
+
+    Raises:
+        InputError: no configuration has two atoms.
+    """
+    several = np.isfinite(contacts.distance)  # (configurations,)
+    if not several.any():
+        raise InputError(
+            f"{dataset.name}: expected configurations of several atoms, got isolated atoms only; "
+            "there is nothing to learn from them"
+        )
+    radii = np.arange(SHORTEST, LONGEST + 0.05, 0.1)  # (radii,)
+    neighbours = np.array([size.within(radius) for radius in radii])  # (radii,)
+    enough = radii[neighbours >= NEIGHBOURS]
+    radius = enough[0] if len(enough) else LONGEST
+    hard_max = min(max(radius, SHELLS * float(np.median(contacts.nearest[several]))), FARTHEST)
+    soft_min = max(PART * float(np.quantile(contacts.distance[several], CLOSE)), NEAREST)
+    return Cutoffs(round(soft_min, 2), round(hard_max - MARGIN, 1), round(hard_max, 1))
+
+
+def within_budget(choices: Choices, size: Size) -> Proposal:
+    """The campaign with most data, and then most epochs, whose training is within the budget.
+
+    Where none is, the shortest.
+    """
+    sizing = Sizing.of()
+    pool = round(size.configurations * (1 - choices.test - choices.validation))
+
+    def proposal(trained: int, epochs: int) -> Proposal:
+        """With so many configurations to train on, and epochs at most."""
+        text = campaign_text(
+            choices,
+            train=None if trained == pool else trained,
+            epochs=epochs,
+            batch=_batch(size, trained),
+        )
+        campaign = parse_section(Campaign, yaml.safe_load(text), "proposal")
+        return Proposal(text, campaign, _training_time(campaign, size, sizing))
+
+    trained, shortest = pool, proposal(pool, EPOCHS[-1])
+    while shortest.seconds > BUDGET and trained // 2 >= FEWEST_TRAINED:
+        trained //= 2
+        shortest = proposal(trained, EPOCHS[-1])
+    longer = (proposal(trained, epochs) for epochs in EPOCHS[:-1])
+    return next((each for each in longer if each.seconds <= BUDGET), shortest)
+
+
+def _batch(size: Size, trained: int) -> int:
+    """Configurations in a mini-batch, a power of two."""
+    most = min(BATCH_ATOMS * size.configurations / size.atoms, trained / STEPS, BATCH)
+    return 2 ** (max(1, int(most)).bit_length() - 1)
+
+
+def _training_time(campaign: Campaign, size: Size, sizing: Sizing) -> float:
+    """What training all its models takes, s on one core."""
+    plan, seconds = Plan(campaign), 0.0
+    for model in plan.trained:
+        job = Job(model, plan.settings)
+        job.size = size
+        seconds += sizing.kinds["training"].seconds.estimate(train(job).seconds)
+    return seconds
 
 
 def refuse_existing(path: Path) -> None:
@@ -177,8 +196,3 @@ def write_new(path: Path, text: str) -> None:
             f"{path}: could not be written ({error.strerror or error}); choose another place by "
             "--output"
         ) from error
-
-
-def _name(stem: str) -> str:
-    """A file's name without what names of datasets cannot have."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-._")[:64] or "dataset"

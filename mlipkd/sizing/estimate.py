@@ -1,11 +1,12 @@
-"""Estimates: what to ask for a job, by the costs that ``workflow/sizing.yaml`` holds.
+"""Estimates: what to ask for a job, by what benchmarks of others took.
 
 Machines differ and so do days: what is asked for is the estimate times ``factor``, which is the
 largest ratio of what was observed to the estimate among the benchmarks, and not below 1.5.
 """
 
 import math
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
@@ -13,32 +14,22 @@ from mlipkd.config.section import Section
 from mlipkd.config.settings import Settings
 from mlipkd.sizing.work import Work
 
-#: Never less than this factor, however well benchmarks were met.
-SAFETY = 1.5
-#: Two Snakemakes that a job on a cluster runs in take 250 MB together, and count against it.
-SNAKEMAKES = 250
-#: Beside them PyTorch takes 400 MB before there is any data, and there is to be some room.
-LEAST_MEGABYTES = 1000
-#: On a GPU PyTorch and CUDA's libraries take 2 to 3 GB of the machine's memory besides. Whether
-#: there is one is known where the job runs, not where it is submitted; these kinds may have one.
-CUDA_MEGABYTES, ON_GPUS = 3000, ("dynamics", "inference", "training")
-#: Starting takes a minute where a network file system is busy, and a place in a queue is lost for
-#: a job that is ended too early.
-LEAST_MINUTES = 10
-#: Most partitions give a day. What takes longer on a CPU is for a GPU, or goes on at the next
-#: attempt, which asks for more.
-MOST_MINUTES = 1440
-
-Costs = dict[str, NonNegativeFloat]
+SAFETY = 1.5  # of every factor, at least
+#: MB: of the two Snakemakes that a job on a cluster runs in; of PyTorch's CUDA, for jobs that may
+#: have a GPU, which shows where they run; and what is asked for at least, as PyTorch takes 400.
+SNAKEMAKES, CUDA, LEAST_MEGABYTES = 250, 3000, 1000
+ON_GPUS = ("dynamics", "inference", "training")
+#: Starting takes a minute where a network file system is busy. Most partitions give a day; what
+#: takes longer on a CPU is for a GPU, or resumed at the next attempt, which asks for more.
+LEAST_MINUTES, MOST_MINUTES = 10, 1440
 
 
 class Fit(Section):
     """Time or memory of one kind of job."""
 
-    costs: Costs
+    costs: dict[str, NonNegativeFloat]
     """What each unit of work takes, s or MB."""
     factor: Annotated[float, Field(ge=SAFETY)] = SAFETY
-    """The largest ratio of observed to estimated; at least 1.5."""
 
     def estimate(self, work: dict[str, float]) -> float:
         """What some work takes, s or MB, without the factor."""
@@ -46,33 +37,34 @@ class Fit(Section):
 
 
 class KindOfJob(Section):
-    """All that is known of one kind of job."""
+    """What is known of one kind of job."""
 
     benchmarks: PositiveInt
-    """How many it was fitted to."""
     seconds: Fit
     megabytes: Fit
 
 
 class Sizing(Settings):
-    """What jobs take on a machine, by benchmarks."""
+    """What jobs take on a machine."""
 
     processor: str
-    """The machine's. GPUs take less time: what is asked for is then more than they need."""
     campaigns: list[str]
-    """Whose benchmarks they are."""
     kinds: dict[str, KindOfJob]
-    """By kind of job."""
+
+    @classmethod
+    def of(cls, checkout: Path = Path()) -> Self:
+        """What was fitted to the user's machine, in a checkout, or else what ships."""
+        fitted = checkout / "workflow" / "sizing.yaml"
+        return cls.read(fitted if fitted.is_file() else Path(__file__).with_name("sizing.yaml"))
 
     def memory(self, work: Work) -> int:
         """What to ask for, MB."""
         fit = self.kinds[work.kind].megabytes
-        wanted = SNAKEMAKES + fit.factor * fit.estimate(work.megabytes)
-        wanted += CUDA_MEGABYTES * (work.kind in ON_GPUS)
-        return max(LEAST_MEGABYTES, math.ceil(wanted))
+        base = SNAKEMAKES + CUDA * (work.kind in ON_GPUS)
+        return max(LEAST_MEGABYTES, math.ceil(base + fit.factor * fit.estimate(work.megabytes)))
 
     def minutes(self, work: Work) -> int:
         """What to ask for, minutes."""
         fit = self.kinds[work.kind].seconds
-        wanted = math.ceil(fit.factor * fit.estimate(work.seconds) / 60)
-        return min(MOST_MINUTES, max(LEAST_MINUTES, wanted))
+        minutes = math.ceil(fit.factor * fit.estimate(work.seconds) / 60)
+        return min(MOST_MINUTES, max(LEAST_MINUTES, minutes))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mlipkd.sizing.benchmarks import ENDING, rule_of
+from mlipkd.paths import BENCHMARK, rule_of
 
 State = Literal["done", "running", "failed", "stopped"]
 
@@ -82,7 +82,7 @@ def jobs(folder: Path, run: Run | None) -> Iterator[Job]:
     written = {str(path) for path in found if _is_of_a_job(path)}
     for name in sorted(written.union(began)):
         log = folder / name
-        benchmark, said = log.with_name(log.stem + ENDING), _last_line(log)
+        benchmark, said = log.with_name(log.stem + BENCHMARK), _last_line(log)
         state: State
         if benchmark.is_file() and log.is_file() and _time(benchmark) >= _time(log):
             state = "done"
@@ -91,7 +91,7 @@ def jobs(folder: Path, run: Run | None) -> Iterator[Job]:
         else:
             state = "running" if run and run.alive and name in began else "stopped"
         place = log.relative_to(folder / "logs")
-        yield Job(rule_of(place), str(place.with_suffix("")), state, said)
+        yield Job(rule_of(name), str(place.with_suffix("")), state, said)
 
 
 def _is_of_a_job(log: Path) -> bool:

@@ -41,9 +41,9 @@ ROOMS = {
     "evaluation": "errors paths units imports jobs config datasets checks hipnn deploy calculators "
     "readers training dynamics",
     "campaign": "errors paths imports config readers evaluation",
-    "sizing": "errors units jobs config datasets readers training distillation evaluation campaign",
-    "results": "errors jobs config evaluation campaign sizing",
-    "status": "errors evaluation campaign sizing results",
+    "sizing": "errors paths config datasets training dynamics campaign",
+    "results": "errors paths jobs config evaluation campaign",
+    "status": "errors paths evaluation campaign results",
     "proposal": "errors units config datasets checks readers campaign sizing",
     "cluster": "errors jobs",
     "cli": "errors jobs config datasets checks hipnn simulations readers training "

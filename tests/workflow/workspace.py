@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from mlipkd.sizing.size import Size
+from mlipkd.datasets.size import Size
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +37,6 @@ SIZE = Size(
     atoms=1_000_000,
     largest=100,
     elements=1,
-    mass=27.0,
     periodic=True,
     neighbours=tuple(float(radius**3) for radius in range(1, 13)),
     bytes=10**8,

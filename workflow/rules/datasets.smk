@@ -35,8 +35,8 @@ rule dataset:
     conda:
         "../../envs/mlipkd.yaml"
     resources:
-        mem_mb=memory(making_dataset),
-        runtime=minutes(making_dataset),
+        mem_mb=memory("dataset", DATASET),
+        runtime=minutes("dataset", DATASET),
     shell:
         "mlipkd dataset --settings {input.settings:q} --output {output.dataset:q}"
         " --size {output.dataset_size:q} > {log:q} 2>&1"

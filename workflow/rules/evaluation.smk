@@ -16,7 +16,7 @@ def evaluation_rule(evaluation, jobs):
         for path in [output.path(about)]
     }
     resources = (
-        {"mem_mb": memory(globals()[evaluation.work]), "runtime": minutes(globals()[evaluation.work])}
+        {"mem_mb": memory(evaluation.work, about), "runtime": minutes(evaluation.work, about)}
         if evaluation.work
         else {"mem_mb": rising(evaluation.megabytes), "runtime": rising(evaluation.minutes)}
     )

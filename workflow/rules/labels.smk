@@ -20,8 +20,8 @@ rule predict:
     threads: 4
     resources:
         gpu=one_gpu,
-        mem_mb=memory(predicting),
-        runtime=minutes(predicting),
+        mem_mb=memory("predict", MEMBER),
+        runtime=minutes("predict", MEMBER),
     shell:
         "mlipkd predict --model {input.model:q} --dataset {input.dataset:q}"
         " --output {output.predictions:q} {params.hessians:q} --threads {threads} --device auto"
@@ -31,7 +31,6 @@ rule predict:
 rule merge:
     input:
         dataset=DATASET.data,
-        dataset_size=DATASET.size,
         predictions=of_members(lambda member: member.predictions),
     output:
         dataset=MODEL.data,
@@ -43,8 +42,8 @@ rule merge:
     conda:
         "../../envs/mlipkd.yaml"
     resources:
-        mem_mb=memory(merging),
-        runtime=minutes(merging),
+        mem_mb=rising(1000),
+        runtime=rising(60),
     shell:
         "mlipkd merge --dataset {input.dataset:q} --output {output.dataset:q}"
         " --manifest {output.manifest:q} {input.predictions:q} > {log:q} 2>&1"
@@ -53,7 +52,6 @@ rule merge:
 rule merge_single:
     input:
         dataset=DATASET.data,
-        dataset_size=DATASET.size,
         predictions=MEMBER.predictions,
     output:
         dataset=MEMBER.data,
@@ -65,8 +63,8 @@ rule merge_single:
     conda:
         "../../envs/mlipkd.yaml"
     resources:
-        mem_mb=memory(merging),
-        runtime=minutes(merging),
+        mem_mb=rising(1000),
+        runtime=rising(60),
     shell:
         "mlipkd merge --dataset {input.dataset:q} --output {output.dataset:q}"
         " --manifest {output.manifest:q} {input.predictions:q} > {log:q} 2>&1"

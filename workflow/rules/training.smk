@@ -19,8 +19,8 @@ rule train:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=memory(training),
-        runtime=minutes(training),
+        mem_mb=memory("train", MEMBER),
+        runtime=minutes("train", MEMBER),
     shell:
         "mlipkd train --settings {input.settings:q} --dataset {input.dataset:q}"
         " --output {output.model:q} --history {output.history:q}"
@@ -56,8 +56,8 @@ for together in plan.together:
             ],
         resources:
             gpu=1,
-            mem_mb=memory(training),
-            runtime=minutes(training),
+            mem_mb=memory("train", together),
+            runtime=minutes("train", together),
         shell:
             "mlipkd train --dataset {input.dataset:q} {params.members:q}"
             " --runtime {resources.runtime} --threads {threads} --device auto > {log:q} 2>&1"

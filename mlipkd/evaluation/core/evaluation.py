@@ -186,7 +186,7 @@ class Evaluation:
     local: bool = False
     """Whether it is so short that it runs where Snakemake does."""
     work: str = ""
-    """The kind of work by which time and memory are estimated."""
+    """That time and memory are estimated by: a rule of ``sizing/work.py`` that it works like."""
     megabytes: int = 1000
     minutes: int = 10
     """What it asks for otherwise; at each further attempt that much more."""

@@ -298,7 +298,8 @@ COST = Evaluation(
     section=CostEvaluation,
     threads=0,
     device=True,
-    work="timing",
+    megabytes=8000,
+    minutes=240,
     figures=[
         Figure(
             "pareto",

@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from mlipkd.evaluation.core.grid import Grid
-from mlipkd.sizing.benchmarks import ENDING, rule_of
+from mlipkd.paths import BENCHMARK, rule_of
 
 HEADER = ["jobs", "number", "hours", "hours of CPU cores", "largest memory, GB"]
 
@@ -16,8 +16,8 @@ def hours(logs: Path) -> Grid:
     A job that was stopped and went on counts with its last run alone.
     """
     took: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for file in sorted(logs.rglob(f"*{ENDING}")):
-        took[rule_of(file.relative_to(logs))] += csv.DictReader(
+    for file in sorted(logs.rglob(f"*{BENCHMARK}")):
+        took[rule_of(file.relative_to(logs.parent))] += csv.DictReader(
             file.read_text().splitlines(), delimiter="\t"
         )
     by_time = sorted(took, key=lambda rule: -_total(took[rule], "s"))

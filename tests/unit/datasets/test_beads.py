@@ -14,7 +14,6 @@ from mlipkd.datasets.file import DatasetFile, read, write
 from mlipkd.datasets.splits import clusters, leaks, split
 from mlipkd.distillation.merge import merge
 from mlipkd.errors import InputError
-from mlipkd.sizing.size import measure
 from mlipkd.testing import dataset_of
 
 BEADS = (Bead("choline", 104.17), Bead("chloride", 35.45))
@@ -107,8 +106,3 @@ def test_contents_name_the_beads(dataset) -> None:
     assert "species          choline 24, chloride 24" in said
     assert "masses           choline 104.17 u, chloride 35.45 u" in said
     assert "duplicates       0" in said
-
-
-def test_the_size_has_the_beads_masses(dataset, tmp_path) -> None:
-    write(dataset, tmp_path / "d.h5")
-    assert measure(dataset, tmp_path / "d.h5").mass == pytest.approx((104.17 + 35.45) / 2)

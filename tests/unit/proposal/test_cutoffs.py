@@ -5,9 +5,9 @@ import pytest
 from ase.build import bulk
 
 from mlipkd.checks.positions_and_labels import contacts
+from mlipkd.datasets.size import measure
 from mlipkd.errors import InputError
-from mlipkd.proposal.text import cutoffs
-from mlipkd.sizing.size import measure
+from mlipkd.proposal.propose import cutoffs
 from mlipkd.testing import dataset_of
 
 

@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.sizing.benchmarks import Benchmark
 from mlipkd.sizing.estimate import Sizing
-from mlipkd.sizing.fit import fit_sizing
-from mlipkd.sizing.report import report
+from mlipkd.sizing.fit import Benchmark, fit_sizing, report
 from mlipkd.sizing.work import Work
 
 SECONDS = {"start": 5.0, "pairs": 2e-7, "atoms": 1e-6}
-MEGABYTES = {"start": 300.0, "kept": 1.5}
+MEGABYTES = {"start": 300.0, "data": 1.5}
 MERGING = [Benchmark("a", Work("merging", {"start": 1.0}, {"start": 1.0}), 2.0, 50.0)]
 
 
@@ -19,9 +17,9 @@ def invented(number=20, noise=0.0, campaign="a", kind="training") -> list[Benchm
     rng = np.random.default_rng(number)
     found = []
     for _ in range(number):
-        pairs, atoms, kept = 10 ** rng.uniform((6, 3, 0), (10, 6, 4))
+        pairs, atoms, data = 10 ** rng.uniform((6, 3, 0), (10, 6, 4))
         seconds = {"start": 1.0, "pairs": pairs, "atoms": atoms}
-        megabytes = {"start": 1.0, "kept": kept}
+        megabytes = {"start": 1.0, "data": data}
         took, used = (
             sum(amount * costs[name] for name, amount in work.items())
             * np.exp(rng.normal() * noise)
@@ -51,18 +49,18 @@ def test_no_benchmark_asked_for_more_than_it_would_get():
 
 def test_arrays_take_their_bytes_even_where_benchmarks_do_not_show_it():
     found = [
-        Benchmark("a", Work("merging", {"start": 1.0}, {"start": 1.0, "kept": kept}), 1.0, 300.0)
-        for kept in (0.01, 0.02)
+        Benchmark("a", Work("merging", {"start": 1.0}, {"start": 1.0, "data": data}), 1.0, 300.0)
+        for data in (0.01, 0.02)
     ]
-    assert fit_sizing(found).kinds["merging"].megabytes.costs["kept"] == 1.0
+    assert fit_sizing(found).kinds["merging"].megabytes.costs["data"] == 1.0
 
 
 def test_units_take_time_even_where_benchmarks_do_not_show_it():
     found = [
-        Benchmark("a", Work("merging", {"start": 1.0, "labelled": n}, {"start": 1.0}), 2.0, 300.0)
+        Benchmark("a", Work("merging", {"start": 1.0, "calls": n}, {"start": 1.0}), 2.0, 300.0)
         for n in (100.0, 200.0)
     ]
-    assert fit_sizing(found).kinds["merging"].seconds.costs["labelled"] == 2e-7
+    assert fit_sizing(found).kinds["merging"].seconds.costs["calls"] == 2e-7
 
 
 def test_kinds_are_fitted_apart():
@@ -81,11 +79,11 @@ def test_what_no_benchmark_shows_is_refused():
 
 def test_least_and_attempts():
     sizing = fit_sizing(invented())
-    little = Work("training", {"start": 0, "pairs": 0, "atoms": 0}, {"start": 0, "kept": 0})
+    little = Work("training", {"start": 0, "pairs": 0, "atoms": 0}, {"start": 0, "data": 0})
     assert (sizing.memory(little), sizing.minutes(little)) == (3250, 10)
-    much = Work("training", {"start": 0, "pairs": 3e9, "atoms": 0}, {"start": 0, "kept": 4000})
+    much = Work("training", {"start": 0, "pairs": 3e9, "atoms": 0}, {"start": 0, "data": 4000})
     assert sizing.minutes(much) == pytest.approx(1.5 * 3e9 * 2e-7 / 60, abs=1)
-    too_much = Work("training", {"start": 0, "pairs": 1e13, "atoms": 0}, {"start": 0, "kept": 0})
+    too_much = Work("training", {"start": 0, "pairs": 1e13, "atoms": 0}, {"start": 0, "data": 0})
     assert sizing.minutes(too_much) == 24 * 60
     assert sizing.memory(much) == pytest.approx(3250 + 1.5 * 1.5 * 4000, abs=1)
     merging = Work("merging", {"start": 0}, {"start": 0})

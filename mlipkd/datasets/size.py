@@ -1,22 +1,19 @@
-"""The size of a dataset: the few numbers that the work of all who read it depends on."""
+"""The size of a dataset: the few numbers that the work of jobs which read it depends on."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import pi
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from mlipkd.datasets.dataset import Dataset, species_masses
+from mlipkd.datasets.dataset import Dataset
 from mlipkd.jobs import artefacts
 
-#: Configurations whose neighbours are counted, evenly spread over the dataset.
-SAMPLE = 64
-#: Neighbours are counted within 1, 2, … Å up to this.
-FARTHEST = 12
-#: Atoms of a liquid of organic molecules in each Å³, about.
-LIQUID = 0.1
+#: Configurations whose neighbours are counted within 1, 2, … Å up to the farthest.
+SAMPLE, FARTHEST = 64, 12
+LIQUID = 0.1  # atoms of a liquid of organic molecules in each Å³, about
 
 
 @dataclass(frozen=True)
@@ -30,8 +27,6 @@ class Size:
     """Atoms of the largest configuration."""
     elements: int
     """How many elements there are."""
-    mass: float
-    """Mean mass of an atom, u."""
     periodic: bool
     """Whether any configuration repeats in all directions."""
     neighbours: tuple[float, ...]
@@ -42,9 +37,9 @@ class Size:
     @classmethod
     def read(cls, path: Path | str) -> Self:
         """Read what ``write`` wrote; raises FileNotFoundError where there is nothing yet."""
-        with open(path) as file:
-            content = json.load(file)
-        return cls(**{**content, "neighbours": tuple(content["neighbours"])})
+        content = json.loads(Path(path).read_text())
+        content["neighbours"] = tuple(content["neighbours"])
+        return cls(**{field.name: content[field.name] for field in fields(cls)})
 
     def write(self, path: Path) -> None:
         """Write the size as an artefact in JSON."""
@@ -61,12 +56,7 @@ class Size:
 
     def packed(self, cutoff: float) -> float:
         """The same in a large system made of the dataset: molecules are then as in a liquid."""
-        return self.within(cutoff) if self.periodic else filled(LIQUID, cutoff)
-
-
-def filled(density: float, cutoff: float) -> float:
-    """Neighbours within a cut-off, Å, where there are so many atoms in each Å³."""
-    return density * 4 / 3 * pi * cutoff**3
+        return self.within(cutoff) if self.periodic else LIQUID * 4 / 3 * pi * cutoff**3
 
 
 def measure(dataset: Dataset, file: Path) -> Size:
@@ -76,7 +66,6 @@ def measure(dataset: Dataset, file: Path) -> Size:
         atoms=int(dataset.offsets[-1]),
         largest=int(dataset.sizes.max()),
         elements=len(np.unique(dataset.species)),
-        mass=float(species_masses(dataset.species, dataset.beads).mean()),
         periodic=bool(dataset.periodic.all(1).any()),
         neighbours=_neighbours(dataset),
         bytes=file.stat().st_size,
