@@ -86,8 +86,8 @@ def test_labels_that_are_all_the_same_are_faults(springs) -> None:
 
 def test_atoms_alone_and_copies_may_have_the_same_labels(springs) -> None:
     atom = (np.array([1]), np.zeros((1, 3)), np.zeros((3, 3)))
-    alone = dataset_of([atom] * 5, energy=np.full(5, -13.6), forces=np.zeros((5, 3)))
-    assert check(alone).faults == []
+    single_atoms = dataset_of([atom] * 5, energy=np.full(5, -13.6), forces=np.zeros((5, 3)))
+    assert check(single_atoms).faults == []
     assert check(springs.select([7] * 5)).faults == []
 
 
@@ -191,11 +191,11 @@ def test_nearest_neighbours_agree_with_all_distances() -> None:
     rng = np.random.default_rng(2)
     crystals = [random_crystal(rng, 6, side=5.0) for _ in range(5)]
     images = np.array(np.meshgrid(*[[-2, -1, 0, 1, 2]] * 3)).reshape(3, -1).T
-    found = contacts(dataset_of(crystals))
+    near = contacts(dataset_of(crystals))
     for m, (_, positions, cell) in enumerate(crystals):
         vectors = positions[:, None, None] - positions[None, :, None] + images @ cell
         distances = np.linalg.norm(vectors, axis=-1)
-        assert found.distance[m] == pytest.approx(distances[distances > 1e-9].min())
+        assert near.distance[m] == pytest.approx(distances[distances > 1e-9].min())
 
 
 REAL = [

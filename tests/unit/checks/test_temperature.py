@@ -61,15 +61,15 @@ def scaled(dataset, forces=1.0, positions=1.0):
 
 @pytest.mark.parametrize("side", [0.0, 20.0], ids=["free", "periodic"])
 def test_exact_forces_imply_the_temperature_of_the_ensemble(side) -> None:
-    found = dimers(side * np.eye(3), noise=0.0)
-    assert temperature(found, contacts(found)).implied == pytest.approx(KELVIN, rel=0.01)
+    dataset = dimers(side * np.eye(3), noise=0.0)
+    assert temperature(dataset, contacts(dataset)).implied == pytest.approx(KELVIN, rel=0.01)
 
 
 def test_noise_adds_no_more_than_uncertainty(dataset) -> None:
-    found = temperature(dataset, contacts(dataset))
-    assert 10 < found.error < 40
-    assert found.implied == pytest.approx(KELVIN, abs=4 * found.error)
-    assert found.fault() is None
+    result = temperature(dataset, contacts(dataset))
+    assert 10 < result.error < 40
+    assert result.implied == pytest.approx(KELVIN, abs=4 * result.error)
+    assert result.fault() is None
 
 
 def test_sound_beads_pass_and_the_temperature_is_said(dataset) -> None:

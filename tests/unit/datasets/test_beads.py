@@ -1,4 +1,4 @@
-"""Beads in the dataset: kept by its file, and not taken for elements."""
+"""Beads in the dataset: stored in its file, and not taken for elements."""
 
 import json
 from dataclasses import replace

@@ -97,11 +97,11 @@ def test_rows_are_those_of_configurations_atoms_or_pairs(curved) -> None:
 
 def test_selecting_and_reading_keep_each_hessian_whole(curved, tmp_path) -> None:
     blocks = curved.labels["reference"]["hessian"]
-    wanted = np.concatenate([blocks[8:9], blocks[4:8]])
-    assert np.array_equal(curved.select([2, 1]).labels["reference"]["hessian"], wanted)
+    expected = np.concatenate([blocks[8:9], blocks[4:8]])
+    assert np.array_equal(curved.select([2, 1]).labels["reference"]["hessian"], expected)
     write(curved, tmp_path / "curved.h5")
     with DatasetFile(tmp_path / "curved.h5") as file:
-        assert np.array_equal(file.read([2, 1]).labels["reference"]["hessian"], wanted)
+        assert np.array_equal(file.read([2, 1]).labels["reference"]["hessian"], expected)
         assert np.array_equal(file.read().labels["reference"]["hessian"], blocks)
 
 

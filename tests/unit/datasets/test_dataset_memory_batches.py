@@ -21,6 +21,8 @@ def test_by_hand(sizes: list[int], atoms: int, cuts: list[tuple[int, int]]) -> N
 
 def test_random_sizes() -> None:
     sizes = np.random.default_rng(0).integers(1, 40, 1000)
-    found = memory_batches(sizes, 200)
-    assert np.concatenate([np.arange(1000)[batch] for batch in found]).tolist() == list(range(1000))
-    assert max(sizes[batch].sum() for batch in found) <= 200
+    batches = memory_batches(sizes, 200)
+    assert np.concatenate([np.arange(1000)[batch] for batch in batches]).tolist() == list(
+        range(1000)
+    )
+    assert max(sizes[batch].sum() for batch in batches) <= 200

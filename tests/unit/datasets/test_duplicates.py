@@ -1,4 +1,4 @@
-"""Duplicates are found however they are turned, and nothing else is."""
+"""Duplicates are recognised however they are turned, and nothing else is."""
 
 import numpy as np
 import pytest
@@ -24,9 +24,9 @@ def turned(rng, configuration):
 def test_turned_copies_are_found(kind) -> None:
     rng = np.random.default_rng(3)
     originals = [kind(rng, 8) for _ in range(20)]
-    found = duplicates(dataset_of([*originals, *(turned(rng, one) for one in originals)]))
-    assert np.array_equal(found[:20], found[20:])
-    assert len(np.unique(found)) == 20
+    numbers = duplicates(dataset_of([*originals, *(turned(rng, one) for one in originals)]))
+    assert np.array_equal(numbers[:20], numbers[20:])
+    assert len(np.unique(numbers)) == 20
 
 
 def test_small_changes_are_no_duplicates() -> None:
@@ -38,7 +38,7 @@ def test_small_changes_are_no_duplicates() -> None:
 
 @pytest.mark.parametrize("repeat", [2, 4], ids=["32 atoms", "256 atoms"])
 def test_one_atom_moved_in_a_crystal_is_seen_whatever_its_size(repeat) -> None:
-    """As finite displacements of phonons are; copies of them are found still."""
+    """As finite displacements of phonons are; copies of them are still recognised."""
     rng = np.random.default_rng(0)
     perfect = bulk("Al", cubic=True) * (repeat, repeat, repeat)
     moved = []
@@ -46,25 +46,25 @@ def test_one_atom_moved_in_a_crystal_is_seen_whatever_its_size(repeat) -> None:
         atoms = perfect.copy()
         atoms.positions[rng.integers(len(atoms))] += size * np.array([0.48, 0.6, 0.64])
         moved.append((atoms.numbers, atoms.positions, atoms.cell.array))
-    found = duplicates(dataset_of([*moved, *(turned(rng, one) for one in moved)]))
-    assert len(np.unique(found[:10])) == 10
-    assert np.array_equal(found[:10], found[10:])
+    numbers = duplicates(dataset_of([*moved, *(turned(rng, one) for one in moved)]))
+    assert len(np.unique(numbers[:10])) == 10
+    assert np.array_equal(numbers[:10], numbers[10:])
 
 
 def test_rounded_copies_are_found() -> None:
     rng = np.random.default_rng(1)
     molecules = [random_molecule(rng, 20) for _ in range(20)]
     rounded = [(species, positions.round(5), cell) for species, positions, cell in molecules]
-    found = duplicates(dataset_of([*molecules, *rounded]))
-    assert np.array_equal(found[:20], found[20:])
+    numbers = duplicates(dataset_of([*molecules, *rounded]))
+    assert np.array_equal(numbers[:20], numbers[20:])
 
 
 def test_other_elements_at_the_same_places_are_no_duplicates() -> None:
     rng = np.random.default_rng(5)
     _, positions, cell = random_molecule(rng, 5)
     orders = [[6, 7, 8, 1, 1], [7, 6, 8, 1, 1], [6, 8, 7, 1, 1], [6, 7, 8, 8, 1]]
-    found = duplicates(dataset_of([(np.array(one), positions, cell) for one in orders]))
-    assert len(np.unique(found)) == 4
+    numbers = duplicates(dataset_of([(np.array(one), positions, cell) for one in orders]))
+    assert len(np.unique(numbers)) == 4
 
 
 def test_a_box_and_its_supercell_are_different_but_the_boxes_are_one() -> None:
@@ -77,18 +77,18 @@ def test_a_box_and_its_supercell_are_different_but_the_boxes_are_one() -> None:
         np.vstack([positions, positions + cell[2]]),
         cell * np.array([[1], [1], [2]]),
     )
-    found = duplicates(
+    numbers = duplicates(
         dataset_of([(species, positions, cell), (species, positions, other), double])
     )
-    assert found[0] == found[1] != found[2]
+    assert numbers[0] == numbers[1] != numbers[2]
 
 
 def test_atoms_alone_are_duplicates_of_each_other() -> None:
     one = (np.array([1]), np.zeros((1, 3)), np.zeros((3, 3)))
     other = (np.array([1]), np.ones((1, 3)), np.zeros((3, 3)))
     helium = (np.array([2]), np.ones((1, 3)), np.zeros((3, 3)))
-    found = duplicates(dataset_of([one, other, helium]))
-    assert found[0] == found[1] != found[2]
+    numbers = duplicates(dataset_of([one, other, helium]))
+    assert numbers[0] == numbers[1] != numbers[2]
 
 
 def test_joining_follows_chains() -> None:

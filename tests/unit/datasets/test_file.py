@@ -17,9 +17,9 @@ ARRAYS = ("species", "positions", "offsets", "cells", "periodic", "groups", "clu
 
 def assert_same(one, other) -> None:
     for key in ARRAYS:
-        mine, theirs = getattr(one, key), getattr(other, key)
-        assert mine.dtype == theirs.dtype, key
-        assert np.array_equal(mine, theirs), key
+        original, stored = getattr(one, key), getattr(other, key)
+        assert original.dtype == stored.dtype, key
+        assert np.array_equal(original, stored), key
     assert set(one.labels) == set(other.labels)
     for whose, given in one.labels.items():
         assert set(given) == set(other.labels[whose])
@@ -81,8 +81,8 @@ def test_any_configurations_are_read_in_any_order(
     write(dataset, tmp_path / "d.h5")
     rng = np.random.default_rng(1)
     with DatasetFile(tmp_path / "d.h5") as opened:
-        for wanted in ([7], [219, 0, 0, 100], rng.permutation(220), range(30, 60), []):
-            assert_same(opened.read(wanted), dataset.select(wanted))
+        for indices in ([7], [219, 0, 0, 100], rng.permutation(220), range(30, 60), []):
+            assert_same(opened.read(indices), dataset.select(indices))
 
 
 def test_neighbours_are_read_at_one_go(dataset, tmp_path, monkeypatch) -> None:
@@ -108,7 +108,7 @@ def test_energies_keep_double_precision_and_units_are_stated(dataset, tmp_path) 
 
 
 def crafted(dataset, path, change):
-    """A file changed by someone who put a new hash beside it."""
+    """A file changed by someone who put a new hash next to it."""
     write(dataset, path)
     with h5py.File(path, "r+") as raw:
         change(raw)

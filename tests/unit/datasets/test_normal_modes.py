@@ -38,9 +38,9 @@ def test_bent_molecules_have_one_mode_less_than_linear_ones() -> None:
 
 def test_frequencies_at_rest_are_those_of_ase() -> None:
     hessian = spring_hessian(REST)
-    theirs = VibrationsData.from_2d(Atoms(SPECIES, REST), hessian).get_energies()[-3:].real / invcm
+    by_ase = VibrationsData.from_2d(Atoms(SPECIES, REST), hessian).get_energies()[-3:].real / invcm
     eigenvalues, _ = normal_modes(hessian, REST, atomic_masses[SPECIES])
-    assert wavenumbers(eigenvalues) == pytest.approx(theirs, rel=1e-6)
+    assert wavenumbers(eigenvalues) == pytest.approx(by_ase, rel=1e-6)
 
 
 def test_displacements_diagonalise_the_hessian() -> None:
@@ -70,6 +70,6 @@ def test_blocks_stand_where_their_atoms_do() -> None:
 
 def test_blocks_are_those_of_pairs_of_atoms_and_make_the_matrix_again() -> None:
     hessian = np.random.default_rng(0).normal(size=(12, 12))
-    found = hessian_blocks(hessian)
-    np.testing.assert_array_equal(found[1, 3], hessian[3:6, 9:12])
-    np.testing.assert_array_equal(hessian_matrix(found.reshape(-1, 3, 3)), hessian)
+    pairs = hessian_blocks(hessian)
+    np.testing.assert_array_equal(pairs[1, 3], hessian[3:6, 9:12])
+    np.testing.assert_array_equal(hessian_matrix(pairs.reshape(-1, 3, 3)), hessian)

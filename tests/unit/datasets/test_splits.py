@@ -117,9 +117,9 @@ def test_duplicates_and_groups_make_clusters() -> None:
     configurations = [random_molecule(rng, 5) for _ in range(6)]
     configurations.append(configurations[0])
     dataset = replace(dataset_of(configurations), groups=np.array([0, 0, 1, 1, 2, 2, 3]))
-    alone = clusters(dataset, Split(by="configuration"))
-    assert alone[0] == alone[6]
-    assert len(np.unique(alone)) == 6
+    by_duplicates = clusters(dataset, Split(by="configuration"))
+    assert by_duplicates[0] == by_duplicates[6]
+    assert len(np.unique(by_duplicates)) == 6
     grouped = clusters(dataset, Split(by="group"))
     assert grouped[0] == grouped[1] == grouped[6]
     assert len(np.unique(grouped)) == 3
@@ -147,14 +147,14 @@ def told():
 
 def test_what_is_held_out_is_tested_on_alone_and_so_are_its_copies(told) -> None:
     settings = Split(test=0.2, validation=0.2, held_out=["far"])
-    own = clusters(told, settings)
-    held_out = is_held_out(told, own, settings)
+    numbers = clusters(told, settings)
+    held_out = is_held_out(told, numbers, settings)
     assert np.flatnonzero(held_out).tolist() == [0, 6, 7, 8, 9]
-    splits = split(own, settings, held_out)
+    splits = split(numbers, settings, held_out)
     assert (splits[held_out] == TEST).all()
     assert counts(splits[~held_out]) == [3, 1, 1, 0]  # fractions are of these five
     for seed in range(4):
-        drawn = per_seed(splits, own, settings, seed, held_out)
+        drawn = per_seed(splits, numbers, settings, seed, held_out)
         assert np.array_equal(drawn == TEST, splits == TEST)
         assert counts(drawn) == counts(splits)
 

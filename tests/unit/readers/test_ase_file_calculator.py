@@ -47,46 +47,48 @@ def rattled(atoms: Atoms, seed: int = 0) -> Atoms:
 
 def test_labels_are_the_calculators(file) -> None:
     crystal, ethanol = rattled(bulk("Cu", cubic=True)), rattled(molecule("CH3CH2OH"))
-    found = read(file(crystal, ethanol))
-    assert found.labels["reference"].keys() == {"energy", "forces"}
+    dataset = read(file(crystal, ethanol))
+    assert dataset.labels["reference"].keys() == {"energy", "forces"}
     for m, atoms in enumerate((crystal, ethanol)):
-        atoms.calc, own = EMT(), slice(*found.offsets[m : m + 2])
-        assert found.labels["reference"]["energy"][m] == pytest.approx(atoms.get_potential_energy())
-        np.testing.assert_allclose(
-            found.labels["reference"]["forces"][own], atoms.get_forces(), atol=1e-6
+        atoms.calc, rows = EMT(), slice(*dataset.offsets[m : m + 2])
+        assert dataset.labels["reference"]["energy"][m] == pytest.approx(
+            atoms.get_potential_energy()
         )
-    assert found.provenance["packages"]["ase"]
-    assert (found.masked, found.provenance["notes"]) == (frozenset(), [])
+        np.testing.assert_allclose(
+            dataset.labels["reference"]["forces"][rows], atoms.get_forces(), atol=1e-6
+        )
+    assert dataset.provenance["packages"]["ase"]
+    assert (dataset.masked, dataset.provenance["notes"]) == (frozenset(), [])
 
 
 def test_hessians_are_the_calculators(file) -> None:
     water = rattled(molecule("H2O"))
-    found = read(file(water), hessian=True)
+    dataset = read(file(water), hessian=True)
     water.calc = EMT()
     np.testing.assert_allclose(
-        hessian_matrix(found.labels["reference"]["hessian"]), differences(water), atol=1e-4
+        hessian_matrix(dataset.labels["reference"]["hessian"]), differences(water), atol=1e-4
     )
-    assert check(found).faults == []
+    assert check(dataset).faults == []
 
 
 def test_positions_are_in_the_unit_of_the_file(file) -> None:
     water = molecule("H2O")
     shrunk = water.copy()
     shrunk.positions /= Bohr
-    found = read(file(shrunk), length_unit="bohr")
+    dataset = read(file(shrunk), length_unit="bohr")
     water.calc = EMT()
-    assert found.labels["reference"]["energy"] == pytest.approx(water.get_potential_energy())
+    assert dataset.labels["reference"]["energy"] == pytest.approx(water.get_potential_energy())
 
 
 def test_a_failure_costs_its_configuration_the_labels_and_is_said(file) -> None:
     ethanol, xenon = molecule("CH3CH2OH"), Atoms("Xe2", [[0, 0, 0], [0, 0, 4]])
-    found = read(file(ethanol, xenon, ethanol), hessian=True)
-    assert np.isnan(found.labels["reference"]["energy"]).tolist() == [False, True, False]
-    assert np.isnan(found.labels["reference"]["hessian"]).all((1, 2)).sum() == 4
-    assert found.masked == {"energy", "forces", "hessian"}
-    (note,) = found.provenance["notes"]
+    dataset = read(file(ethanol, xenon, ethanol), hessian=True)
+    assert np.isnan(dataset.labels["reference"]["energy"]).tolist() == [False, True, False]
+    assert np.isnan(dataset.labels["reference"]["hessian"]).all((1, 2)).sum() == 4
+    assert dataset.masked == {"energy", "forces", "hessian"}
+    (note,) = dataset.provenance["notes"]
     assert note.startswith("no labels for 1 of 3 configurations") and "Xe" in note
-    assert check(found).faults == []
+    assert check(dataset).faults == []
     with pytest.raises(InputError, match=r"^oracle: .* failed on 2 of them, on the first .*Xe"):
         read(file(ethanol, xenon, xenon))
 
@@ -103,8 +105,8 @@ def test_what_has_no_hessian_is_refused(file) -> None:
     )
     with pytest.raises(InputError, match=message):
         read(file(molecule("H2O")), calculator=of_energies, hessian=True)
-    found = read(file(molecule("H2O")), calculator=of_energies)
-    assert found.labels["reference"].keys() == {"energy"}
+    dataset = read(file(molecule("H2O")), calculator=of_energies)
+    assert dataset.labels["reference"].keys() == {"energy"}
 
 
 class EnergyAlone(EMT):

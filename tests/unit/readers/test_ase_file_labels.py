@@ -1,4 +1,4 @@
-"""Extended XYZ as codes and people write it: names of labels, stresses, atoms alone."""
+"""Extended XYZ as codes and people write it: names of labels, stresses, single atoms."""
 
 import ase.io
 import numpy as np
@@ -24,10 +24,10 @@ def crystal() -> Atoms:
     atoms.set_cell(atoms.cell @ [[1.02, 0.01, 0], [0, 0.99, 0.02], [0, 0, 1.03]])
     atoms.calc = EMT()
     stress = atoms.get_stress()
-    found = SinglePointCalculator(
+    calculator = SinglePointCalculator(
         atoms, energy=atoms.get_potential_energy(), forces=atoms.get_forces(), stress=stress
     )
-    atoms.calc = found
+    atoms.calc = calculator
     return atoms
 
 
@@ -65,8 +65,8 @@ def test_names_of_one_kind_go_together(tmp_path, crystal) -> None:
     atoms.info.update(mace_energy=1.0, dft_energy=2.0)
     atoms.arrays.update(mace_forces=np.ones((4, 3)), dft_forces=np.zeros((4, 3)))
     ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
-    found = guess_source(tmp_path / "a.xyz")
-    assert (found["energy_key"], found["forces_key"]) == ("dft_energy", "dft_forces")
+    keys = guess_source(tmp_path / "a.xyz")
+    assert (keys["energy_key"], keys["forces_key"]) == ("dft_energy", "dft_forces")
 
 
 @pytest.mark.parametrize(
@@ -213,11 +213,11 @@ def test_a_stress_of_another_shape_is_refused(tmp_path, crystal, value) -> None:
 
 def test_atoms_alone_are_kept_and_feel_no_force(tmp_path, crystal) -> None:
     """With an energy and nothing else, as isolated atoms stand in files for training."""
-    alone = Atoms("Cu", cell=[12, 12, 12], pbc=True, info={"config_type": "IsolatedAtom"})
+    single = Atoms("Cu", cell=[12, 12, 12], pbc=True, info={"config_type": "IsolatedAtom"})
     free = Atoms("Cu")
-    for atoms in (alone, free):
+    for atoms in (single, free):
         atoms.calc = SinglePointCalculator(atoms, energy=-0.25)
-    ase.io.write(tmp_path / "a.xyz", [alone, free, crystal], format="extxyz")
+    ase.io.write(tmp_path / "a.xyz", [single, free, crystal], format="extxyz")
     dataset = read(tmp_path / "a.xyz")
     assert dataset.sizes.tolist() == [1, 1, 4]
     reference = dataset.labels["reference"]

@@ -1,4 +1,4 @@
-"""Fetching: a file of the web is kept if it is the one that was meant, and not at all otherwise."""
+"""Downloads: a file of the web is kept if it has the hash that it should have, and else removed."""
 
 import hashlib
 import threading

@@ -168,8 +168,8 @@ def test_alanine_dipeptide(shared_data) -> None:
     dataset = source.read("ala2")
     assert len(dataset) == 10_000
     every_fourth = dataset.select(range(0, 10_000, 4))
-    found = contacts(every_fourth)
-    assert temperature(every_fourth, found).fault() is None
+    near = contacts(every_fourth)
+    assert temperature(every_fourth, near).fault() is None
     wrong = source.model_copy(update={"force_unit": "eV/Å"}).read("ala2")
-    fault = temperature(wrong.select(range(0, 10_000, 4)), found).fault()
+    fault = temperature(wrong.select(range(0, 10_000, 4)), near).fault()
     assert fault.startswith("expected forces that go with 300 K")

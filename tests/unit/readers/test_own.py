@@ -1,4 +1,4 @@
-"""Readers of one's own: what they yield is the dataset, and what is wrong with it is said."""
+"""Readers of the user: what they yield is the dataset, and what is wrong with it is said."""
 
 import numpy as np
 import pytest
@@ -67,8 +67,8 @@ def test_labels_positions_and_groups_are_as_yielded(read) -> None:
 def test_the_module_is_among_the_sources(read, tmp_path) -> None:
     dataset = read("yield crystal(energy=1.0)")
     files = [tmp_path / "data.txt", tmp_path / "modules" / "own_reader.py"]
-    wanted = {str(file): artefacts.sha256(file) for file in files}
-    assert dataset.provenance["source_sha256"] == wanted
+    hashes = {str(file): artefacts.sha256(file) for file in files}
+    assert dataset.provenance["source_sha256"] == hashes
 
 
 def test_an_object_may_be_changed_and_yielded_again(read) -> None:
@@ -141,6 +141,6 @@ def test_an_option_that_it_does_not_take_is_refused(read) -> None:
 def test_a_reader_names_its_files(content) -> None:
     source = {"reader": "own", "function": "reads:read", "files": ["a.txt", "b.txt"]}
     content["datasets"]["metal"]["source"] = source
-    found = Campaign.model_validate(content).datasets["metal"].source
-    assert isinstance(found, OwnReader)
-    assert found.paths == ["a.txt", "b.txt"]
+    parsed = Campaign.model_validate(content).datasets["metal"].source
+    assert isinstance(parsed, OwnReader)
+    assert parsed.paths == ["a.txt", "b.txt"]

@@ -44,41 +44,41 @@ def _pool(states, folder) -> Dataset:
 
 
 def test_configurations_stay_as_they_are_and_in_their_splits(states, tmp_path) -> None:
-    found = _pool(states, tmp_path)
+    pooled = _pool(states, tmp_path)
     cold, hot = states
-    assert found.name == "both" and found.beads == cold.beads
-    np.testing.assert_array_equal(found.splits, [*cold.splits, *hot.splits])
-    np.testing.assert_array_equal(found.cells, [*cold.cells, *hot.cells])
+    assert pooled.name == "both" and pooled.beads == cold.beads
+    np.testing.assert_array_equal(pooled.splits, [*cold.splits, *hot.splits])
+    np.testing.assert_array_equal(pooled.cells, [*cold.cells, *hot.cells])
     for one, first in ((cold, 0), (hot, 3)):
-        again = found.select(range(first, first + 3))
+        again = pooled.select(range(first, first + 3))
         np.testing.assert_array_equal(again.positions, one.positions)
         for label, values in one.labels["reference"].items():
             np.testing.assert_array_equal(again.labels["reference"][label], values)
-    assert found.place(4).startswith("results/hot/dataset.h5")
+    assert pooled.place(4).startswith("results/hot/dataset.h5")
 
 
 def test_groups_of_different_datasets_stay_apart(states, tmp_path) -> None:
-    found = _pool(states, tmp_path)
-    assert found.groups.tolist() == [0, 0, 1, 2, 2, 3]
-    assert len(set(found.clusters)) == 6
+    pooled = _pool(states, tmp_path)
+    assert pooled.groups.tolist() == [0, 0, 1, 2, 2, 3]
+    assert len(set(pooled.clusters)) == 6
 
 
 def test_what_one_dataset_tests_on_is_trained_on_in_none(states, tmp_path) -> None:
     cold, hot = states
     positions = hot.positions.copy()
     positions[:2] = cold.positions[4:]  # trained on there, tested on here
-    found = _pool((cold, replace(hot, positions=positions)), tmp_path)
-    assert found.splits.tolist() == [TRAIN, VALIDATION, TEST, UNUSED, VALIDATION, TEST]
-    assert found.clusters[2] == found.clusters[3]
-    assert len(set(found.clusters)) == 5
-    (note,) = found.provenance["notes"]
+    pooled = _pool((cold, replace(hot, positions=positions)), tmp_path)
+    assert pooled.splits.tolist() == [TRAIN, VALIDATION, TEST, UNUSED, VALIDATION, TEST]
+    assert pooled.clusters[2] == pooled.clusters[3]
+    assert len(set(pooled.clusters)) == 5
+    (note,) = pooled.provenance["notes"]
     assert note.startswith("1 configurations are left unused")
 
 
 def test_without_copies_nothing_is_joined(states, tmp_path) -> None:
-    found = _pool(states, tmp_path)
-    assert found.clusters.tolist() == list(range(6))
-    assert found.provenance["notes"] == []
+    pooled = _pool(states, tmp_path)
+    assert pooled.clusters.tolist() == list(range(6))
+    assert pooled.provenance["notes"] == []
 
 
 def test_strangers_are_refused(states, tmp_path) -> None:

@@ -57,7 +57,7 @@ def test_the_inversion_of_ammonia_passes_through_a_plane(ammonia) -> None:
 
 
 def test_hessians_are_slopes_of_forces(ammonia) -> None:
-    """Along one direction, by central differences of another step than theirs."""
+    """Along one direction, by central differences of another step than the reader takes."""
     m, direction = 12, np.random.default_rng(0).normal(size=(4, 3))
     atoms = slice(*ammonia.offsets[m : m + 2])
     molecule = Atoms(ammonia.species[atoms])
@@ -72,8 +72,10 @@ def test_hessians_are_slopes_of_forces(ammonia) -> None:
 
 def test_far_samples_are_farther_up(ammonia) -> None:
     energy, kinds = ammonia.labels["reference"]["energy"], kinds_of(ammonia)
-    own = np.repeat(energy[list(POINTS.values())], 5)
-    assert (energy - own)[kinds == "far"].mean() > 2 * (energy - own)[kinds == "near"].mean()
+    stationary = np.repeat(energy[list(POINTS.values())], 5)
+    assert (energy - stationary)[kinds == "far"].mean() > 2 * (energy - stationary)[
+        kinds == "near"
+    ].mean()
 
 
 def test_they_pass_the_checks(ammonia) -> None:
@@ -95,14 +97,14 @@ def of(type, *reactions, **options):
 
 def test_another_method_finds_points_of_its_own(ammonia) -> None:
     options = {"solvation": ["alpb", "water"], "accuracy": 0.01, "verbosity": 0}
-    found = of("tblite.ase:TBLite", "ammonia", **options).read("reactions")
-    molecule = Atoms(found.species[24:28], found.positions[24:28], calculator=TBLite(**options))
-    assert kinds_of(found)[6] == "ts"
+    made = of("tblite.ase:TBLite", "ammonia", **options).read("reactions")
+    molecule = Atoms(made.species[24:28], made.positions[24:28], calculator=TBLite(**options))
+    assert kinds_of(made)[6] == "ts"
     assert np.abs(molecule.get_forces()).max() < 2e-3
-    energy, other = (own.labels["reference"]["energy"] for own in (found, ammonia))
+    energy, other = (dataset.labels["reference"]["energy"] for dataset in (made, ammonia))
     assert energy[6] == pytest.approx(molecule.get_potential_energy())
     assert abs((energy[6] - energy[0]) - (other[10] - other[0])) > 1e-3
-    assert found.provenance["source"]["calculator"]["options"] == options
+    assert made.provenance["source"]["calculator"]["options"] == options
 
 
 def test_the_inversion_of_ammonia_leads_to_both_sides(ammonia) -> None:
