@@ -9,10 +9,8 @@ from collections.abc import Iterator
 
 from mlipkd.campaign.sections import DatasetSection, Sections
 from mlipkd.config.split import Split
+from mlipkd.paths import RESERVED
 from mlipkd.readers import AnySource
-
-#: Folders of results/, which cannot be names of datasets.
-TAKEN = ("figures", "recommended", "simulations", "tables")
 
 
 def faults(campaign: Sections) -> Iterator[tuple[str, str]]:
@@ -32,7 +30,7 @@ def faults(campaign: Sections) -> Iterator[tuple[str, str]]:
         for where, fault in _states_faults(dataset):
             yield f"{below}.{where}", fault
         yield from _simulation_faults(campaign, name)
-    for taken in TAKEN:
+    for taken in RESERVED:
         if taken in campaign.datasets:
             yield f"datasets.{taken}", f"results/{taken} holds the {taken}; rename the dataset"
 
