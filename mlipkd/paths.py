@@ -232,7 +232,7 @@ KINDS: tuple[type[Paths], ...] = (
 
 
 def read(path: str | PurePath) -> Paths | None:
-    """What a file of results/ or logs/ is about; nothing, if about a whole campaign or a cluster.
+    """What a file of results/ or logs/ is about; None, if about a whole campaign or a cluster.
 
     Raises:
         ValueError: it is in neither of these folders.
@@ -249,6 +249,16 @@ def read(path: str | PurePath) -> Paths | None:
                 return None
             return kind.of(SimpleNamespace(**names.groupdict()))
     return None
+
+
+def is_of_cluster(log: str | PurePath) -> bool:
+    """Whether a log is about a cluster, and of no job of a campaign."""
+    return PurePath(log).parts[1] in OF_CLUSTERS
+
+
+def benchmark_of(log: str) -> str:
+    """The benchmark of the job whose log this is."""
+    return log.removesuffix(LOG) + BENCHMARK
 
 
 def rule_of(log: str | PurePath) -> str:

@@ -30,9 +30,9 @@ def faults(campaign: Sections) -> Iterator[tuple[str, str]]:
         for where, fault in _states_faults(dataset):
             yield f"{below}.{where}", fault
         yield from _simulation_faults(campaign, name)
-    for taken in RESERVED:
-        if taken in campaign.datasets:
-            yield f"datasets.{taken}", f"results/{taken} holds the {taken}; rename the dataset"
+    for name in RESERVED:
+        if name in campaign.datasets:
+            yield f"datasets.{name}", f"results/{name} holds the {name}; rename the dataset"
 
 
 def _simulation_faults(campaign: Sections, dataset: str) -> Iterator[tuple[str, str]]:

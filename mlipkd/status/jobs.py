@@ -1,4 +1,4 @@
-"""Jobs: what became of those that were begun, from their logs and from Snakemake's."""
+"""Jobs of a campaign that have started: their states, from their logs and from Snakemake's."""
 
 import re
 from collections.abc import Iterator
@@ -6,96 +6,90 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mlipkd.paths import BENCHMARK, rule_of
+from mlipkd import paths
 
 State = Literal["done", "running", "failed", "stopped"]
 
-#: Lines of Snakemake's log: of a job that it starts, or that failed; of its log; of all jobs.
+#: Lines of Snakemake's log: a job starts or has failed; its log file; progress of the whole run.
 STARTED = re.compile(r"\s*(?:local)?(?:rule|checkpoint) [\w.-]+:")
 FAILED = re.compile(r"\s*Error in rule [\w.-]+:")
 LOG = re.compile(r"\s+log: ([^\s,]+)")
 STEPS = re.compile(r"(\d+) of (\d+) steps \(.*\) done")
-#: Folders of ``logs/`` that are of no campaign's jobs: what SLURM says, and ``mlipkd slurm-check``.
-OTHERS = ("slurm", "slurm-check")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that was begun at least once."""
+    """A job that has started at least once."""
 
     rule: str
-    place: str
-    """The path of its log below ``logs/``, without its ending."""
+    name: str
+    """The path of its log below ``logs/``, without suffix."""
     state: State
-    said: str
-    """The last line of its log."""
+    last_line: str
+    """Of its log."""
 
 
 class Run(NamedTuple):
-    """A run of Snakemake, the last one that started a job."""
+    """The last run of Snakemake that started a job."""
 
     alive: bool
-    """Whether Snakemake holds the working directory; it does, too, after it was killed."""
+    """Whether Snakemake has locked the working directory; the lock outlives a killed Snakemake."""
     steps: tuple[int, int] | None
-    """How many were done, of how many."""
-    began: dict[str, bool]
-    """Logs of the jobs that it started, and whether they failed the last time."""
+    """Number of steps that are done, and of all steps."""
+    failed: dict[str, bool]
+    """Whether each job that was started has failed, by its log."""
 
 
 def last_run(folder: Path) -> Run | None:
-    """What Snakemake says of its last run in a working directory, if there was any.
+    """The last run in a working directory, from Snakemake's logs; None if there is none.
 
-    Runs that were refused, that only removed locks or that tried a cluster say nothing of jobs.
+    Runs that were refused, that only removed locks or that tested a cluster started no job of a
+    campaign and are ignored.
     """
     logs = sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"), reverse=True)
     if not logs:
         return None
     alive = any((folder / ".snakemake" / "locks").glob("*"))
     runs = (_read(log, alive) for log in logs)
-    return next((run for run in runs if run.began), Run(alive, None, {}))
+    return next((run for run in runs if run.failed), Run(alive, None, {}))
 
 
 def _read(log: Path, alive: bool) -> Run:
-    steps, began, failed = None, {}, False
+    steps, jobs, failed = None, {}, False
     for line in log.read_text(errors="replace").splitlines():
         if STARTED.fullmatch(line):
             failed = False
         elif FAILED.fullmatch(line):
             failed = True
-        elif found := LOG.match(line):
-            if _is_of_a_job(Path(found[1])):
-                began[found[1]] = failed
-        elif found := STEPS.fullmatch(line):
-            steps = int(found[1]), int(found[2])
-    return Run(alive, steps, began)
+        elif match := LOG.match(line):
+            if not paths.is_of_cluster(match[1]):
+                jobs[match[1]] = failed
+        elif match := STEPS.fullmatch(line):
+            steps = int(match[1]), int(match[2])
+    return Run(alive, steps, jobs)
 
 
 def jobs(folder: Path, run: Run | None) -> Iterator[Job]:
-    """All jobs that ever began in a working directory.
+    """All jobs that have ever started in a working directory.
 
-    A job is done when Snakemake has measured it: its benchmark is as new as its log. One that the
-    last run has started and that did not fail since is running, or waits in a queue, while that run
-    lives.
+    A job is done if its benchmark, which Snakemake writes at its end, is as new as its log. A job
+    that the last run has started and that has not failed since is running, or is queued, while
+    Snakemake is alive.
     """
-    began = run.began if run else {}
-    found = (path.relative_to(folder) for path in (folder / "logs").rglob("*.log"))
-    written = {str(path) for path in found if _is_of_a_job(path)}
-    for name in sorted(written.union(began)):
+    failed = run.failed if run else {}
+    logs = (str(path.relative_to(folder)) for path in (folder / paths.LOGS).rglob("*" + paths.LOG))
+    for name in sorted({log for log in logs if not paths.is_of_cluster(log)}.union(failed)):
         log = folder / name
-        benchmark, said = log.with_name(log.stem + BENCHMARK), _last_line(log)
+        benchmark, last_line = folder / paths.benchmark_of(name), _last_line(log)
         state: State
         if benchmark.is_file() and log.is_file() and _time(benchmark) >= _time(log):
             state = "done"
-        elif began.get(name) or said.startswith("error: "):
+        elif failed.get(name) or last_line.startswith("error: "):
             state = "failed"
         else:
-            state = "running" if run and run.alive and name in began else "stopped"
-        place = log.relative_to(folder / "logs")
-        yield Job(rule_of(name), str(place.with_suffix("")), state, said)
-
-
-def _is_of_a_job(log: Path) -> bool:
-    return log.parts[1] not in OTHERS
+            state = "running" if run and run.alive and name in failed else "stopped"
+        job = name.removeprefix(f"{paths.LOGS}/").removesuffix(paths.LOG)
+        yield Job(paths.rule_of(name), job, state, last_line)
 
 
 def _time(path: Path) -> int:
@@ -103,7 +97,7 @@ def _time(path: Path) -> int:
 
 
 def _last_line(path: Path) -> str:
-    """The last line of a log, which may be there or not; of a bar, what it showed last."""
+    """The last line of a log, with the last state of a progress bar; empty if there is no log."""
     if not path.is_file():
         return ""
     lines = path.read_text(errors="replace").replace("\r", "\n").strip().splitlines()

@@ -1,7 +1,4 @@
-"""Text: the status of a campaign as a terminal shows it.
-
-Validation: how good the members of each family are so far, from their histories.
-"""
+"""The status of a campaign as a terminal shows it: its jobs, and the errors of its members."""
 
 import json
 from collections import Counter, defaultdict
@@ -9,15 +6,19 @@ from pathlib import Path
 from typing import get_args
 
 from mlipkd.campaign import load_campaign
-from mlipkd.campaign.campaign import Campaign
+from mlipkd.campaign.plan import Plan
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.grid import Grid, measured
 from mlipkd.evaluation.learning import METRICS
+from mlipkd.paths import MemberPaths
 from mlipkd.results.summary import markdown
 from mlipkd.status.jobs import Job, Run, State, jobs, last_run
 
-#: Jobs of which the last words are shown.
+#: How many jobs of each state are shown with the last lines of their logs.
 SHOWN = 10
+#: Columns of validation before the errors; and what names terms with reference labels in a history.
+HEADER = ["family", "model", "trained", "epochs"]
+REFERENCE = "reference "
 
 
 def status(configfile: Path, folder: Path) -> str:
@@ -28,114 +29,101 @@ def status(configfile: Path, folder: Path) -> str:
         folder: in which it runs, with its ``results/`` and ``logs/``.
 
     Raises:
-        InputError: the campaign has faults.
+        InputError: the campaign has faults, or a history is damaged.
     """
-    campaign = load_campaign(configfile)
+    plan = Plan(load_campaign(configfile))
     run = last_run(folder)
-    found = list(jobs(folder, run))
-    parts = [f"{configfile} in {folder.resolve()}: {_run(run)}"]
-    if found:
-        parts.append(markdown(_by_rule(found)))
+    started = list(jobs(folder, run))
+    parts = [f"{configfile} in {folder.resolve()}: {_progress(run)}"]
+    if started:
+        parts.append(markdown(_by_rule(started)))
     parts.append(
         "Errors of validation after the last epoch: RMSE, mean ± standard deviation of members\n\n"
-        + markdown(validation(campaign, folder))
+        + markdown(validation(plan, folder))
     )
     for state in ("running", "stopped", "failed"):
-        parts += _last_words(state, [job for job in found if job.state == state])
+        parts += _last_lines(state, [job for job in started if job.state == state])
     return "\n\n".join(part.rstrip() for part in parts)
 
 
-def _run(run: Run | None) -> str:
-    """What Snakemake is about."""
+def _progress(run: Run | None) -> str:
+    """Whether Snakemake runs, and how far it is."""
     if run is None:
         return "never run"
-    doing = "Snakemake runs" if run.alive else "Snakemake does not run"
+    alive = "Snakemake runs" if run.alive else "Snakemake does not run"
     if run.steps is None:
-        return f"{doing}; no step of its last run is done"
+        return f"{alive}; no step of its last run is done"
     done, number = run.steps
-    return f"{doing}; {done} of {number} steps of its last run are done"
+    return f"{alive}; {done} of {number} steps of its last run are done"
 
 
-def _by_rule(found: list[Job]) -> Grid:
-    """How many jobs of each rule are in which state, in the order in which they come."""
+def _by_rule(started: list[Job]) -> Grid:
+    """Number of jobs by rule and state; rules in the order of their first job."""
     states = get_args(State)
-    numbers = Counter((job.rule, job.state) for job in found)
+    numbers = Counter((job.rule, job.state) for job in started)
     lines = [
         [rule, *(str(numbers[rule, state] or "") for state in states)]
-        for rule in dict.fromkeys(job.rule for job in found)
+        for rule in dict.fromkeys(job.rule for job in started)
     ]
-    total = Counter(job.state for job in found)
+    total = Counter(job.state for job in started)
     return Grid(["jobs", *states], [*lines, ["total", *(str(total[state]) for state in states)]])
 
 
-def _last_words(state: str, found: list[Job]) -> list[str]:
-    """What jobs in one state said last."""
-    if not found:
+def _last_lines(state: str, jobs: list[Job]) -> list[str]:
+    """The last lines of the logs of jobs in one state, if there are any."""
+    if not jobs:
         return []
-    lines = [f"  {job.place}: {job.said or 'nothing'}" for job in found[:SHOWN]]
-    if len(found) > SHOWN:
-        lines.append(f"  and {len(found) - SHOWN} others")
+    lines = [f"  {job.name}: {job.last_line or 'nothing'}" for job in jobs[:SHOWN]]
+    if len(jobs) > SHOWN:
+        lines.append(f"  and {len(jobs) - SHOWN} others")
     return ["\n".join([f"{state.capitalize()}:", *lines])]
 
 
-HEADER = ["family", "model", "trained", "epochs"]
-REFERENCE = "reference "
-
-
-def validation(campaign: Campaign, folder: Path) -> Grid:
+def validation(plan: Plan, folder: Path) -> Grid:
     """A line for each model that is trained: its members, their epochs and their latest errors.
 
     Errors are root mean squares on the validation split after the last epoch of each member, means
-    and standard deviations over those that have begun. Of terms with labels of a teacher there are
-    none.
+    and standard deviations over the members that have started. Only terms with reference labels are
+    shown.
     """
     lines, errors = [], []
-    for dataset, section in campaign.datasets.items():
-        for family, own in section.families.items():
-            if own.recipe is None:
-                continue
-            epochs = campaign.recipes[own.recipe].optimiser.epochs
-            for model in section.models(family):
-                seeds = section.seeds(family)
-                members = [
-                    folder / "results" / dataset / family / model / f"seed{s}" for s in seeds
-                ]
-                trained = sum((member / "model.safetensors").is_file() for member in members)
-                last = [line for member in members if (line := latest(member))]
-                gone = sorted(line["epoch"] for line in last)
-                span = "–".join(str(epoch) for epoch in dict.fromkeys(gone[:1] + gone[-1:]))
-                lines.append(
-                    [
-                        f"{dataset}/{family}",
-                        model,
-                        f"{trained} of {len(seeds)}",
-                        f"{span or 0} of {epochs}",
-                    ]
-                )
-                errors.append(_errors(last))
-    terms = list(dict.fromkeys(term for found in errors for term in found))
+    for model in plan.trained:
+        members = plan.members_of(model)
+        trained = sum((folder / member.weights).is_file() for member in members)
+        latest = [line for member in members if (line := latest_line(folder, member))]
+        epochs = sorted({line["epoch"] for line in latest})
+        span = "–".join(str(epoch) for epoch in dict.fromkeys(epochs[:1] + epochs[-1:]))
+        lines.append(
+            [
+                f"{model.dataset}/{model.family}",
+                model.model,
+                f"{trained} of {len(members)}",
+                f"{span or 0} of {plan.members[members[0]].recipe.optimiser.epochs}",
+            ]
+        )
+        errors.append(_errors(latest))
+    terms = list(dict.fromkeys(term for errors_of_model in errors for term in errors_of_model))
     titles = [f"{term}, {METRICS.get(f'{term}_rmse', '')}".rstrip(", ") for term in terms]
     return Grid(
         [*HEADER, *titles],
         [
-            [*line, *(measured(found.get(term, [])) for term in terms)]
-            for line, found in zip(lines, errors, strict=True)
+            [*line, *(measured(errors_of_model.get(term, [])) for term in terms)]
+            for line, errors_of_model in zip(lines, errors, strict=True)
         ],
     )
 
 
-def latest(member: Path) -> dict | None:
-    """The last whole line of a member's history, of one that grows if it is not done yet.
+def latest_line(folder: Path, member: MemberPaths) -> dict | None:
+    """The last complete line of a member's history, which may still be growing.
 
     Raises:
-        InputError: it is no line of a history.
+        InputError: it is not a line of a history.
     """
-    for name in ("history.jsonl", "history.jsonl.partial"):
-        path = member / name
+    for path in (folder / member.history, folder / f"{member.history}.partial"):
         if path.is_file():
             lines = path.read_text(errors="replace").splitlines(keepends=True)
-            whole = [line for line in lines if line[-1] == "\n"]
-            return _line(path, whole[-1]) if whole else None
+            complete = [line for line in lines if line[-1] == "\n"]
+            return _line(path, complete[-1]) if complete else None
     return None
 
 
@@ -143,7 +131,7 @@ def _line(path: Path, text: str) -> dict:
     """The epoch of a line, and the root mean square errors of each term."""
     try:
         line = json.loads(text)
-        errors = {term: float(found["rmse"]) for term, found in line["validation"].items()}
+        errors = {term: float(error["rmse"]) for term, error in line["validation"].items()}
         return {"epoch": int(line["epoch"]), "validation": errors}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -153,10 +141,10 @@ def _line(path: Path, text: str) -> dict:
 
 
 def _errors(lines: list[dict]) -> dict[str, list[float]]:
-    """Of each quantity with reference labels the errors of all members."""
-    found: dict[str, list[float]] = defaultdict(list)
+    """The errors of all members, by quantity with reference labels."""
+    errors: dict[str, list[float]] = defaultdict(list)
     for line in lines:
         for term, error in line["validation"].items():
             if term.startswith(REFERENCE):
-                found[term.removeprefix(REFERENCE)].append(error)
-    return found
+                errors[term.removeprefix(REFERENCE)].append(error)
+    return errors

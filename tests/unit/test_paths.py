@@ -117,3 +117,14 @@ def test_wildcards_of_a_job_name_a_member():
 )
 def test_a_log_names_its_rule(log, rule):
     assert paths.rule_of(log) == rule
+
+
+def test_a_log_names_its_benchmark():
+    assert paths.benchmark_of(MEMBER.log("train")) == MEMBER.benchmark("train")
+    assert paths.benchmark_of(MODEL.log("own.bulk")) == MODEL.benchmark("own.bulk")
+
+
+def test_logs_of_clusters_are_told_from_those_of_jobs():
+    assert paths.is_of_cluster("logs/slurm/train/17.log")
+    assert paths.is_of_cluster("logs/slurm-check/any/any/host.log")
+    assert not paths.is_of_cluster(MEMBER.log("train"))

@@ -59,7 +59,7 @@ def folder(tmp_path) -> Path:
 
 def states(folder: Path) -> dict[str, str]:
     found = jobs(folder, last_run(folder))
-    return {job.place: job.state for job in found}
+    return {job.name: job.state for job in found}
 
 
 def test_jobs_are_what_logs_and_benchmarks_say(folder) -> None:
@@ -78,7 +78,7 @@ def test_a_job_counts_for_its_rule(folder) -> None:
         log = folder / "logs" / f"{place}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch()
-    found = {job.place: job.rule for job in jobs(folder, None)}
+    found = {job.name: job.rule for job in jobs(folder, None)}
     assert found["tables/errors"] == "collect"
     assert found["figures/metal/errors"] == "figure"
     assert found["metal/a/own.lattice"] == "own"
@@ -121,7 +121,7 @@ def test_rules_of_one_model_are_told_apart(folder) -> None:
         "Error in rule transfer_metal_c_n1-l0:\n"
         "    log: logs/metal/c/n1-l0/seed0/transfer.log (check log file(s) for error details)\n"
     )
-    assert last_run(folder).began == {
+    assert last_run(folder).failed == {
         "logs/metal/b.1/n1-l0-a1-w4-s2/train.log": False,
         "logs/metal/c/n1-l0/seed0/transfer.log": True,
     }
