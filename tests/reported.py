@@ -5,12 +5,11 @@ from pathlib import Path
 import yaml
 from matplotlib import rc_context
 
+from mlipkd.evaluation import FIGURES
 from mlipkd.evaluation.core.rows import ENSEMBLE, Row, write_rows
 from mlipkd.jobs import artefacts
-from mlipkd.results.draw import draw
-from mlipkd.results.report.page import report
+from mlipkd.results.report import report
 
-CAPTIONS = Path(__file__).parents[1] / "workflow" / "report"
 SHAPE = {"n_interactions": 1, "l_max": 0, "atom_layers": 1, "width": 4, "sensitivities": 2}
 MODEL = "n1-l0-a1-w4-s2"
 CAMPAIGN = {
@@ -69,13 +68,13 @@ class Reported:
         write_rows(self.table, rows(), [], [NOTE])
         self.figure = folder / "results" / "figures" / "metal" / "errors.svg"
         with artefacts.writing(self.figure) as temporary, rc_context({"svg.hashsalt": "mlipkd"}):
-            draw("errors", rows(), "metal").savefig(temporary, format="svg")
+            FIGURES["errors"].of_dataset(rows(), "metal").savefig(temporary, format="svg")
         for name, seconds, memory in (("seed0/train", 3600, 2000), ("errors", 1800, "NA")):
             log = folder / "logs" / "metal" / f"{name}.benchmark.tsv"
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(f"s\tmax_pss\tcpu_time\n{seconds}\t{memory}\t{2 * seconds}\n")
 
-    def report(self, captions: Path = CAPTIONS) -> str:
+    def report(self) -> str:
         """The report of all of it."""
         logs = self.folder / "logs"
-        return report(self.campaign, [self.table], [self.figure], captions, logs)
+        return report(self.campaign, [self.table], [self.figure], logs)

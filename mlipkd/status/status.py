@@ -11,7 +11,7 @@ from mlipkd.errors import InputError
 from mlipkd.evaluation.core.grid import Grid, measured
 from mlipkd.evaluation.learning import METRICS
 from mlipkd.paths import MemberPaths
-from mlipkd.results.summary import markdown
+from mlipkd.results.tables import markdown
 from mlipkd.status.jobs import Job, Run, State, jobs, last_run
 
 #: How many jobs of each state are shown with the last lines of their logs.

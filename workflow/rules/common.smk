@@ -11,10 +11,9 @@ from mlipkd.campaign.plan import Plan
 from mlipkd.campaign.settings import write_settings
 from mlipkd.config.section import NAME_PATTERN
 from mlipkd.errors import InputError
-from mlipkd.evaluation import EVALUATIONS
+from mlipkd.evaluation import EVALUATIONS, FIGURES
 from mlipkd.jobs import provenance
 from mlipkd.paths import DatasetPaths, MemberPaths, ModelPaths, SimulationPaths
-from mlipkd.results.report.sections import TITLES
 
 #: Paths with the wildcards {dataset}, {family}, {model}, {seed} and {simulation}.
 DATASET, MODEL, MEMBER = DatasetPaths(), ModelPaths(), MemberPaths()
@@ -26,8 +25,6 @@ os.environ.update(MLIPKD_CHECKOUT=str(workflow.basedir))
 
 #: The campaign's file, of --configfile or config.yaml.
 CAMPAIGN = str((workflow.overwrite_configfiles or ["config.yaml"])[0])
-#: A text for each kind of figure.
-CAPTIONS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "report"
 
 
 def one_file_holds_the_campaign():

@@ -54,7 +54,7 @@ rule figure:
             DATASET.figure(),
             caption="../report/figure.rst",
             category="{dataset}",
-            labels=lambda w: {"figure": TITLES.get(w.figure, w.figure)},
+            labels=lambda w: {"figure": FIGURES[w.figure].title},
         ),
     log:
         paths.log("figures/{dataset}/{figure}"),
@@ -68,24 +68,24 @@ rule figure:
             for family in campaign.datasets[w.dataset].families
             for word in ("--family", family)
         ],
-        teacher=lambda w: (
-            ["--teacher", evaluations(w).rdf.teacher]
-            if w.figure == "rdf"
-            else []
-        ),
-        caption=lambda w: (CAPTIONS / f"{w.figure}.rst").read_text(),
+        options=lambda w: [
+            word
+            for name, value in FIGURES[w.figure].options(plan, DatasetPaths.of(w)).items()
+            for word in ("--option", f"{name}={value}")
+        ],
+        caption=lambda w: FIGURES[w.figure].caption,
     resources:
         mem_mb=rising(1000),
         runtime=rising(10),
     shell:
         "mlipkd figure --kind {wildcards.figure:q} --dataset {wildcards.dataset:q}"
-        " {params.families:q} {params.teacher:q} --output {output.figure:q} {input.tables:q} > {log:q} 2>&1"
+        " {params.families:q} {params.options:q} --output {output.figure:q} {input.tables:q}"
+        " > {log:q} 2>&1"
 
 
 rule report:
     input:
         campaign=CAMPAIGN,
-        captions=sorted({CAPTIONS / f"{Path(figure).stem}.rst" for figure in plan.drawn}),
         tables=[paths.table(table) for table, rows in plan.rows.items() if rows],
         figures=plan.drawn,
         manifests=plan.manifests,
@@ -98,12 +98,11 @@ rule report:
     conda:
         "../../envs/mlipkd.yaml"
     params:
-        captions=CAPTIONS,
         manifests=[word for manifest in plan.manifests for word in ("--manifest", manifest)],
     resources:
         mem_mb=rising(1000),
         runtime=rising(10),
     shell:
-        "mlipkd report --campaign {input.campaign:q} --captions {params.captions:q} --logs logs"
-        " --output {output.report:q} {params.manifests:q} {input.tables:q} {input.figures:q}"
+        "mlipkd report --campaign {input.campaign:q} --logs logs --output {output.report:q}"
+        " {params.manifests:q} {input.tables:q} {input.figures:q}"
         " > {log:q} 2>&1"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlipkd import paths
+from mlipkd.errors import InputError
 from mlipkd.evaluation.core.grid import Grid, pivot
 from mlipkd.evaluation.core.rows import Source, read_rows
 from mlipkd.paths import DatasetPaths, MemberPaths, ModelPaths, Paths
@@ -138,6 +139,43 @@ class Figure:
     options: Callable[[Any, DatasetPaths], Mapping[str, str]] = lambda plan, dataset: {}
     """What ``draw`` is told besides, by name."""
     read: Callable[[Path], tuple[Sequence[Any], Source]] = read_rows
+
+    @property
+    def option_names(self) -> set[str]:
+        """What ``draw`` is told besides rows and colours."""
+        return set(list(inspect.signature(self.draw).parameters)[2:])
+
+    def of_dataset(
+        self,
+        rows: Sequence[Any],
+        dataset: str,
+        families: Sequence[str] = (),
+        **options: str,
+    ) -> "matplotlib.figure.Figure":
+        """The picture of one dataset.
+
+        Args:
+            rows: that were read, also of other datasets, which are left out.
+            dataset: its name.
+            families: all of the dataset in the order by which they are coloured; those that it
+                leaves out follow in the order of the rows.
+            options: what the figure is told besides.
+
+        Raises:
+            InputError: there are no rows of the dataset.
+        """
+        from mlipkd.evaluation.core.axes import colours_of
+
+        rows_of_dataset = [row for row in rows if row.dataset == dataset]
+        if not rows_of_dataset:
+            known = ", ".join(dict.fromkeys(row.dataset for row in rows)) or "nothing"
+            raise InputError(
+                f"expected rows of the dataset {dataset!r}, got {known}; name one of these"
+            )
+        drawn = dict.fromkeys(row.family for row in rows_of_dataset)
+        colours = colours_of([*families, *drawn])
+        shown = {family: colour for family, colour in colours.items() if family in drawn}
+        return self.draw(rows_of_dataset, shown, **options)
 
 
 @dataclass(frozen=True)

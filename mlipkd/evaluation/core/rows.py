@@ -107,7 +107,9 @@ def write_table(
         "notes": notes,
         "provenance": record,
     }
-    artefacts.write_text(beside(path), json.dumps(history, indent=1, ensure_ascii=False) + "\n")
+    artefacts.write_text(
+        history_file(path), json.dumps(history, indent=1, ensure_ascii=False) + "\n"
+    )
     with artefacts.writing(path) as temporary, open(temporary, "w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
@@ -132,8 +134,8 @@ def read_table(path: Path, columns: Sequence[str]) -> tuple[list[list[str]], Sou
         InputError: the file is damaged, its columns are others, or a line has more or fewer.
     """
     digest = artefacts.verify(path)
-    artefacts.verify(beside(path))
-    history = json.loads(beside(path).read_text())
+    artefacts.verify(history_file(path))
+    history = json.loads(history_file(path).read_text())
     with open(path, newline="") as file:
         header, *lines = list(csv.reader(file)) or [[]]
     if header != list(columns):
@@ -156,11 +158,11 @@ def read_notes(path: Path) -> list[str]:
     Raises:
         InputError: the file next to it is damaged.
     """
-    artefacts.verify(beside(path))
-    return json.loads(beside(path).read_text())["notes"]
+    artefacts.verify(history_file(path))
+    return json.loads(history_file(path).read_text())["notes"]
 
 
-def beside(path: Path) -> Path:
+def history_file(path: Path) -> Path:
     """The file with the history of a file of rows."""
     return path.with_name(path.name + ".json")
 

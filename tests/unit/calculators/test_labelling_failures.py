@@ -19,7 +19,7 @@ from mlipkd.distillation.predict import label
 from mlipkd.distillation.predictions import PredictionsFile
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.ensembles import load_ensembles, notes_of
-from mlipkd.evaluation.core.rows import beside, write_rows
+from mlipkd.evaluation.core.rows import history_file, write_rows
 from mlipkd.evaluation.errors import evaluate_errors
 from mlipkd.jobs import artefacts
 from mlipkd.readers.ase_file import AseFile
@@ -138,7 +138,7 @@ def test_failures_are_left_out_of_the_errors_and_said(water, xtb, tmp_path, caps
     (note,) = notes
     assert note.startswith("oracle/calculator: 1 of 4 configurations are left out")
     write_rows(tmp_path / "errors.csv", [], [], notes)
-    assert json.loads(beside(tmp_path / "errors.csv").read_text())["notes"] == notes
+    assert json.loads(history_file(tmp_path / "errors.csv").read_text())["notes"] == notes
     assert note in capsys.readouterr().err
 
 

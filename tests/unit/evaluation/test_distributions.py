@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from mlipkd.datasets.dataset import Bead
 from mlipkd.datasets.file import write
 from mlipkd.errors import InputError
+from mlipkd.evaluation import FIGURES
 from mlipkd.evaluation.core.curves import UNITS, Curve, read_curves
 from mlipkd.evaluation.deviations import evaluate_deviations
 from mlipkd.evaluation.distributions import (
@@ -21,7 +22,6 @@ from mlipkd.evaluation.distributions import (
     evaluate_distributions,
 )
 from mlipkd.jobs import provenance
-from mlipkd.results.draw import draw
 from mlipkd.testing import dataset_of
 
 SETTINGS = DistributionsEvaluation.model_validate(
@@ -180,7 +180,7 @@ def test_a_panel_for_each_pair_with_means_and_the_reference() -> None:
         for pair in ("a-a", "a-b", "b-b", "a-c")
         for replica, value in ((0, 1.0), (1, 2.0))
     ]
-    figure = draw("pairs", curves, "des")
+    figure = FIGURES["pairs"].of_dataset(curves, "des")
     assert [axes.get_title() for axes in figure.axes] == ["a-a", "a-b", "b-b", "a-c"]
     assert lines(figure.axes[1]) == {"students m": [1.5, 1.0], "reference": [1.5, 1.0]}
     assert figure.axes[1].lines[0].get_xdata().tolist() == [0.25, 0.75]
@@ -195,7 +195,7 @@ def test_angles_at_the_largest_cutoff() -> None:
         for triplet in ("a-a-a", "a-a-b")
         for cutoff, value in ((6, 1.0), (6.5, 2.0), (10, 3.0))
     ]
-    figure = draw("adf", curves, "des")
+    figure = FIGURES["adf"].of_dataset(curves, "des")
     assert [axes.get_title() for axes in figure.axes] == ["a-a-a", "a-a-b"]
     assert lines(figure.axes[0]) == {"students m": [3.0]}
     assert figure.axes[0].get_ylabel() == "p(θ), 1/degree (within 10 Å)"
@@ -209,7 +209,7 @@ def test_merge_distances_and_their_windows() -> None:
             ("a", None): (1.0, 1.0), ("a", 1): (0.0, 2.0), ("a", 2): (2.0,), ("b", None): (2.0,),
         }.items()
     ]  # fmt: skip
-    whole_a, whole_b, windows_a, windows_b = draw("cdf", curves, "des").axes
+    whole_a, whole_b, windows_a, windows_b = FIGURES["cdf"].of_dataset(curves, "des").axes
     assert [axes.get_title() for axes in (whole_a, whole_b)] == ["a", "b"]
     assert lines(whole_b) == {"students m": [2.0]}
     assert [line.get_ydata().tolist() for line in windows_a.lines] == [[0, 2], [2]]
@@ -225,11 +225,11 @@ def test_the_ensemble_has_a_line_of_its_own() -> None:
         for seed, value in ((0, 1.0), (1, 2.0), ("ensemble", 4.0))
         for replica in (0, 1)
     ]
-    (pair,) = draw("pairs", curves, "des").axes
+    (pair,) = FIGURES["pairs"].of_dataset(curves, "des").axes
     assert lines(pair) == {"teachers m": [1.5], "teachers m ensemble": [4.0]}
     assert len({line.get_color() for line in pair.lines}) == 1
     assert len({line.get_linestyle() for line in pair.lines}) == 2
-    whole, *windows = draw("cdf", curves, "des").axes
+    whole, *windows = FIGURES["cdf"].of_dataset(curves, "des").axes
     assert lines(whole) == lines(pair)
     assert [[line.get_ydata().tolist() for line in axes.lines] for axes in windows] == [
         [[1.5]],
@@ -239,7 +239,7 @@ def test_the_ensemble_has_a_line_of_its_own() -> None:
 
 def test_nothing_to_draw() -> None:
     with pytest.raises(InputError, match="expected curves of adf, got none"):
-        draw("adf", [curve("students", "cdf", "a", 1.0)], "des")
+        FIGURES["adf"].of_dataset([curve("students", "cdf", "a", 1.0)], "des")
 
 
 def test_bins_of_decimal_fractions_fit() -> None:

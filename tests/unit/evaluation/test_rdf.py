@@ -11,6 +11,7 @@ from mlipkd.cli.main import app
 from mlipkd.datasets.dataset import UNUSED, Dataset, offsets_from
 from mlipkd.datasets.file import DatasetFile, write
 from mlipkd.errors import InputError
+from mlipkd.evaluation import FIGURES
 from mlipkd.evaluation.core.rows import POOLED, Row, write_rows
 from mlipkd.evaluation.rdf import (
     RdfEvaluation,
@@ -19,7 +20,6 @@ from mlipkd.evaluation.rdf import (
     radial_distribution,
 )
 from mlipkd.jobs import provenance
-from mlipkd.results.draw import draw
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def drawn_rows(models: dict[tuple[str, str], float]) -> list[Row]:
 
 
 def drawn(rows: list[Row], teacher: str = "teachers"):
-    return draw("rdf", rows, "al", teacher=teacher)
+    return FIGURES["rdf"].of_dataset(rows, "al", teacher=teacher)
 
 
 def labels(figure) -> list[str]:
@@ -247,7 +247,11 @@ def test_nothing_to_draw() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "teacher", "got"),
-    [("rdf", [], "--kind rdf without it"), ("errors", ["--teacher", "x"], "--kind errors with it")],
+    [
+        ("rdf", [], "options teacher of rdf, got none"),
+        ("errors", ["--option", "teacher=x"], "options none of errors, got teacher"),
+        ("rdf", ["--option", "controls"], "--option NAME=VALUE, got controls"),
+    ],
 )
 def test_the_verb_wants_a_teacher_for_these_alone(tmp_path, kind, teacher, got) -> None:
     words = ["--kind", kind, "--dataset", "al", "--output", str(tmp_path / "f.svg"), "t.csv"]
@@ -258,7 +262,7 @@ def test_the_verb_wants_a_teacher_for_these_alone(tmp_path, kind, teacher, got) 
 
 def test_the_verb_draws_what_differs_from_the_teacher_named(tmp_path) -> None:
     write_rows(tmp_path / "rdf.csv", drawn_rows(MODELS), [])
-    words = ["--kind", "rdf", "--teacher", "controls", "--dataset", "al"]
+    words = ["--kind", "rdf", "--option", "teacher=controls", "--dataset", "al"]
     words += ["--output", str(tmp_path / "f.svg"), str(tmp_path / "rdf.csv")]
     assert CliRunner().invoke(app, ["figure", *words]).exit_code == 0
     assert "from controls" in (tmp_path / "f.svg").read_text()

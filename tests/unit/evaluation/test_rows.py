@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mlipkd.errors import InputError
-from mlipkd.evaluation.core.rows import Row, Source, beside, read_rows, write_rows
+from mlipkd.evaluation.core.rows import Row, Source, history_file, read_rows, write_rows
 from mlipkd.jobs import artefacts
 
 ROWS = [
@@ -29,7 +29,7 @@ def test_there_and_back(tmp_path) -> None:
     assert [row.value for row in rows] == pytest.approx([row.value for row in ROWS], rel=1e-8)
     assert source.made_by == versions
     assert versions[0] == "mlipkd 0.0.1, commit abc"
-    history = json.loads(beside(path).read_text())
+    history = json.loads(history_file(path).read_text())
     assert history["sources"][0]["file"] == "model.safetensors"
     assert history["notes"] == ["dynamics by ase"]
 

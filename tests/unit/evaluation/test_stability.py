@@ -7,12 +7,11 @@ from pydantic import ValidationError
 
 from mlipkd.dynamics.trajectories import NVERun
 from mlipkd.errors import InputError, TryAgainError
-from mlipkd.evaluation import stability
+from mlipkd.evaluation import FIGURES, stability
 from mlipkd.evaluation.core.ensembles import Ensemble, load_ensembles
 from mlipkd.evaluation.core.rows import POOLED, Row
 from mlipkd.evaluation.stability import StabilityEvaluation, evaluate_stability
 from mlipkd.jobs.resumable import Resumable
-from mlipkd.results.draw import draw
 
 SETTINGS = StabilityEvaluation(runs=10, timesteps=[0.5, 2], duration=0.1, temperature=500)
 
@@ -140,7 +139,7 @@ def test_stability_is_that_of_all_seeds() -> None:
         Row("chno", "students", "m", seed, "time_to_failure", value, "ps", at=2.0)
         for seed, value in ((0, 1.0), (1, 3.0), (POOLED, 9.0))
     ]
-    fractions, times = draw("stability", rows, "chno").axes
+    fractions, times = FIGURES["stability"].of_dataset(rows, "chno").axes
     assert fractions.get_legend_handles_labels()[1] == ["teachers", "students"]
     line, _, (bars,) = fractions.containers[0]
     assert list(line.get_xdata()) == [0.5, 2.0]

@@ -5,7 +5,7 @@ import pytest
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.rows import Row, Source, read_notes, read_rows, write_rows
 from mlipkd.jobs import artefacts
-from mlipkd.results.collect import collect
+from mlipkd.results.tables import collect
 
 
 def row(family: str, seed: int | str, value: float = 1.0, metric: str = "forces_rmse") -> Row:

@@ -7,10 +7,9 @@ import pytest
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.rows import write_rows
 from mlipkd.jobs import artefacts
-from mlipkd.results.left_out import notes_of
-from mlipkd.results.report.page import report
-from mlipkd.results.summary import summary
-from tests.reported import CAPTIONS, Reported, rows
+from mlipkd.results.report import report
+from mlipkd.results.tables import left_out, summary
+from tests.reported import Reported, rows
 
 NOTE = (
     "metal: teachers/m seed 3: left out of what students learn (forces is 20 times the others';"
@@ -34,13 +33,13 @@ def manifest(tmp_path):
 
 
 def test_a_note_for_each_that_is_left_out(manifest) -> None:
-    assert list(notes_of([manifest])) == [NOTE]
+    assert list(left_out([manifest])) == [NOTE]
 
 
 def test_a_damaged_manifest_is_refused(manifest) -> None:
     manifest.write_text(manifest.read_text().replace("false", "true"))
     with pytest.raises(InputError, match=r"manifest\.json: expected SHA-256"):
-        list(notes_of([manifest]))
+        list(left_out([manifest]))
 
 
 def test_summary_and_report_have_it(manifest, tmp_path) -> None:
@@ -48,6 +47,6 @@ def test_summary_and_report_have_it(manifest, tmp_path) -> None:
     assert f"Note: {NOTE}.\n" in summary([tmp_path / "errors.csv"], [manifest])
     (tmp_path / "campaign").mkdir()
     campaign = Reported(tmp_path / "campaign")
-    files = [campaign.table], [campaign.figure], CAPTIONS, campaign.folder / "logs"
+    files = [campaign.table], [campaign.figure], campaign.folder / "logs"
     html = report(campaign.campaign, *files, [manifest])
     assert f"<li>{NOTE}</li>".replace("'", "&#39;") in html

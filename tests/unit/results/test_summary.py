@@ -2,7 +2,7 @@
 
 from mlipkd.evaluation.core.grid import pivot
 from mlipkd.evaluation.core.rows import Row, Source, write_rows
-from mlipkd.results.summary import markdown, summary
+from mlipkd.results.tables import markdown, summary
 
 MEMBERS = {
     ("teachers", "big"): [0.10, 0.20],

@@ -4,9 +4,9 @@ number of atoms: one line for all that cost the same."""
 import pytest
 from matplotlib.colors import to_hex
 
+from mlipkd.evaluation import FIGURES
 from mlipkd.evaluation.core.rows import Row
 from mlipkd.evaluation.cost.figures import front
-from mlipkd.results.draw import draw
 
 UNITS = {"time": "µs/atom/step", "memory": "kB/atom", "weights": "1", "forces_rmse": "eV/Å"}
 #: Cost and error of each model. Of the students, b is beaten by a; controls by students.
@@ -43,14 +43,14 @@ def test_the_front() -> None:
 
 
 def test_pareto_is_error_against_time_and_memory() -> None:
-    figure = draw("pareto", rows_of("forces_rmse"), "al")
+    figure = FIGURES["pareto"].of_dataset(rows_of("forces_rmse"), "al")
     labels = ["time, µs/atom/step", "memory, kB/atom"]
     assert [axes.get_xlabel() for axes in figure.axes] == labels
     assert {axes.get_ylabel() for axes in figure.axes} == {"F RMSE, eV/Å"}
 
 
 def test_lines_are_fronts_and_what_no_other_beats_is_filled() -> None:
-    axes, _ = draw("pareto", rows_of("forces_rmse"), "al").axes
+    axes, _ = FIGURES["pareto"].of_dataset(rows_of("forces_rmse"), "al").axes
     lines = [list(line.get_xydata().ravel()) for line in axes.lines if len(line.get_xdata()) > 1]
     assert lines == [[2, 3, 6, 2], [2, 5, 6, 2.5]]
     markers = [container[0] for container in axes.containers]
@@ -62,28 +62,28 @@ def test_lines_are_fronts_and_what_no_other_beats_is_filled() -> None:
 
 
 def test_bars_are_standard_deviations() -> None:
-    axes, _ = draw("pareto", rows_of("forces_rmse"), "al").axes
+    axes, _ = FIGURES["pareto"].of_dataset(rows_of("forces_rmse"), "al").axes
     _, _, (bar,) = axes.containers[0]
     assert bar.get_segments()[0][:, 1] == pytest.approx([1 - 0.5**0.5, 1 + 0.5**0.5])
 
 
 def test_weights_has_a_panel_for_each_error_that_is_known() -> None:
-    figure = draw("weights", rows_of("forces_rmse", "tae"), "al")
+    figure = FIGURES["weights"].of_dataset(rows_of("forces_rmse", "tae"), "al")
     assert [axes.get_ylabel() for axes in figure.axes] == ["F RMSE, eV/Å", "g(r) TAE, Å"]
     assert {axes.get_xlabel() for axes in figure.axes} == {"number of weights"}
-    (axes,) = draw("weights", rows_of("forces_rmse"), "al").axes
+    (axes,) = FIGURES["weights"].of_dataset(rows_of("forces_rmse"), "al").axes
     assert axes.get_xscale() == "log"
 
 
 def test_a_model_without_a_cost_is_left_out() -> None:
     rows = [row for row in rows_of("forces_rmse") if (row.metric, row.model) != ("time", "d")]
-    time, memory = draw("pareto", rows, "al").axes
+    time, memory = FIGURES["pareto"].of_dataset(rows, "al").axes
     assert len(time.containers) == len(memory.containers) - 1
 
 
 def test_costs_that_differ_little_begin_at_zero() -> None:
     rows = [row for row in rows_of("forces_rmse") if row.model in ("c", "d")]
-    time, _ = draw("pareto", rows, "al").axes
+    time, _ = FIGURES["pareto"].of_dataset(rows, "al").axes
     assert time.get_xscale() == "linear"
     assert time.get_xlim()[0] == 0
 
@@ -91,7 +91,7 @@ def test_costs_that_differ_little_begin_at_zero() -> None:
 def test_costs_of_other_models_than_the_errors_leave_the_panel_empty() -> None:
     rows = [row for row in rows_of("forces_rmse") if row.metric == "forces_rmse"]
     rows += [Row("al", "controls", "x", 0, cost, 1.0, UNITS[cost]) for cost in ("time", "memory")]
-    time, memory = draw("pareto", rows, "al").axes
+    time, memory = FIGURES["pareto"].of_dataset(rows, "al").axes
     assert not time.containers and not memory.containers
 
 
@@ -120,7 +120,7 @@ def labels(figure) -> list[str]:
 
 
 def test_time_and_memory_against_the_number_of_atoms() -> None:
-    time, memory = draw("growth", growth_rows({"students": ["b"]}), "al").axes
+    time, memory = FIGURES["growth"].of_dataset(growth_rows({"students": ["b"]}), "al").axes
     assert (time.get_ylabel(), memory.get_ylabel()) == ("time, µs/atom/step", "memory, kB/atom")
     assert time.lines[0].get_xydata().tolist() == [[200, 20], [1000, 20]]
     assert memory.lines[0].get_xydata().tolist() == [[200, 7], [1000, 7]]
@@ -130,10 +130,10 @@ def test_time_and_memory_against_the_number_of_atoms() -> None:
 
 def test_one_line_for_an_architecture_three_for_a_family() -> None:
     families = {"teachers": ["d"], "students": list(SIZES), "controls": list(SIZES)}
-    figure = draw("growth", growth_rows(families), "al")
+    figure = FIGURES["growth"].of_dataset(growth_rows(families), "al")
     assert labels(figure) == ["teachers d", "students a", "students c"]
 
 
 def test_a_family_of_other_cost_has_a_line_of_its_own() -> None:
     rows = growth_rows({"students": ["a"], "controls": ["a"]}, dearer={"controls": 2})
-    assert labels(draw("growth", rows, "al")) == ["students a", "controls a"]
+    assert labels(FIGURES["growth"].of_dataset(rows, "al")) == ["students a", "controls a"]

@@ -2,8 +2,8 @@
 
 import pytest
 
+from mlipkd.evaluation import FIGURES
 from mlipkd.evaluation.core.rows import Row
-from mlipkd.results.draw import draw
 
 #: Number of weights; in the order of names e would stand before d.
 SIZES = {"a": 1, "b": 2, "c": 3, "e": 5, "d": 7}
@@ -34,7 +34,7 @@ def rows_of(families: dict[str, list[str]], quantities=("forces",)) -> list[Row]
 
 
 def test_the_smallest_the_middle_and_the_largest() -> None:
-    figure = draw("learning", rows_of(GRID), "al")
+    figure = FIGURES["learning"].of_dataset(rows_of(GRID), "al")
     assert [axes.get_title() for axes in figure.axes] == ["a", "c", "d"]
     (legend,) = figure.legends
     # The teachers have one of the three alone.
@@ -43,7 +43,9 @@ def test_the_smallest_the_middle_and_the_largest() -> None:
 
 
 def test_lines_are_means_over_members_as_far_as_all_of_them_went() -> None:
-    (axes,) = draw("learning", rows_of({"students": ["a"], "controls": ["a"]}), "al").axes
+    (axes,) = (
+        FIGURES["learning"].of_dataset(rows_of({"students": ["a"], "controls": ["a"]}), "al").axes
+    )
     training, validation, *others = axes.lines
     assert list(training.get_xdata()) == list(validation.get_xdata()) == [1, 2]
     assert list(training.get_ydata()) == [11.0, 11.0]
@@ -56,14 +58,14 @@ def test_lines_are_means_over_members_as_far_as_all_of_them_went() -> None:
 
 def test_a_row_of_panels_for_each_quantity() -> None:
     rows = rows_of({"students": ["a"], "controls": ["a"]}, ("energy", "forces"))
-    figure = draw("learning", rows, "al")
+    figure = FIGURES["learning"].of_dataset(rows, "al")
     assert [axes.get_ylabel() for axes in figure.axes] == ["F RMSE, eV/Å", "E RMSE, eV"]
 
 
 def test_a_term_that_enters_later_has_a_shorter_curve() -> None:
     rows = rows_of({"students": ["a"], "controls": ["a"]})
     rows = [row for row in rows if (row.subset, row.at) != ("training", 1)]
-    (axes,) = draw("learning", rows, "al").axes
+    (axes,) = FIGURES["learning"].of_dataset(rows, "al").axes
     assert list(axes.lines[0].get_xdata()) == [2]
     assert list(axes.lines[1].get_xdata()) == [1, 2]
 
@@ -73,7 +75,7 @@ def test_families_without_errors_by_epoch_are_left_out(silent) -> None:
     """Those that learn from teachers' labels alone."""
     rows = rows_of({"teachers": ["a"], "students": ["a"], "controls": ["a"]})
     rows = [row for row in rows if row.family != silent or row.metric == "weights"]
-    figure = draw("learning", rows, "al")
+    figure = FIGURES["learning"].of_dataset(rows, "al")
     kept = [family for family in ("teachers", "students", "controls") if family != silent]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == [*kept, "training", "validation"]
@@ -81,5 +83,5 @@ def test_families_without_errors_by_epoch_are_left_out(silent) -> None:
 
 
 def test_a_family_alone_is_drawn() -> None:
-    (axes,) = draw("learning", rows_of({"teachers": ["a"]}), "al").axes
+    (axes,) = FIGURES["learning"].of_dataset(rows_of({"teachers": ["a"]}), "al").axes
     assert len(axes.lines) == 2

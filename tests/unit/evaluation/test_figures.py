@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from mlipkd.errors import InputError
+from mlipkd.evaluation import FIGURES
 from mlipkd.evaluation.core.rows import ENSEMBLE, Row, write_rows
-from mlipkd.results.draw import draw
 
 SMALL, LARGE = "n1-l0-a3-w8-s4", "n2-l1-a3-w8-s4"
 
@@ -47,7 +47,7 @@ def bars(figure, panel: int) -> dict[str, float]:
 
 
 def test_errors_show_members_their_mean_and_the_ensemble() -> None:
-    figure = draw("errors", rows_of(ERRORS, ONE_EACH), "chno")
+    figure = FIGURES["errors"].of_dataset(rows_of(ERRORS, ONE_EACH), "chno")
     energy, forces = figure.axes
     assert forces.get_xlabel() == "F RMSE, eV/Å"
     assert energy.get_xlabel() == "E per atom RMSE, eV/atom"
@@ -58,19 +58,21 @@ def test_errors_show_members_their_mean_and_the_ensemble() -> None:
 
 
 def test_total_energies_of_calculators_are_left_out() -> None:
-    figure = draw("errors", rows_of(ERRORS, ONE_EACH | {"xtb": ["calculator"]}), "chno")
+    figure = FIGURES["errors"].of_dataset(
+        rows_of(ERRORS, ONE_EACH | {"xtb": ["calculator"]}), "chno"
+    )
     assert bars(figure, 0).keys() == {"teachers", "students"}
     assert bars(figure, 1).keys() == {"teachers", "students", "xtb"}
 
 
 def test_models_are_named_where_a_family_has_several() -> None:
-    figure = draw("errors", rows_of(ERRORS, SEVERAL), "chno")
+    figure = FIGURES["errors"].of_dataset(rows_of(ERRORS, SEVERAL), "chno")
     names = [f"{f} {m}" for f in ("students", "controls") for m in ("n2 l1", "n1 l0")]
     assert list(bars(figure, 0)) == ["teachers", *names]
 
 
 def test_comp6_has_a_panel_for_each_subset_and_subject() -> None:
-    figure = draw("comp6", rows_of(COMP6, ONE_EACH), "chno")
+    figure = FIGURES["comp6"].of_dataset(rows_of(COMP6, ONE_EACH), "chno")
     assert [axes.get_title() for axes in figure.axes] == ["torsion", "all"] * 2
     assert [axes.get_xlabel() for axes in figure.axes[2:]] == [
         "ΔE RMSE, kcal/mol",
@@ -85,7 +87,7 @@ def test_curvature_has_a_panel_for_each_kind_and_for_frequencies_of_the_test_spl
         ("saddles", "frequencies_mae"): "1/cm",
         ("trained saddles", "frequencies_mae"): "1/cm",
     }
-    figure = draw("curvature", rows_of(units, ONE_EACH), "chno")
+    figure = FIGURES["curvature"].of_dataset(rows_of(units, ONE_EACH), "chno")
     drawn = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_title() for axes in drawn] == ["near", "far", "ts", "product", "saddles"]
     assert [axes.get_xlabel() for axes in drawn[3:]] == ["H RMSE, eV/Å^2", "frequencies MAE, 1/cm"]
@@ -94,7 +96,7 @@ def test_curvature_has_a_panel_for_each_kind_and_for_frequencies_of_the_test_spl
 
 @pytest.mark.parametrize("metrics", [ERRORS, COMP6])
 def test_capacity_compares_families_of_several_models(metrics) -> None:
-    figure = draw("capacity", rows_of(metrics, SEVERAL), "chno")
+    figure = FIGURES["capacity"].of_dataset(rows_of(metrics, SEVERAL), "chno")
     axes = figure.axes[0]
     assert texts(axes) == ["n1 l0", "n2 l1"]
     assert axes.get_legend_handles_labels()[1] == ["students", "controls"]
@@ -102,9 +104,9 @@ def test_capacity_compares_families_of_several_models(metrics) -> None:
 
 def test_a_family_has_one_colour_whoever_else_is_drawn() -> None:
     families = list(SEVERAL)
-    grid = draw("capacity", rows_of(ERRORS, SEVERAL), "chno", families)
-    alone = draw("errors", rows_of(ERRORS, {"students": [SMALL]}), "chno", families)
-    again = draw("errors", rows_of(ERRORS, SEVERAL), "chno")
+    grid = FIGURES["capacity"].of_dataset(rows_of(ERRORS, SEVERAL), "chno", families)
+    alone = FIGURES["errors"].of_dataset(rows_of(ERRORS, {"students": [SMALL]}), "chno", families)
+    again = FIGURES["errors"].of_dataset(rows_of(ERRORS, SEVERAL), "chno")
     drawn = grid.axes[0].containers[0][0].get_color()  # of the students
     assert drawn == alone.axes[0].lines[0].get_color() == again.axes[0].lines[2].get_color()
     assert drawn != again.axes[0].lines[0].get_color()
@@ -112,7 +114,7 @@ def test_a_family_has_one_colour_whoever_else_is_drawn() -> None:
 
 def test_a_dataset_without_rows() -> None:
     with pytest.raises(InputError, match="expected rows of the dataset 'al', got chno"):
-        draw("errors", rows_of(ERRORS, ONE_EACH), "al")
+        FIGURES["errors"].of_dataset(rows_of(ERRORS, ONE_EACH), "al")
 
 
 def test_the_verb_writes_the_same_file_twice(tmp_path) -> None:

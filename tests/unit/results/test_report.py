@@ -8,8 +8,9 @@ from html import unescape
 import pytest
 
 from mlipkd.errors import InputError
+from mlipkd.evaluation.core.rows import write_rows
 from mlipkd.jobs import artefacts
-from tests.reported import NOTE, Reported
+from tests.reported import NOTE, Reported, rows
 
 
 @pytest.fixture
@@ -70,9 +71,27 @@ def test_where_nobody_is_recommended_the_page_says_so(reported) -> None:
     assert "No student is recommended" in reported.report()
 
 
-def test_damage_and_missing_captions_are_refused(reported, tmp_path) -> None:
-    with pytest.raises(InputError, match=r"errors\.rst: expected a caption"):
-        reported.report(captions=tmp_path)
+def test_damage_is_refused(reported) -> None:
     reported.figure.write_text(reported.figure.read_text() + " ")
     with pytest.raises(InputError, match=r"errors\.svg: expected SHA-256"):
         reported.report()
+
+
+@pytest.mark.parametrize(("name", "kind"), [("figure", "figures"), ("table", "table")])
+def test_what_no_evaluation_declares_is_refused(reported, name, kind) -> None:
+    file = getattr(reported, name)
+    other = file.with_stem("novel")
+    with artefacts.writing(other) as temporary:
+        temporary.write_bytes(file.read_bytes())
+    setattr(reported, name, other)
+    with pytest.raises(InputError, match=rf"novel\.\w+: expected .*{kind}"):
+        reported.report()
+
+
+def test_tables_stand_below_the_heading_of_their_evaluation(reported) -> None:
+    reported.table = reported.table.with_stem("own")
+    write_rows(reported.table, rows(), [])
+    html = reported.report()
+    headings = re.findall(r'<h3 id="metal/\d+">(.*?)</h3>', html)
+    assert headings == ["Recommendation", "Errors on the test split", "Own evaluations"]
+    assert html.index("Own evaluations</h3>") < html.index("<summary>Table: own</summary>")

@@ -1,9 +1,8 @@
-"""Page: tables, figures and facts of a campaign as one HTML file that needs nothing else."""
+"""The report: tables, figures and facts of a campaign as one HTML file that needs nothing else."""
 
 import base64
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,17 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mlipkd.campaign import load_campaign
 from mlipkd.campaign.campaign import Campaign
 from mlipkd.errors import InputError
-from mlipkd.evaluation import EVALUATIONS
+from mlipkd.evaluation import EVALUATIONS, FIGURES
 from mlipkd.evaluation.core.grid import Grid
-from mlipkd.evaluation.core.rows import Row, Source, beside, read_notes, read_rows
 from mlipkd.jobs import artefacts, provenance
-from mlipkd.results.left_out import notes_of
-from mlipkd.results.report.comparison import comparison
-from mlipkd.results.report.families import families_of
-from mlipkd.results.report.hours import hours
-from mlipkd.results.report.sections import TITLES, sections_of
-from mlipkd.results.report.thinning import thinned
-from mlipkd.results.summary import made_by_line
+from mlipkd.results.facts import comparison, families_of, hours
+from mlipkd.results.tables import Table, left_out, made_by_line
 
 
 class Picture(NamedTuple):
@@ -36,28 +29,29 @@ class Picture(NamedTuple):
     sha256: str
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table as it was read."""
+class Shown(NamedTuple):
+    """A table as it stands on the page."""
 
-    path: Path
-    rows: list[Row]
-    source: Source
-    notes: list[str]
-    stands_on: list[dict] = field(default_factory=list)
-    """The sources of its rows: file and sha256."""
+    name: str
+    introduction: str
+    """What stands above it; without, the table is folded."""
+    grid: Grid
 
-    def of(self, dataset: str) -> Grid | None:
-        """What it says of a dataset, if anything."""
-        rows = [row for row in self.rows if row.dataset == dataset]
-        return EVALUATIONS[self.path.stem].layout(thinned(rows)) if rows else None
+
+class Section(NamedTuple):
+    """Figures and tables of a dataset below one heading."""
+
+    title: str
+    pictures: list[Picture]
+    tables: list[Shown]
+    missing: list[str]
+    """What is said of evaluations that were asked and gave no rows."""
 
 
 def report(
     campaign: Path,
     tables: Sequence[Path],
     figures: Sequence[Path],
-    captions: Path,
     logs: Path,
     manifests: Sequence[Path] = (),
 ) -> str:
@@ -67,15 +61,14 @@ def report(
         campaign: its configuration.
         tables: that ``mlipkd collect`` wrote.
         figures: that ``mlipkd figure`` wrote, each in a folder with the name of its dataset.
-        captions: folder with a text for each kind of figure, ``<figure>.rst``.
         logs: folder with the benchmarks of all jobs.
         manifests: that ``mlipkd merge`` wrote; whom these leave out, a note says.
 
     Raises:
-        InputError: a file is damaged, or a figure has no caption.
+        InputError: a file is damaged, or called like no evaluation, no figure or no dataset.
     """
     loaded = load_campaign(campaign)
-    read = {path.stem: _table(path) for path in tables}
+    read = {table.name: table for table in map(Table.read, tables)}
     pictures: dict[str, dict[str, Picture]] = {dataset: {} for dataset in loaded.datasets}
     for path in figures:
         if path.parent.name not in pictures:
@@ -84,20 +77,20 @@ def report(
                 f"{path}: expected a figure of one of the datasets {known}; give those of "
                 f"{campaign}"
             )
-        pictures[path.parent.name][path.stem] = _picture(path, captions)
+        pictures[path.parent.name][path.stem] = _picture(path)
     versions = sorted({version for table in read.values() for version in table.source.made_by})
     environment = Environment(
-        loader=PackageLoader("mlipkd.results.report", "."),
+        loader=PackageLoader("mlipkd.results", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(
+    return environment.get_template("report.html").render(
         datasets=[_dataset(loaded, name, read, pictures[name]) for name in loaded.datasets],
         hours=hours(logs),
         tables=list(read.values()),
-        notes=[*notes_of(manifests), *(note for table in read.values() for note in table.notes)],
+        notes=[*left_out(manifests), *(note for table in read.values() for note in table.notes)],
         one_version=len(versions) == 1,
         made_by=made_by_line(versions),
         record=provenance.record(),
@@ -112,12 +105,11 @@ def _dataset(
 ) -> dict:
     """All that the page says of a dataset."""
     section = campaign.datasets[name]
-    grids = {table: grid for table, own in tables.items() if (grid := own.of(name))}
     errors = tables["errors"].rows if "errors" in tables else []
     members = [
         len(section.models(family)) * len(section.seeds(family))
-        for family, own in section.families.items()
-        if own.recipe
+        for family, settings in section.families.items()
+        if settings.recipe
     ]
     return {
         "name": name,
@@ -125,30 +117,41 @@ def _dataset(
         "members": sum(members),
         "families": families_of(campaign, name),
         "comparison": comparison(section, [row for row in errors if row.dataset == name]),
-        "recommends": section.evaluations.recommended,
-        "sections": [
-            {
-                "title": found.title,
-                "pictures": [pictures[figure] for figure in found.figures],
-                "tables": {table: grids[table] for table in found.tables},
-            }
-            for found in sections_of(pictures, grids)
-        ],
+        "sections": list(_sections(campaign, name, tables, pictures)),
     }
 
 
-def _table(path: Path) -> Table:
-    rows, source = read_rows(path)
-    stands_on = json.loads(beside(path).read_text())["sources"]
-    return Table(path, rows, source, read_notes(path), stands_on)
+def _sections(
+    campaign: Campaign, dataset: str, tables: Mapping[str, Table], pictures: Mapping[str, Picture]
+) -> Iterator[Section]:
+    """The headings of a dataset, each with what there is below it."""
+    asked = campaign.datasets[dataset].evaluations
+    for title, group in itertools.groupby(EVALUATIONS.values(), lambda e: e.title):
+        section = Section(title, [], [], [])
+        for evaluation in group:
+            section.pictures.extend(
+                pictures[figure.name] for figure in evaluation.figures if figure.name in pictures
+            )
+            table = tables.get(evaluation.name)
+            if table and dataset in table.datasets:
+                above = (
+                    evaluation.introduction(getattr(asked, evaluation.name))
+                    if evaluation.introduction
+                    else ""
+                )
+                section.tables.append(Shown(evaluation.name, above, table.grid(dataset)))
+            elif evaluation.missing and evaluation.asked(asked):
+                section.missing.append(evaluation.missing)
+        if any(section[1:]):
+            yield section
 
 
-def _picture(path: Path, captions: Path) -> Picture:
+def _picture(path: Path) -> Picture:
     digest = artefacts.verify(path)
-    caption = captions / f"{path.stem}.rst"
-    if not caption.is_file():
-        raise InputError(f"{caption}: expected a caption of {path}, found none; write one")
+    if path.stem not in FIGURES:
+        known = ", ".join(FIGURES)
+        raise InputError(f"{path}: expected one of the figures {known}; leave it out")
+    figure = FIGURES[path.stem]
     content = base64.b64encode(path.read_bytes()).decode()
-    title = TITLES.get(path.stem, path.stem)
-    text = " ".join(caption.read_text().split())
-    return Picture(path, title, text, f"data:image/svg+xml;base64,{content}", digest)
+    address = f"data:image/svg+xml;base64,{content}"
+    return Picture(path, figure.title, figure.caption, address, digest)

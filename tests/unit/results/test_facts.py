@@ -1,19 +1,15 @@
-"""Parts of the report: comparisons, hours, places of curves, and that every figure has its own."""
+"""Facts of the report: families, comparisons, hours; places of curves, and figures' texts."""
 
 import copy
-from pathlib import Path
 
 import pytest
 
 from mlipkd.campaign.campaign import Campaign
-from mlipkd.evaluation import FIGURES
+from mlipkd.evaluation import EVALUATIONS, FIGURES
 from mlipkd.evaluation.core.rows import Row
-from mlipkd.results.report.comparison import change, comparison
-from mlipkd.results.report.families import families_of
-from mlipkd.results.report.hours import hours
-from mlipkd.results.report.sections import SECTIONS, TITLES, sections_of
-from mlipkd.results.report.thinning import thinned
-from tests.reported import CAMPAIGN, CAPTIONS, MODEL, Reported, rows
+from mlipkd.results.facts import change, comparison, families_of, hours
+from mlipkd.results.tables import thinned
+from tests.reported import CAMPAIGN, MODEL, Reported, rows
 
 
 def test_students_are_compared_with_controls_of_their_shape() -> None:
@@ -70,19 +66,7 @@ def test_curves_are_thinned_and_other_rows_are_not() -> None:
     assert thinned([row(2.75), row(3.0)]) == [row(2.75), row(3.0)]
 
 
-def test_every_figure_has_a_title_a_caption_and_a_place() -> None:
-    assert TITLES.keys() == FIGURES.keys()
-    assert {figure for section in SECTIONS for figure in section.figures} == FIGURES.keys()
-    own = {path.stem for path in Path(CAPTIONS).glob("*.rst")}
-    assert own - {"figure"} == FIGURES.keys()
-
-
-def test_evaluations_of_ones_own_have_a_section() -> None:
-    (section,) = sections_of([], ["own"])
-    assert section == ("Own evaluations", (), ("own",))
-
-
-def test_what_no_section_knows_comes_last() -> None:
-    *_, first, last = sections_of(["errors", "novel"], ["errors", "others"])
-    assert (first.figures, first.tables) == (("errors",), ("errors",))
-    assert (last.figures, last.tables) == (("novel",), ("others",))
+def test_every_figure_has_a_title_a_caption_and_one_evaluation() -> None:
+    names = [figure.name for evaluation in EVALUATIONS.values() for figure in evaluation.figures]
+    assert len(names) == len(set(names)) == len(FIGURES)
+    assert all(figure.title and figure.caption.endswith(".") for figure in FIGURES.values())

@@ -1,1 +1,0 @@
-"""Report: a campaign on one page, for people who did not run it."""
