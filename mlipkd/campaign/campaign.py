@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from mlipkd.campaign.faults import faults, faults_of_origins, transfer
+from mlipkd.campaign.faults import faults, inherit_from_origins, origin_faults
 from mlipkd.campaign.sections import Sections
 from mlipkd.config.load import load_section
 from mlipkd.config.section import Faults
@@ -16,9 +16,9 @@ class Campaign(Sections):
 
     @model_validator(mode="after")
     def _families_fit_together(self) -> Self:
-        if errors := list(faults_of_origins(self)):
+        if errors := list(origin_faults(self)):
             raise Faults(errors)
-        transfer(self)
+        inherit_from_origins(self)
         if errors := list(faults(self)):
             raise Faults(errors)
         return self

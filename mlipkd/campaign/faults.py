@@ -27,24 +27,12 @@ def faults(campaign: Sections) -> Iterator[tuple[str, str]]:
         if dataset.evaluations.distributions and not dataset.evaluations.replicas:
             missing = "expected replicas to take them of; add evaluations.replicas"
             yield f"{below}.distributions", missing
-        for where, fault in _states_faults(dataset):
+        for where, fault in _pooled_state_faults(dataset):
             yield f"{below}.{where}", fault
         yield from _simulation_faults(campaign, name)
     for name in RESERVED:
         if name in campaign.datasets:
             yield f"datasets.{name}", f"results/{name} holds the {name}; rename the dataset"
-
-
-def _simulation_faults(campaign: Sections, dataset: str) -> Iterator[tuple[str, str]]:
-    """Faults of the simulation that a dataset is made from."""
-    simulation = campaign.datasets[dataset].source.needs_simulation
-    if simulation not in (None, *campaign.simulations):
-        known = ", ".join(campaign.simulations) or "of which there are none"
-        yield (
-            f"datasets.{dataset}.source.simulation",
-            f"expected one of the campaign's simulations, {known}, got {simulation!r}; name "
-            "one, or add it to simulations",
-        )
 
 
 def _family_faults(campaign: Sections, dataset_name: str, name: str) -> list[tuple[str, str]]:
@@ -108,6 +96,32 @@ def _family_faults(campaign: Sections, dataset_name: str, name: str) -> list[tup
     return []
 
 
+def _single_teacher_faults(campaign: Sections, dataset: DatasetSection, name: str) -> list[str]:
+    """Faults of a family, if each of its seeds learns from a different teacher."""
+    family = dataset.families[name]
+    if family.supervision != "single":
+        return []
+    if family.learns_from is None:
+        return ["expected learns_from beside single; add it, or remove supervision"]
+    if family.together:
+        return [
+            "seeds that learn from a teacher each train on other labels each; remove together, or "
+            "let the ensemble teach"
+        ]
+    recipe = campaign.recipes[family.recipe or ""]
+    if any(term.trust for term in recipe.loss):
+        return [
+            f"recipe {family.recipe!r} has trust, and a single teacher has no spread to go by; let "
+            "the ensemble teach, or choose another recipe"
+        ]
+    if strangers := set(dataset.seeds(name)) - set(dataset.seeds(family.learns_from)):
+        return [
+            f"expected seeds of {family.learns_from!r}, {dataset.seeds(family.learns_from)}, got "
+            f"{sorted(strangers)} besides; choose the seeds among those"
+        ]
+    return []
+
+
 def _recommendation_faults(
     campaign: Sections, dataset: DatasetSection
 ) -> Iterator[tuple[str, str]]:
@@ -115,7 +129,7 @@ def _recommendation_faults(
     section = dataset.evaluations.recommended
     if section is None:
         return
-    yield from _teacher_faults(dataset, section.teacher)
+    yield from _reference_family_faults(dataset, section.teacher)
     compared = {dataset.families[name].recipe for name in dataset.candidates()}
     if section.teacher in dataset.families:
         compared.add(dataset.families[section.teacher].recipe)
@@ -141,7 +155,7 @@ def _rdf_faults(dataset: DatasetSection) -> Iterator[tuple[str, str]]:
         return
     if dataset.evaluations.liquid is None:
         yield "", "expected a liquid to take it from; add evaluations.liquid"
-    untrained = list(_teacher_faults(dataset, section.teacher))
+    untrained = list(_reference_family_faults(dataset, section.teacher))
     yield from untrained
     if not untrained and len(models := dataset.models(section.teacher)) != 1:
         yield (
@@ -151,7 +165,7 @@ def _rdf_faults(dataset: DatasetSection) -> Iterator[tuple[str, str]]:
         )
 
 
-def _states_faults(dataset: DatasetSection) -> Iterator[tuple[str, str]]:
+def _pooled_state_faults(dataset: DatasetSection) -> Iterator[tuple[str, str]]:
     """Evaluations of one state, of a dataset that pools several: the evaluation, and the fault."""
     if pooled := dataset.source.needs_datasets:
         for evaluation in ("replicas", "distributions"):
@@ -164,7 +178,7 @@ def _states_faults(dataset: DatasetSection) -> Iterator[tuple[str, str]]:
                 )
 
 
-def _teacher_faults(dataset: DatasetSection, teacher: str) -> Iterator[tuple[str, str]]:
+def _reference_family_faults(dataset: DatasetSection, teacher: str) -> Iterator[tuple[str, str]]:
     """Faults of the family that an evaluation compares others with."""
     trained = [name for name, family in dataset.families.items() if family.recipe]
     if teacher not in trained:
@@ -172,30 +186,38 @@ def _teacher_faults(dataset: DatasetSection, teacher: str) -> Iterator[tuple[str
         yield ".teacher", f"expected one of the trained families {known}, got {teacher!r}"
 
 
-def _single_teacher_faults(campaign: Sections, dataset: DatasetSection, name: str) -> list[str]:
-    """Faults of a family, if each of its seeds learns from a different teacher."""
-    family = dataset.families[name]
-    if family.supervision != "single":
-        return []
-    if family.learns_from is None:
-        return ["expected learns_from beside single; add it, or remove supervision"]
-    if family.together:
-        return [
-            "seeds that learn from a teacher each train on other labels each; remove together, or "
-            "let the ensemble teach"
-        ]
-    recipe = campaign.recipes[family.recipe or ""]
-    if any(term.trust for term in recipe.loss):
-        return [
-            f"recipe {family.recipe!r} has trust, and a single teacher has no spread to go by; let "
-            "the ensemble teach, or choose another recipe"
-        ]
-    if strangers := set(dataset.seeds(name)) - set(dataset.seeds(family.learns_from)):
-        return [
-            f"expected seeds of {family.learns_from!r}, {dataset.seeds(family.learns_from)}, got "
-            f"{sorted(strangers)} besides; choose the seeds among those"
-        ]
-    return []
+def _simulation_faults(campaign: Sections, dataset: str) -> Iterator[tuple[str, str]]:
+    """Faults of the simulation that a dataset is made from."""
+    simulation = campaign.datasets[dataset].source.needs_simulation
+    if simulation not in (None, *campaign.simulations):
+        known = ", ".join(campaign.simulations) or "of which there are none"
+        yield (
+            f"datasets.{dataset}.source.simulation",
+            f"expected one of the campaign's simulations, {known}, got {simulation!r}; name "
+            "one, or add it to simulations",
+        )
+
+
+def origin_faults(campaign: Sections) -> Iterator[tuple[str, str]]:
+    """Faults of pooled datasets and transferred families: (YAML path, fault and remedy)."""
+    for name, dataset in campaign.datasets.items():
+        if dataset.source.needs_datasets:
+            yield from _pooled_faults(campaign, name)
+        for family, section in dataset.families.items():
+            if section.transferred_from:
+                yield from lineage(campaign, name, family)[1]
+
+
+def inherit_from_origins(campaign: Sections) -> None:
+    """Give transferred families the architectures and seeds that they have in their datasets."""
+    for dataset, section in campaign.datasets.items():
+        for family in section.families:
+            for name, ancestor in reversed(lineage(campaign, dataset, family)[0]):
+                families = campaign.datasets[name].families
+                if origin := families[ancestor].transferred_from:
+                    there = campaign.datasets[origin.dataset]
+                    same = {"model": there.grid(origin.family), "seeds": there.seeds(origin.family)}
+                    families[ancestor] = families[ancestor].model_copy(update=same)
 
 
 def lineage(
@@ -226,39 +248,19 @@ def lineage(
             return chain, []
         place = place or path
         if following in chain:
-            return chain, [(place, _circle([*chain[chain.index(following) :], following]))]
+            return chain, [(place, _cycle([*chain[chain.index(following) :], following]))]
         chain.append(following)
 
 
-def faults_of_origins(campaign: Sections) -> Iterator[tuple[str, str]]:
-    """Faults of pooled datasets and transferred families: (YAML path, fault and remedy)."""
-    for name, dataset in campaign.datasets.items():
-        if dataset.source.needs_datasets:
-            yield from _pooled_faults(campaign, name)
-        for family, section in dataset.families.items():
-            if section.transferred_from:
-                yield from lineage(campaign, name, family)[1]
-
-
-def transfer(campaign: Sections) -> None:
-    """Give transferred families the architectures and seeds that they have in their datasets."""
-    for dataset, section in campaign.datasets.items():
-        for family in section.families:
-            for name, ancestor in reversed(lineage(campaign, dataset, family)[0]):
-                families = campaign.datasets[name].families
-                if origin := families[ancestor].transferred_from:
-                    there = campaign.datasets[origin.dataset]
-                    same = {"model": there.grid(origin.family), "seeds": there.seeds(origin.family)}
-                    families[ancestor] = families[ancestor].model_copy(update=same)
-
-
-def _circle(families: list[tuple[str, str]]) -> str:
+def _cycle(families: list[tuple[str, str]]) -> str:
+    """The fault of families that depend on each other."""
     several = len({dataset for dataset, _ in families}) > 1
     names = (f"{dataset}/{family}" if several else family for dataset, family in families)
     return f"families learn in a circle: {' → '.join(names)}; break it"
 
 
 def _pooled_faults(campaign: Sections, name: str) -> Iterator[tuple[str, str]]:
+    """Faults of a dataset that pools others: (YAML path, fault and remedy)."""
     pooled = campaign.datasets[name].source.needs_datasets
     others = [
         other for other, section in campaign.datasets.items() if not section.source.needs_datasets
@@ -286,7 +288,7 @@ def _transfer_faults(
     if family not in trained:
         known = ", ".join(trained)
         yield "family", f"expected one of the families trained there, {known}, got {family!r}"
-    elif _may_have_seen(campaign, origin, dataset):
+    elif _may_train_on_tests_of(campaign, origin, dataset):
         yield (
             "dataset",
             f"expected data to train on that {dataset!r} does not test on, but {origin!r} has the "
@@ -295,17 +297,18 @@ def _transfer_faults(
         )
 
 
-def _may_have_seen(campaign: Sections, origin: str, dataset: str) -> bool:
+def _may_train_on_tests_of(campaign: Sections, origin: str, dataset: str) -> bool:
     """Whether one dataset may train on configurations that another tests on."""
     return any(
         _overlap(there.source, here.source)
-        and (there.source, _tested(there.split)) != (here.source, _tested(here.split))
-        for there in _parts(campaign, origin)
-        for here in _parts(campaign, dataset)
+        and (there.source, _test_split_keys(there.split))
+        != (here.source, _test_split_keys(here.split))
+        for there in _pooled_or_itself(campaign, origin)
+        for here in _pooled_or_itself(campaign, dataset)
     )
 
 
-def _parts(campaign: Sections, dataset: str) -> list[DatasetSection]:
+def _pooled_or_itself(campaign: Sections, dataset: str) -> list[DatasetSection]:
     """The datasets that are pooled in a dataset, each with its splits, or the dataset itself."""
     names = campaign.datasets[dataset].source.needs_datasets or [dataset]
     return [campaign.datasets[name] for name in names if name in campaign.datasets]
@@ -316,6 +319,6 @@ def _overlap(one: AnySource, other: AnySource) -> bool:
     return one == other or not set(one.paths).isdisjoint(other.paths)
 
 
-def _tested(split: Split) -> dict:
+def _test_split_keys(split: Split) -> dict:
     """The keys of a split that decide on the test split."""
     return split.model_dump(include={"test", "by", "held_out", "seed"})

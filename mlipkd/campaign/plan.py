@@ -70,7 +70,7 @@ class Plan:
 
     @cached_property
     def calculators(self) -> dict[MemberPaths, CalculatorSettings]:
-        """All calculators that stand in the place of trained families."""
+        """All calculators in place of trained families."""
         return {
             member: calculator_settings(self.campaign, model.dataset, model.family)
             for model in self.models
@@ -108,7 +108,7 @@ class Plan:
         return ModelPaths(origin.dataset, origin.family, model.model)
 
     def labels_hessians(self, model: ModelPaths) -> bool:
-        """Whether a model's labels hold Hessians, because somebody learns from them."""
+        """Whether a model's labels hold Hessians, because another family learns from them."""
         return any(
             family.learns_from == model.family
             and family.recipe is not None
@@ -118,7 +118,7 @@ class Plan:
 
     @cached_property
     def manifests(self) -> list[str]:
-        """Of each model whose members teach together, which of them do."""
+        """For each model whose members teach together, the file that says which of them do."""
         teachers = [
             self.teacher_of(model)
             for model in self.models
@@ -149,7 +149,7 @@ class Plan:
         """All figures."""
         return [d.figure(figure) for d in self.datasets for figure in self.figures(d)]
 
-    # Files that jobs read beside the results of others
+    # Settings and modules, which jobs read in addition to results
 
     @cached_property
     def settings(self) -> dict[str, Settings]:
