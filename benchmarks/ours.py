@@ -19,7 +19,7 @@ from mlipkd.hipnn.batch import Batch, Batcher
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import evaluate, predict
-from mlipkd.neighbours.chunks import evaluate as evaluate_one
+from mlipkd.neighbours.chunks import evaluate_system
 from mlipkd.neighbours.verlet import VerletList
 from mlipkd.testing import dataset_of
 from mlipkd.training.data import Microbatch
@@ -60,7 +60,7 @@ def inference(potential: Potential, systems: Sequence[Atoms]) -> Inference:
     """
     if len(systems) == 1:
         neighbours = _list(potential)
-        return lambda: _evaluate_one(potential, neighbours, systems[0])
+        return lambda: _evaluate_system(potential, neighbours, systems[0])
     batch = _batch(potential, systems).to(potential.device)
     return lambda: _evaluate(potential, batch)
 
@@ -68,7 +68,7 @@ def inference(potential: Potential, systems: Sequence[Atoms]) -> Inference:
 def inference_with_list(potential: Potential, systems: Sequence[Atoms]) -> Inference:
     """The same, but each call finds the neighbours, too."""
     if len(systems) == 1:
-        return lambda: _evaluate_one(potential, _list(potential), systems[0])
+        return lambda: _evaluate_system(potential, _list(potential), systems[0])
     dataset = _dataset(systems)
 
     def predicted() -> tuple[torch.Tensor, torch.Tensor]:
@@ -148,11 +148,11 @@ def _evaluate(potential: Potential, batch: Batch) -> tuple[torch.Tensor, torch.T
     return outputs["energy"][0], outputs["forces"][0]
 
 
-def _evaluate_one(
+def _evaluate_system(
     potential: Potential, neighbours: VerletList, system: Atoms
 ) -> tuple[torch.Tensor, torch.Tensor]:
     neighbours.update(system)
-    outputs = evaluate_one(potential.model, neighbours)
+    outputs = evaluate_system(potential.model, neighbours)
     return outputs["energy"], outputs["forces"][0]
 
 

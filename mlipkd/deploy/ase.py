@@ -9,7 +9,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from mlipkd.hipnn.file import Potential, load_members
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.neighbours.chunks import evaluate
+from mlipkd.neighbours.chunks import evaluate_system
 from mlipkd.neighbours.verlet import VerletList
 
 
@@ -33,10 +33,10 @@ class MLIPKD(Calculator):
         """Load a model file, or several of one architecture.
 
         Args:
-            path: a model.safetensors, or those of the members of an ensemble; a potential that is
-                loaded will do, too.
+            path: a model.safetensors, or those of the members of an ensemble; or potentials that
+                are loaded already.
             device: where to compute.
-            skin: of the Verlet list, Å: a larger one is made anew less often, but holds more pairs.
+            skin: of the Verlet list, Å: a larger one is rebuilt less often, but holds more pairs.
             options: of every ASE calculator.
 
         Raises:
@@ -44,7 +44,7 @@ class MLIPKD(Calculator):
         """
         super().__init__(**options)
         self.potentials = load_members(path, device)
-        self.model = HIPNN.ensemble([one.model for one in self.potentials]).to(device)
+        self.model = HIPNN.ensemble([potential.model for potential in self.potentials]).to(device)
         cutoff = self.model.architecture.hard_max
         self.neighbours = VerletList(self.model.species, cutoff, skin, self.model.dtype, device)
 
@@ -54,8 +54,8 @@ class MLIPKD(Calculator):
         structure = self.atoms
         assert structure is not None  # set by the line above
         self.neighbours.update(structure)
-        found = evaluate(self.model, self.neighbours)
-        values = {name: value.mean(0).cpu().numpy() for name, value in found.items()}
+        members = evaluate_system(self.model, self.neighbours)
+        values = {name: value.mean(0).cpu().numpy() for name, value in members.items()}
         self.results = {
             "energy": float(values["energy"]),
             "free_energy": float(values["energy"]),
@@ -63,7 +63,7 @@ class MLIPKD(Calculator):
             "forces": values["forces"],
         }
         if self.model.members > 1:
-            spread = {name: found[name].std(0).cpu().numpy() for name in ("energy", "forces")}
+            spread = {name: members[name].std(0).cpu().numpy() for name in ("energy", "forces")}
             self.results |= {
                 "energy_std": float(spread["energy"]),
                 "forces_std": spread["forces"],

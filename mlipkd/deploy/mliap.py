@@ -25,7 +25,7 @@ neighbours of ghosts as well, and the interface does not say how far they reach:
 ``comm_modify cutoff`` forces near the boundaries would be wrong without a sign of it. (Versions of
 LAMMPS differ, too, in whether forces between ghosts count.)
 
-Pairs are put in order anew at each step: at 8,000 atoms of aluminium and 32 features, on one core,
+Pairs are sorted at each step: at 8,000 atoms of aluminium and 32 features, on one core,
 that makes three times the ASE calculator's force call.
 
 On the CPU only: with KOKKOS data is handed over in another way. Not tried with a LAMMPS that has
@@ -61,7 +61,7 @@ TORCH = (".pt", ".pth")
 def export(
     path: str | Path | Sequence[str | Path], output: str | Path, elements: Sequence[str]
 ) -> None:
-    """Write the file of ``pair_style mliap unified`` and its hash beside it.
+    """Write the file of ``pair_style mliap unified`` and its hash next to it.
 
     Args:
         path: a model.safetensors, or those of the members of an ensemble, for their mean.
@@ -82,7 +82,7 @@ def export(
 
 
 class MLIAP(MLIAPUnified):
-    """What LAMMPS asks for atomic energies and pair forces."""
+    """What LAMMPS calls for atomic energies and pair forces."""
 
     def __init__(
         self, path: str | Path | bytes | Sequence[str | Path | bytes], elements: Sequence[str]
@@ -98,8 +98,10 @@ class MLIAP(MLIAPUnified):
                 interaction layers; elements that the model does not know.
         """
         members = [path] if isinstance(path, str | Path | bytes) else path
-        self.model = HIPNN.ensemble([_load(one).model for one in members])
-        self.files = [one if isinstance(one, bytes) else Path(one).read_bytes() for one in members]
+        self.model = HIPNN.ensemble([_load(member).model for member in members])
+        self.files = [
+            member if isinstance(member, bytes) else Path(member).read_bytes() for member in members
+        ]
         shape, species = self.model.architecture, self.model.species
         if shape.n_interactions > 1:
             raise InputError(
@@ -113,11 +115,11 @@ class MLIAP(MLIAPUnified):
                 f"pair_style mliap: expected elements among the model's {', '.join(known)}; got "
                 f"{list(elements)}; change them or take a model of these elements"
             )
-        # LAMMPS's cut-off is twice its rcutfac. Of what it calls parameters and descriptors it
-        # keeps arrays, which nobody uses: one each makes them small.
+        # LAMMPS's cut-off is twice its rcutfac. It allocates arrays of what it calls
+        # parameters and descriptors, which are not used: one of each makes them small.
         super().__init__(None, list(elements), 1, 1, shape.hard_max / 2)
         kinds = [species.index(atomic_numbers[symbol]) for symbol in elements]
-        self.neighbours = _Given(self.model, np.array(kinds))
+        self.neighbours = _LammpsPairs(self.model, np.array(kinds))
 
     def __reduce__(self) -> tuple[type, tuple[list[bytes], list[str]]]:
         """All that a pickle holds."""
@@ -148,19 +150,19 @@ class MLIAP(MLIAPUnified):
         if data.nlistatoms == 0:  # LAMMPS has no array of energies then
             return
         self.neighbours.update(data)
-        for chunk, _, own, gradients in chunks(self.model, self.neighbours):
-            energies[chunk] = own.mean(0).numpy()
+        for chunk, _, chunk_energies, gradients in chunks(self.model, self.neighbours):
+            energies[chunk] = chunk_energies.mean(0).numpy()
             pairs, slots = self.neighbours.slots(chunk)
-            found = gradients.mean(0).flatten(0, 1)[slots]
-            forces[self.neighbours.order[pairs]] = found.numpy()
+            gradient = gradients.mean(0).flatten(0, 1)[slots]
+            forces[self.neighbours.order[pairs]] = gradient.numpy()
         data.eatoms = energies
         data.energy = energies.sum()
         if len(forces):
             data.update_pair_forces(forces)
 
 
-class _Given(PairList):
-    """The pairs that LAMMPS gives: those of the atoms in its list, which lead to ghosts as well."""
+class _LammpsPairs(PairList):
+    """The pairs that LAMMPS gives, of the atoms in its list with others and with ghosts."""
 
     order: np.ndarray  # (pairs,) LAMMPS's numbers of pairs, by atom, element and distance
     starts: np.ndarray  # (atoms + 1,) where an atom's are among them
@@ -174,9 +176,9 @@ class _Given(PairList):
         self.volume = torch.zeros(())
 
     def update(self, data: Any) -> None:
-        """Take LAMMPS's pairs of now."""
+        """Take LAMMPS's current pairs."""
         listed = data.iatoms[: data.nlistatoms]  # (atoms,)
-        elements = self.kinds[data.elems]  # (own and ghost atoms,)
+        elements = self.kinds[data.elems]  # (local and ghost atoms,)
         self.elements = torch.from_numpy(elements[listed])
         atoms, number = len(listed), len(self.species)
         row = np.full(data.ntotal, -1)
@@ -186,7 +188,7 @@ class _Given(PairList):
         distances = np.sqrt(np.einsum("pa,pa->p", rij, rij))
         groups = i * number + elements[j]
         order = np.argsort(groups * (distances.max(initial=0.0) + 1) + distances)
-        # Some versions have pairs of ghosts, too, which come first; no energy is theirs here.
+        # Some versions have pairs of ghosts, too, which come first here; they have no energy.
         self.order = order[np.count_nonzero(i < 0) :]
         self.vectors = torch.from_numpy(rij[self.order]).to(self.dtype)
         counts = np.bincount(groups[self.order], minlength=atoms * number)
@@ -203,11 +205,11 @@ class _Given(PairList):
         before = np.repeat(np.cumsum(free) - free, np.diff(starts))  # free slots in rows before
         return slice(starts[0], starts[-1]), torch.from_numpy(np.arange(len(before)) + before)
 
-    def pairs(self, chunk: slice, leading: bool) -> Pairs:
-        """The pairs of some of the atoms; where they lead is LAMMPS's affair."""
+    def pairs(self, chunk: slice, with_senders: bool) -> Pairs:
+        """The pairs of some of the atoms; senders are not needed, with one layer."""
         bounds = self.bounds[chunk]
         vectors = self.vectors.new_zeros(len(bounds) * self.width, 3)
-        vectors[:, 0] = 2 * self.cutoff  # of slots that are only filled up
+        vectors[:, 0] = 2 * self.cutoff  # of unused slots
         pairs, slots = self.slots(chunk)
         vectors[slots] = self.vectors[pairs]
         return Pairs(vectors.view(len(bounds), self.width, 3), bounds[:0], bounds)

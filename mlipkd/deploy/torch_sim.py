@@ -40,7 +40,7 @@ class MLIPKD(ModelInterface):
             path: a model.safetensors, those of the members of an ensemble, or what was read from
                 them.
             device: where to compute.
-            skin: of the Verlet lists, Å: larger ones are made anew less often, but hold more pairs.
+            skin: of the Verlet lists, Å: larger ones are rebuilt less often, but hold more pairs.
             compute_stress: whether the results hold the stress.
 
         Raises:
@@ -48,7 +48,7 @@ class MLIPKD(ModelInterface):
         """
         super().__init__()
         members = load_members(path, device)
-        self.network = HIPNN.ensemble([one.model for one in members]).to(device)
+        self.network = HIPNN.ensemble([member.model for member in members]).to(device)
         self._device, self._dtype = torch.device(device), torch.float64
         self._compute_stress, self._compute_forces = compute_stress, True
         cutoff = self.network.architecture.hard_max
@@ -73,10 +73,10 @@ class MLIPKD(ModelInterface):
             if self.compute_stress:
                 per_atom = torch.einsum("ija,ijb->iab", pairs.vectors, gradient)
                 virial.index_add_(0, systems[chunk], per_atom.double())
-        found = {"energy": energy, "forces": sums.forces()}
+        results = {"energy": energy, "forces": sums.forces()}
         if self.compute_stress:
-            found["stress"] = virial / neighbours.volumes[:, None, None]
-        return {name: values.to(state.dtype) for name, values in found.items()}
+            results["stress"] = virial / neighbours.volumes[:, None, None]
+        return {name: values.to(state.dtype) for name, values in results.items()}
 
 
 def structures_of(state: SimState) -> list[Atoms]:

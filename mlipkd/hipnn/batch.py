@@ -1,15 +1,14 @@
-"""Neighbour lists: every atom's neighbours within the cut-off, every periodic image by itself.
+"""Neighbours of configurations, and batches: the rectangular arrays that the model works on.
 
-The pairs are directed and complete, (i ← j) beside (j ← i), in compressed rows: the neighbours of
+An atom's neighbours are all atoms within the cut-off, with each periodic image counted separately.
+Every pair occurs in both directions, (i ← j) and (j ← i), in compressed rows: the neighbours of
 atom i are entries ``starts[i]`` to ``starts[i + 1]``. Because each pair is there twice, a table of
 what an atom sends becomes a table of what it receives by a permutation, ``reverse``.
 
-Batches: some configurations as the rectangular arrays that the model works on.
-
-Each atom's neighbours are filled up to the longest list of the batch, so that sums over neighbours
-are batched matrix products: nothing is scattered, which is fast, deterministic and differentiable
-to any order. A slot that is only filled up holds a vector of twice the cut-off, where the cut-off
-function and all its derivatives are exactly zero.
+In a batch each atom's neighbours are padded to the longest list, so that sums over neighbours are
+batched matrix products: nothing is scattered, which is fast, deterministic and differentiable to
+any order. The vector of a padding slot is twice the cut-off long, where the cut-off function and
+all its derivatives are exactly zero.
 """
 
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ class Neighbours:
 
     starts: np.ndarray  # (atoms + 1,) int64
     senders: np.ndarray  # (pairs,) int32, atom j, counted from the configuration's first atom
-    reverse: np.ndarray  # (pairs,) int32, where (j ← i) stands among the neighbours of j
+    reverse: np.ndarray  # (pairs,) int32, position of (j ← i) among the neighbours of j
     vectors: np.ndarray  # (pairs, 3), R_j - R_i + shift, Å
 
 
@@ -43,7 +42,7 @@ def find_neighbours(
 ) -> Neighbours:
     """Neighbours of one configuration, those of each atom by element and then by distance.
 
-    Neighbours at like distances feel the same sensitivities, which the kernels make use of.
+    Neighbours at similar distances feel the same sensitivities, which the kernels exploit.
 
     Args:
         species: (atoms,), atomic numbers.
@@ -62,7 +61,7 @@ def find_neighbours(
     partner = np.empty(len(i), np.int64)  # the entry of the search that is the reverse of each
     partner[np.argsort(_key(i, j, shifts))] = np.argsort(_key(j, i, -shifts))
     order = np.lexsort((np.linalg.norm(vectors, axis=1), species[j], i))  # (pairs,)
-    rank = np.empty(len(i), np.int64)  # where an entry of the search stands among the sorted ones
+    rank = np.empty(len(i), np.int64)  # position of an entry of the search after sorting
     rank[order] = np.arange(len(i))
     starts = np.zeros(len(positions) + 1, np.int64)  # (atoms + 1,)
     np.cumsum(np.bincount(i, minlength=len(positions)), out=starts[1:])
@@ -76,7 +75,7 @@ def find_neighbours(
 
 
 def _key(i: np.ndarray, j: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """(i, j, shift) as one number, which sorts much faster than five: (pairs,) int64."""
+    """(i, j, shift) as a single number, which sorts much faster than five: (pairs,) int64."""
     reach = int(np.abs(shifts).max(initial=0))
     width = 2 * reach + 1
     key = i * (i.max(initial=0) + 1) + j
@@ -87,7 +86,7 @@ def _key(i: np.ndarray, j: np.ndarray, shifts: np.ndarray) -> np.ndarray:
 
 def neighbours_of(dataset: Dataset, cutoff: float, dtype: type = np.float32) -> Neighbours:
     """Neighbours of all configurations of a dataset, with the vectors in the given precision."""
-    found = [
+    lists = [
         find_neighbours(
             dataset.species[first:last],
             dataset.positions[first:last],
@@ -99,13 +98,13 @@ def neighbours_of(dataset: Dataset, cutoff: float, dtype: type = np.float32) -> 
             zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)
         )
     ]
-    lengths = np.concatenate([[0], *(np.diff(one.starts) for one in found)])  # (atoms + 1,)
+    lengths = np.concatenate([[0], *(np.diff(each.starts) for each in lists)])  # (atoms + 1,)
     return Neighbours(
         starts=np.cumsum(lengths),
-        senders=np.concatenate([one.senders for one in found] or [np.empty(0, np.int32)]),
-        reverse=np.concatenate([one.reverse for one in found] or [np.empty(0, np.int32)]),
+        senders=np.concatenate([each.senders for each in lists] or [np.empty(0, np.int32)]),
+        reverse=np.concatenate([each.reverse for each in lists] or [np.empty(0, np.int32)]),
         vectors=np.concatenate(
-            [one.vectors.astype(dtype) for one in found] or [np.empty((0, 3), dtype)]
+            [each.vectors.astype(dtype) for each in lists] or [np.empty((0, 3), dtype)]
         ),
     )
 
@@ -119,7 +118,7 @@ class Batch:
     sizes: torch.Tensor  # (systems,) int64, atoms of each configuration
     volumes: torch.Tensor  # (systems,) Å^3, zero for free systems
     vectors: torch.Tensor  # (atoms, neighbours, 3) Å, R_j - R_i + shift
-    senders: torch.Tensor  # (atoms, neighbours) int64, atom j; a filled-up slot names its own atom
+    senders: torch.Tensor  # (atoms, neighbours) int64, atom j; i itself in padding slots
     bounds: torch.Tensor  # (atoms, elements + 1) int32, slots where an element's neighbours start
     reverse: torch.Tensor  # (atoms * neighbours,) int64, for the slot of (i ← j) that of (j ← i)
 
@@ -129,7 +128,7 @@ class Batch:
 
 
 class Batcher:
-    """Configurations with their neighbours found once, from which batches are put together."""
+    """Configurations whose neighbours are searched for once, and batches of them."""
 
     def __init__(
         self,
@@ -139,14 +138,14 @@ class Batcher:
         dtype: torch.dtype,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Find the neighbours of all configurations; vectors are kept in ``dtype``.
+        """Find the neighbours of all configurations; vectors are stored in ``dtype``.
 
         Args:
             dataset: the configurations.
             species: atomic numbers that the model knows, ascending.
             cutoff: Å.
             dtype: precision of the vectors.
-            device: where everything is kept and batches are put together.
+            device: where the arrays are and batches are assembled.
 
         Raises:
             InputError: the dataset holds an element that the model does not know.
@@ -156,16 +155,18 @@ class Batcher:
         neighbours: Neighbours = neighbours_of(dataset, cutoff, precision)
         bounds = element_bounds(neighbours, dataset, elements, len(species))
 
-        def kept(array: np.ndarray) -> torch.Tensor:
+        def on_device(array: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
         self.cutoff = cutoff
-        self.offsets = kept(dataset.offsets)  # (configurations + 1,)
-        self.volumes = kept(np.abs(np.linalg.det(dataset.cells)))  # (configurations,)
-        self.elements, self.bounds = kept(elements), kept(bounds)  # (atoms,), (atoms, elements + 1)
-        self.starts = kept(neighbours.starts)  # (atoms + 1,)
-        self.senders, self.reverse = kept(neighbours.senders), kept(neighbours.reverse)  # (pairs,)
-        self.vectors = kept(neighbours.vectors)  # (pairs, 3)
+        self.offsets = on_device(dataset.offsets)  # (configurations + 1,)
+        self.volumes = on_device(np.abs(np.linalg.det(dataset.cells)))  # (configurations,)
+        self.elements = on_device(elements)  # (atoms,)
+        self.bounds = on_device(bounds)  # (atoms, elements + 1)
+        self.starts = on_device(neighbours.starts)  # (atoms + 1,)
+        self.senders = on_device(neighbours.senders)  # (pairs,)
+        self.reverse = on_device(neighbours.reverse)  # (pairs,)
+        self.vectors = on_device(neighbours.vectors)  # (pairs, 3)
 
     @property
     def pairs(self) -> int:
@@ -177,7 +178,7 @@ class Batcher:
         return ranges(self.offsets[configurations], self.offsets[configurations + 1])
 
     def batch(self, configurations: torch.Tensor) -> Batch:
-        """Put some configurations together: ``configurations`` is (systems,) int64."""
+        """A batch of some configurations: ``configurations`` is (systems,) int64."""
         device = self.offsets.device
         atoms = self.atoms(configurations)  # (atoms,)
         sizes = self.offsets[configurations + 1] - self.offsets[configurations]  # (systems,)
@@ -189,8 +190,8 @@ class Batcher:
         counts = self.starts[atoms + 1] - self.starts[atoms]  # (atoms,)
         longest = int(counts.max()) if len(counts) else 0
         slots = torch.arange(longest, device=device)  # (neighbours,)
-        filled_up = slots >= counts[:, None]  # (atoms, neighbours)
-        entries = (self.starts[atoms, None] + slots).masked_fill_(filled_up, 0)
+        padding = slots >= counts[:, None]  # (atoms, neighbours)
+        entries = (self.starts[atoms, None] + slots).masked_fill_(padding, 0)
         if self.pairs == 0:
             entries = entries[:, :0]
         senders = self.senders[entries].long() + first_rows[systems, None]  # (atoms, neighbours)
@@ -203,10 +204,10 @@ class Batcher:
             systems=systems,
             sizes=sizes,
             volumes=self.volumes[configurations],
-            vectors=torch.where(filled_up[..., None], far, vectors),
-            senders=torch.where(filled_up, rows, senders),
+            vectors=torch.where(padding[..., None], far, vectors),
+            senders=torch.where(padding, rows, senders),
             bounds=self.bounds[atoms],
-            reverse=torch.where(filled_up, rows * longest + slots, reverse).reshape(-1),
+            reverse=torch.where(padding, rows * longest + slots, reverse).reshape(-1),
         )
 
 
@@ -218,11 +219,11 @@ def elements_of(dataset: Dataset, species: Sequence[int]) -> np.ndarray:
     """
     known = np.asarray(species)
     elements = np.minimum(np.searchsorted(known, dataset.species), len(known) - 1)  # (atoms,)
-    strange = dataset.species != known[elements]  # (atoms,)
-    if strange.any():
+    unknown = dataset.species != known[elements]  # (atoms,)
+    if unknown.any():
         raise InputError(
             f"{dataset.name}: expected atoms of the elements {known.tolist()} (atomic numbers) "
-            f"that the model was trained on, got {np.unique(dataset.species[strange]).tolist()}; "
+            f"that the model was trained on, got {np.unique(dataset.species[unknown]).tolist()}; "
             "train on data that holds them"
         )
     return elements.astype(np.int64)

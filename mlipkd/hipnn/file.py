@@ -1,10 +1,8 @@
-"""Model files: weights and all that is known about them, in one safetensors file.
+"""Model files: weights and their metadata, in one safetensors file.
 
 The header holds a JSON record under the key ``mlipkd``: architecture, elements, dataset, family,
-seed, recipe and provenance. Such a file is data only; loading one never runs code from it. It can
-be carried alone: the header also holds the hash of record and weights, so damage is noticed.
-
-Transfer: a model of one dataset, to be asked about another.
+seed, recipe and provenance. Such a file is data only; loading one never runs code from it. It needs
+no other file beside it: the header also holds the hash of record and weights, so damage is noticed.
 """
 
 import hashlib
@@ -25,16 +23,16 @@ from mlipkd.errors import InputError
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.jobs import artefacts
 
-#: Newest version of the file's layout; a file is of the oldest that holds all there is of it, so
+#: Newest version of the file's layout. A file has the oldest version that can hold its content, so
 #: that an older mlipkd reads what it can and refuses what it would misread.
 FORMAT = 2
-#: The one that came with the repulsion.
+#: The version that added the repulsion.
 REPULSION = 2
 
 
 @dataclass(frozen=True)
 class Potential:
-    """A trained model and what is known about it."""
+    """A trained model and its metadata."""
 
     model: HIPNN
     metadata: dict[str, Any]
@@ -102,7 +100,7 @@ def load_members(
     sources: str | Path | Potential | Sequence[str | Path | Potential],
     device: torch.device | str = "cpu",
 ) -> list[Potential]:
-    """Read a model file, or several; what is read already will do, too.
+    """Read a model file, or several; potentials that are loaded already are passed on.
 
     Raises:
         InputError: none are given, or as ``load_potential``.
@@ -112,7 +110,10 @@ def load_members(
         raise InputError(
             "expected one model file or more, got none; check the pattern of their names"
         )
-    return [one if isinstance(one, Potential) else load_potential(one, device) for one in members]
+    return [
+        member if isinstance(member, Potential) else load_potential(member, device)
+        for member in members
+    ]
 
 
 def _digest(record: str, weights: dict[str, torch.Tensor]) -> str:
@@ -124,19 +125,19 @@ def _digest(record: str, weights: dict[str, torch.Tensor]) -> str:
 
 
 def transferred(potential: Potential, dataset: DatasetFile, family: str) -> Potential:
-    """The same weights as a member of a family of another dataset.
+    """A model of one dataset as a member of a family of another: the same weights.
 
     Raises:
         InputError: the dataset holds a species that the model was not trained on.
     """
-    own = potential.metadata
+    old = potential.metadata
     known = set(potential.model.species)
-    if strangers := [number for number in dataset.species_present if number not in known]:
-        names = ", ".join(species_name(number, dataset.beads) for number in strangers)
+    if unknown := [number for number in dataset.species_present if number not in known]:
+        names = ", ".join(species_name(number, dataset.beads) for number in unknown)
         raise InputError(
-            f"{dataset.path}: expected species that {own['dataset']}/{own['family']} was trained "
-            f"on, got {names} besides; train it on data that has them"
+            f"{dataset.path}: expected species that {old['dataset']}/{old['family']} was trained "
+            f"on, got {names} as well; train it on data that has them"
         )
-    origin = {key: own[key] for key in ("dataset", "family")}
+    origin = {key: old[key] for key in ("dataset", "family")}
     new = {"dataset": dataset.name, "family": family, "transferred_from": origin}
-    return replace(potential, metadata=own | new)
+    return replace(potential, metadata=old | new)

@@ -57,7 +57,7 @@ class Curvature:
         """H v: (members, atoms, 3), eV/Å² times the unit of v.
 
         Args:
-            v: (atoms, 3), one vector of each configuration.
+            v: (atoms, 3), a vector of each configuration.
         """
         changes = self._changes(v).expand_as(self._gradient)
         (k,) = torch.autograd.grad(
@@ -101,8 +101,8 @@ class Curvature:
             columns = columns.view(len(chosen), 3, members, -1, 3)
             place = places[senders] - chosen[0]  # (pairs,)
             rows = torch.nonzero((place >= 0) & (place < len(chosen)))[:, 0]
-            found = columns[place[rows], :, :, receivers[rows]]  # (rows, 3 of j, members, 3 of i)
-            yield rows, found.permute(2, 0, 3, 1)
+            blocks = columns[place[rows], :, :, receivers[rows]]  # (rows, 3 of j, members, 3 of i)
+            yield rows, blocks.permute(2, 0, 3, 1)
 
     def _changes(self, v: torch.Tensor) -> torch.Tensor:
         """u_ij of v (…, atoms, 3): (…, atoms, neighbours, 3)."""
@@ -115,10 +115,10 @@ def hessians(model: HIPNN, batch: Batch) -> torch.Tensor:
 
     Row i·n + j of a configuration of n atoms is ∂²E/∂R_i∂R_j, eV/Å².
     """
-    found = model.w.new_empty(model.members, int((batch.sizes**2).sum()), 3, 3)
+    hessians = model.w.new_empty(model.members, int((batch.sizes**2).sum()), 3, 3)
     for rows, blocks in Curvature(model, batch, training=False).blocks():
-        found[:, rows] = blocks
-    return found
+        hessians[:, rows] = blocks
+    return hessians
 
 
 def pairs_of(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -136,7 +136,7 @@ def multiply(blocks: torch.Tensor, v: torch.Tensor, batch: Batch) -> torch.Tenso
 
     Args:
         blocks: (pairs, 3, 3), in the rows of ``pairs_of``.
-        v: (atoms, 3), one vector of each configuration.
+        v: (atoms, 3), a vector of each configuration.
         batch: the configurations.
     """
     i, j = pairs_of(batch)

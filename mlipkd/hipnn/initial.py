@@ -1,9 +1,9 @@
-"""Initial weights, decided by the seed and the architecture alone.
+"""Initial weights, which depend on nothing but the seed and the architecture.
 
 A student and its control of one seed therefore start from identical weights. The rules are those of
 hippynn 0.1.3: Xavier's normal distribution for what mixes features, uniform ±1/√in for biases and
 outer layers, a standard normal distribution for τ, and heads scaled by 10⁻², 10⁻⁴, … so that the
-energy starts as that of the elements alone.
+energy starts as that of the elements.
 """
 
 import math
@@ -20,7 +20,7 @@ HEAD_SCALE = 1e-2
 
 
 def initialise(model: HIPNN, seed: int) -> None:
-    """Set all weights of a single model but the element energies."""
+    """Set all weights of a single model except the element energies."""
     generator = torch.Generator().manual_seed(seed)
 
     def uniform(weights: torch.Tensor, n_in: int) -> None:
@@ -28,8 +28,8 @@ def initialise(model: HIPNN, seed: int) -> None:
         torch.nn.init.uniform_(weights, -bound, bound, generator=generator)
 
     def xavier(weights: torch.Tensor) -> None:
-        (alone,) = weights  # the rule counts the dimensions of one member's weights
-        torch.nn.init.xavier_normal_(alone, generator=generator)
+        (single,) = weights  # the rule counts the dimensions of one member's weights
+        torch.nn.init.xavier_normal_(single, generator=generator)
 
     for layer in model.layers:
         base, width = layer.base, layer.outer.weight.shape[2]
@@ -61,7 +61,7 @@ def fit_element_energies(model: HIPNN, parts: Iterable[Dataset]) -> None:
 
     Args:
         model: its species are those of the parts.
-        parts: of a dataset; one at a time is held.
+        parts: of a dataset; only one at a time is in memory.
     """
     rows = [
         (composition(part, model.species), part.labels["reference"]["energy"]) for part in parts

@@ -1,4 +1,4 @@
-"""The interaction layer: an atom's features from its neighbours' features and where they stand.
+"""The interaction layer: an atom's features from its neighbours' features and positions.
 
     G_{i,c,ν,a} = Σ_j T_c(ĥ_ij) s_ν(r_ij) z_{j,a}
     A_{i,c,f}   = Σ_{ν,a} V_{ν,f,a} G_{i,c,ν,a}

@@ -5,8 +5,8 @@
             y = Wr softplus(base(x)) + br + skip(x)
     E_i⁰ = w0[element];  E_iⁿ = wₙ · z_iⁿ + bₙ;  E_i = Σₙ E_iⁿ
 
-(Lubbers 2018, Eqs. 3-7 and 12; Chigaev 2023.) E⁰ is the energy of an atom by its element alone. It
-is fitted to the data before training and then fixed, and it is kept in float64: total energies of
+(Lubbers 2018, Eqs. 3-7 and 12; Chigaev 2023.) E⁰ is the energy of an atom of its element. It
+is fitted to the data before training and then fixed, and it stays in float64: total energies of
 thousands of eV leave no room in float32 for the differences that matter. Where the architecture
 asks for a repulsion, E_i⁰ has a term of the pairs near atom i as well: see ``repulsion.py``.
 
@@ -97,7 +97,7 @@ class HIPNN(torch.nn.Module):
     """A HIP-NN-TS model of atomic energies, or an ensemble of them."""
 
     E0: torch.Tensor
-    """(members, elements) float64: energy of an atom by its element alone, eV."""
+    """(members, elements) float64: energy of an atom that depends only on its element, eV."""
 
     def __init__(
         self, architecture: Architecture, species: Sequence[int], members: int = 1
@@ -133,27 +133,27 @@ class HIPNN(torch.nn.Module):
         """
         first = models[0]
         for other in models[1:]:
-            kinds = [(one.architecture, one.species, one.dtype) for one in (first, other)]
+            kinds = [(model.architecture, model.species, model.dtype) for model in (first, other)]
             if kinds[0] != kinds[1]:
                 raise InputError(
                     "ensemble: expected members of one architecture, with the same elements and "
-                    f"precision, got {first.architecture.name} for {list(first.species)} beside "
+                    f"precision, got {first.architecture.name} for {list(first.species)} and "
                     f"{other.architecture.name} for {list(other.species)}; give those of one model"
                 )
         members = sum(model.members for model in models)
-        together = cls(first.architecture, first.species, members).to(first.dtype).to(first.device)
+        ensemble = cls(first.architecture, first.species, members).to(first.dtype).to(first.device)
         states = [model.state_dict() for model in models]
-        together.load_state_dict(
+        ensemble.load_state_dict(
             {key: torch.cat([state[key] for state in states]) for key in states[0]}
         )
-        return together.requires_grad_(first.w.requires_grad)
+        return ensemble.requires_grad_(first.w.requires_grad)
 
     def member(self, number: int) -> Self:
-        """One member as a model by itself; weights are copied."""
-        alone = type(self)(self.architecture, self.species).to(self.dtype).to(self.device)
+        """A single member as a model; weights are copied."""
+        single = type(self)(self.architecture, self.species).to(self.dtype).to(self.device)
         state = self.state_dict()
-        alone.load_state_dict({key: value[number : number + 1] for key, value in state.items()})
-        return alone.requires_grad_(self.w.requires_grad)
+        single.load_state_dict({key: value[number : number + 1] for key, value in state.items()})
+        return single.requires_grad_(self.w.requires_grad)
 
     @property
     def members(self) -> int:

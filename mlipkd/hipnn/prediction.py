@@ -1,4 +1,4 @@
-"""Prediction: what a model or an ensemble says of a dataset, in batches sized to memory."""
+"""Prediction of a dataset by a model or an ensemble, in batches sized to memory."""
 
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -32,11 +32,11 @@ def predict(
     ``quantities``: float64, eV, Å.
 
     Raises:
-        InputError: the dataset holds an element that the model does not know, or one configuration
-            alone does not fit into memory.
+        InputError: the dataset holds an element that the model does not know, or a single
+            configuration does not fit into memory.
     """
-    found = predict_members(potential.model, dataset, quantities)
-    return {name: values[0] for name, values in found.items()}
+    results = predict_members(potential.model, dataset, quantities)
+    return {name: values[0] for name, values in results.items()}
 
 
 def predict_members(
@@ -58,13 +58,13 @@ def predict_members(
         configurations = chunks.pop()
         try:
             batch = batcher.batch(configurations).to(model.device)
-            found = evaluate(model, batch, quantities)
+            values = evaluate(model, batch, quantities)
         except torch.OutOfMemoryError as error:
             chunks += _halves(configurations, model, error)
             continue
-        for name, values in found.items():
+        for name, value in values.items():
             rows = chosen_rows(offsets[name], configurations.numpy())
-            results[name][:, rows] = values.cpu().numpy()
+            results[name][:, rows] = value.cpu().numpy()
     return results
 
 
@@ -86,7 +86,7 @@ class Prediction:
         Args:
             model: the members.
             batch: some configurations.
-            quantities: those that will be asked for, of ``QUANTITIES`` in config/quantities.py.
+            quantities: those that will be called, of ``QUANTITIES`` in config/quantities.py.
             training: keep the graph, to differentiate with respect to the weights.
         """
         self.model, self.batch, self.engine = model, batch, engine_of(model)

@@ -3,13 +3,13 @@
     E_i⁰ = w0[element] + ½ Σ_j U_ab(r_ij),   U_ab(r) = 1 eV · exp((σ - r)/λ) · s(r)
     s = 10y³ - 15y⁴ + 6y⁵,   y = (r_c - r) / (r_c - r_on), but between 0 and 1
 
-a and b are the elements of i and j. Below r_on the wall is the exponential alone, so that its force
+a and b are the elements of i and j. Below r_on the wall is the pure exponential, so that its force
 grows all the way to r = 0, where it is still finite; at r_c it is gone with its first two
-derivatives. σ is where it is 1 eV high. All four are distances, found by ``walls.fit_repulsion``
-before training, fixed and kept in float64: they stand in exponents.
+derivatives. σ is where it is 1 eV high. All four are distances, fitted by ``repulsion_fit.py``
+before training, then fixed, and always float64, as they occur in exponents.
 
-What is left for the network to learn is the labels without the walls. Here is the reference, which
-picks the few pairs that are near enough to feel one; ``kernels/repulsion.py`` is the same, fast.
+What is left for the network to learn is the labels without the walls. This is plain PyTorch,
+for the few pairs that are near enough; ``engines/cpu/repulsion.py`` is the kernel.
 """
 
 import torch
@@ -40,7 +40,7 @@ class PairRepulsion(torch.nn.Module):
 
         Args:
             batch: some configurations.
-            vectors: (members, atoms, neighbours, 3), Å, to derive by, to any order.
+            vectors: (members, atoms, neighbours, 3), Å; the result is differentiable to any order.
         """
         receivers, slots, walls = self._near(batch, vectors[0])
         near = vectors[:, receivers, slots].double()  # (members, pairs, 3)

@@ -1,4 +1,4 @@
-"""The walls of the repulsion, from the distances that the training configurations show.
+"""Fits of the repulsion to the distances in the training configurations.
 
 The density h(r) of pairs of two elements at a distance r, over all configurations, gives the
 potential of mean force relative to its first minimum, which is where h has its first maximum:
@@ -10,8 +10,8 @@ Its part at r < r_c is what repels (J. D. Weeks, D. Chandler, H. C. Andersen, J.
 r_on, where it is half of its maximum; from there it is taken to zero at r_c. As h is only compared
 with itself, nothing depends on a volume: free systems have walls like periodic ones.
 
-A wall must rise faster than a network may fall that nobody taught anything there. Its decay length
-is that of the data, but between d/30 and d/12, d the closest distance: the wall is as steep at d as
+A wall must rise faster than a network may fall where it was not trained. Its decay length is that
+of the data, but between d/30 and d/12, d the closest distance: the wall is as steep at d as
 powers of 1/r with these exponents, no softer than Lennard-Jones's core. What is some k_B T at d is
 400 times as much or more at ½ d, and at r = 0 at most 10¹³ times, which single precision holds.
 """
@@ -28,35 +28,35 @@ from mlipkd.hipnn.network import HIPNN
 
 #: Width of the bins of h, Å.
 BIN = 0.02
-#: A maximum is not exceeded within so many Å beyond it, and not small beside the highest.
+#: A maximum is not exceeded within so many Å beyond it, and not small compared with the highest.
 PEAK_WINDOW, PEAK_SHARE = 1.0, 0.1
-#: Least and greatest d/λ; where there are too few data to tell, the least.
+#: Least and greatest d/λ; where there are too few data, the least.
 STEEPNESS = 12.0, 30.0
-#: Fewer distances than these say nothing about a pair of elements.
+#: With fewer distances a pair of elements is not fitted.
 ENOUGH = 100
 
 
 def fit_repulsion(model: HIPNN, dataset: Dataset) -> None:
     """Set the walls of a single model to fits of the distances in a dataset.
 
-    A pair of elements that fewer than ``ENOUGH`` distances within the cut-off show takes the wall
-    of the shortest range among those of other pairs: no narrower one is known.
+    A pair of elements with fewer than ``ENOUGH`` distances within the cut-off takes the wall of
+    shortest range among those of other pairs: no narrower one is known.
 
     Raises:
-        InputError: all pairs of elements are such.
+        InputError: all pairs of elements have fewer.
     """
     shape, number = model.architecture, len(model.species)
     assert model.repulsion is not None and shape.repulsion is not None
     counts = count_distances(dataset, model.species, shape.hard_max)
     kT = kB * shape.repulsion.temperature
     kinds = [(a, b) for a in range(number) for b in range(a, number)]
-    shown = {kind: int(counts[kind].sum()) for kind in kinds}
-    fitted = {kind: fit_wall(counts[kind], kT) for kind in kinds if shown[kind] >= ENOUGH}
+    totals = {kind: int(counts[kind].sum()) for kind in kinds}
+    fitted = {kind: fit_wall(counts[kind], kT) for kind in kinds if totals[kind] >= ENOUGH}
     if not fitted:
         raise InputError(
             f"{dataset.name}: expected at least {ENOUGH} distances within {shape.hard_max:g} Å "
             "between atoms of two elements in the training configurations, to fit the model's "
-            f"repulsion to, got {max(shown.values())}; give more, or remove model.repulsion"
+            f"repulsion to, got {max(totals.values())}; give more, or remove model.repulsion"
         )
     shortest = min(fitted.values(), key=lambda wall: wall[-1])
     for a, b in kinds:
@@ -70,13 +70,13 @@ def count_distances(dataset: Dataset, species: tuple[int, ...], cutoff: float) -
     counts = np.zeros(number * number * bins, np.int64)
     search = NeighborList(cutoff=cutoff, full_list=False, n_threads=1)
     for m, (first, last) in enumerate(zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)):
-        positions, own = dataset.positions[first:last], elements[first:last]
+        positions, kinds = dataset.positions[first:last], elements[first:last]
         cell, periodic = dataset.cells[m], dataset.periodic[m]
         i, j, distances = search.compute(positions, cell, periodic, quantities="ijd")
-        a, b = np.minimum(own[i], own[j]), np.maximum(own[i], own[j])  # (pairs,)
+        a, b = np.minimum(kinds[i], kinds[j]), np.maximum(kinds[i], kinds[j])  # (pairs,)
         bin_ = (distances / BIN).astype(np.int64)  # (pairs,)
-        place = ((a * number + b) * bins + bin_)[bin_ < bins]
-        counts += np.bincount(place, minlength=len(counts))
+        entries = ((a * number + b) * bins + bin_)[bin_ < bins]
+        counts += np.bincount(entries, minlength=len(counts))
     return counts.reshape(number, number, bins)
 
 

@@ -40,9 +40,8 @@ class Sensitivity(torch.nn.Module):
 class Surroundings:
     """The neighbours of the atoms of a batch, as each member of an ensemble sees them.
 
-    All members see the same; that each has vectors of its own gives each derivatives of its own.
-    An engine whose sums over neighbours are kernels has a class of its own in the place of this
-    one.
+    All members see the same vectors; a copy for each member gives each its own derivatives. An
+    engine whose sums over neighbours are kernels has a subclass.
     """
 
     batch: Batch

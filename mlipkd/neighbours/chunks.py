@@ -1,9 +1,9 @@
 """Energy, forces and stress of one system of any size, in chunks of atoms.
 
-With a single interaction layer an atom's energy depends on its own neighbours alone. A chunk of
-atoms is then evaluated and derived by itself, and nothing but its forces remains: the memory is
-that of the list, the positions and one chunk. Later layers need what earlier ones made of all
-atoms, so with them the whole system is one chunk.
+With a single interaction layer an atom's energy depends on its neighbours only. Each chunk of atoms
+is then evaluated and differentiated separately, and only its forces are stored: the memory is that
+of the list, the positions and one chunk. Later layers need the features of all atoms, so with them
+the whole system is one chunk.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ from mlipkd.neighbours.verlet import PairList
 CHUNK = {"cpu": 2**18, "cuda": 2**23}
 
 
-def evaluate(model: HIPNN, neighbours: PairList) -> dict[str, torch.Tensor]:
-    """What each member of an ensemble says of the system, float64.
+def evaluate_system(model: HIPNN, neighbours: PairList) -> dict[str, torch.Tensor]:
+    """Energy, forces and stress of one system by each member of an ensemble, float64.
 
     Returns:
         ``energy`` (members,) eV, ``atomic_energies`` (members, atoms) eV, ``forces``
@@ -30,23 +30,23 @@ def evaluate(model: HIPNN, neighbours: PairList) -> dict[str, torch.Tensor]:
     sums = [Sums(neighbours.rows) for _ in range(members)]
     atomic_energies = [torch.zeros(members, 0, dtype=torch.float64, device=model.device)]
     for chunk, pairs, energies, gradients in chunks(model, neighbours):
-        for own, gradient in zip(sums, gradients, strict=True):
-            own.add(chunk, pairs, gradient)
+        for total, gradient in zip(sums, gradients, strict=True):
+            total.add(chunk, pairs, gradient)
         atomic_energies.append(energies)
     energies = torch.cat(atomic_energies, dim=1)
     volume = torch.where(neighbours.volume > 0, neighbours.volume, torch.nan)
     return {
         "energy": energies.sum(1),
         "atomic_energies": energies,
-        "forces": torch.stack([own.forces() for own in sums]),
-        "stress": torch.stack([own.virial() for own in sums]) / volume,
+        "forces": torch.stack([total.forces() for total in sums]),
+        "stress": torch.stack([total.virial() for total in sums]) / volume,
     }
 
 
 def chunks(
     model: HIPNN, neighbours: PairList
 ) -> Iterator[tuple[slice, Pairs, torch.Tensor, torch.Tensor]]:
-    """Chunk after chunk: the atoms, their pairs, and what each member says of them.
+    """Chunk after chunk: the atoms, their pairs, and their energies and gradients by each member.
 
     Yields:
         the first and last atom, the chunk's pairs, atomic energies (members, atoms) float64, eV,
@@ -59,8 +59,8 @@ def chunks(
         size = max(1, atoms)
     for first in range(0, atoms, size):
         chunk = slice(first, min(first + size, atoms))
-        pairs = neighbours.pairs(chunk, leading=later_layers)
-        batch = neighbours.batch(chunk, pairs, leading=later_layers)
+        pairs = neighbours.pairs(chunk, with_senders=later_layers)
+        batch = neighbours.batch(chunk, pairs, with_senders=later_layers)
         orders, gradients = engine.orders_and_gradient(
             model, batch, derivatives=True, training=False
         )

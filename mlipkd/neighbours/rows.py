@@ -1,7 +1,7 @@
-"""The pairs of one big system: rows of a Verlet list, their vectors, and what they add to forces.
+"""The pairs of one big system: rows of a Verlet list, their vectors, and sums of forces.
 
 By compiled kernels on the CPU, where they are built, or else in NumPy and PyTorch. A pair is the
-atom it leads to and the number of a periodic image; ``shifts`` (images, 3), Å, is what an image
+sender's number and the number of a periodic image; ``shifts`` (images, 3), Å, is what an image
 adds to a position. Opposite images have numbers that add up to the last one.
 """
 
@@ -18,7 +18,7 @@ from mlipkd.hipnn.engines.cpu.library import call, library
 class Rows:
     """The neighbours of all atoms, sorted by element and distance, in rows of equal length."""
 
-    senders: Tensor  # (atoms, neighbours) int32; slots that are left name their own atom
+    senders: Tensor  # (atoms, neighbours) int32; unused slots name the atom of the row
     images: Tensor  # (atoms, neighbours) int32
     bounds: Tensor  # (atoms, elements + 1) int32, where each element's neighbours start
     shifts: Tensor  # (images, 3) float64, Å
@@ -38,7 +38,7 @@ def make_rows(
     elements: np.ndarray,
     number: int,
 ) -> Rows:
-    """Rows from pairs that are given in one direction.
+    """Rows from pairs of which each is given in one direction.
 
     Args:
         i: (pairs,) int64.
@@ -92,13 +92,13 @@ def reverse_slots(rows: Rows) -> Tensor:
         tensors = (rows.senders, rows.images, rows.bounds, torch.get_num_threads(), out)
         call("verlet_reverse", None, atoms, width, rows.bounds.shape[1] - 1, last, *tensors)
         return out
-    own = torch.arange(atoms, device=rows.senders.device)[:, None].expand(atoms, width)
-    slots = torch.arange(width, device=own.device)
+    receivers = torch.arange(atoms, device=rows.senders.device)[:, None].expand(atoms, width)
+    slots = torch.arange(width, device=receivers.device)
     filled = slots < rows.bounds[:, -1:]  # (atoms, neighbours)
-    i, j, image = own[filled], rows.senders[filled].long(), rows.images[filled].long()
+    i, j, image = receivers[filled], rows.senders[filled].long(), rows.images[filled].long()
     forth, back = (i * atoms + j) * (last + 1) + image, (j * atoms + i) * (last + 1) + last - image
-    place = (own * width + slots)[filled]
-    out = torch.arange(atoms * width, device=own.device)
+    place = (receivers * width + slots)[filled]
+    out = torch.arange(atoms * width, device=receivers.device)
     out[place[forth.argsort()]] = place[back.argsort()]
     return out
 
@@ -115,34 +115,34 @@ class Pairs:
 def within(
     rows: Rows, chunk: slice, positions: Tensor, cutoff: float, far: float, dtype: torch.dtype
 ) -> Pairs:
-    """The pairs of a chunk of atoms that are within the cut-off; a list holds others, too.
+    """The pairs of a chunk of atoms that are within the cut-off; a list also holds pairs beyond it.
 
     Args:
         rows: the neighbours of all atoms.
         chunk: first and last atom.
         positions: (atoms, 3) float64, Å, of all atoms.
         cutoff: Å; infinity keeps the slots as they are in the rows.
-        far: Å, how far away the neighbours are that only fill slots.
+        far: Å, length of the vectors of unused slots.
         dtype: of the vectors.
     """
     senders, images, bounds = rows.senders[chunk], rows.images[chunk], rows.bounds[chunk]
     number, width = senders.shape
     if senders.device.type == "cpu" and library() is not None:
         vectors = torch.empty(number, width, 3, dtype=dtype)
-        found, starts = torch.empty_like(senders), torch.empty_like(bounds)
+        near, starts = torch.empty_like(senders), torch.empty_like(bounds)
         sizes = (chunk.start, number, width, rows.bounds.shape[1] - 1)
         tables = (rows.shifts, rows.senders, rows.images, rows.bounds)
-        out = (cutoff, far, torch.get_num_threads(), vectors, found, starts)
+        out = (cutoff, far, torch.get_num_threads(), vectors, near, starts)
         call("verlet_within", dtype, *sizes, positions, *tables, *out)
-        return Pairs(vectors, found, starts)
+        return Pairs(vectors, near, starts)
     vectors = positions[senders] - positions[chunk, None] + rows.shifts[images]
     filled = torch.arange(width, device=vectors.device) < bounds[:, -1:]
-    nowhere = vectors.new_tensor([far, 0, 0])
-    return Pairs(torch.where(filled[..., None], vectors, nowhere).to(dtype), senders, bounds)
+    unused = vectors.new_tensor([far, 0, 0])
+    return Pairs(torch.where(filled[..., None], vectors, unused).to(dtype), senders, bounds)
 
 
 class Sums:
-    """Forces and virial of a system, from what its pairs feel, chunk after chunk."""
+    """Forces and virial of a system, summed over its pairs chunk after chunk."""
 
     def __init__(self, rows: Rows) -> None:
         on_cpu = rows.senders.device.type == "cpu" and library() is not None

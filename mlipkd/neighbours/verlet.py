@@ -1,18 +1,17 @@
 """Verlet lists: neighbours a little beyond the cut-off, used until an atom has moved too far.
 
 L. Verlet, Phys. Rev. 159, 98 (1967). While no atom has moved by half the skin since the list was
-made, no pair can have come from outside the list to inside the cut-off, and only the vectors of its
-pairs are computed anew.
+built, no pair can have come from outside the list to inside the cut-off, and only the vectors of
+its pairs are computed again.
 
 A barostat strains the cell at every step, and the atoms with it. Let the strain F (row vectors: new
 lattice = old lattice · F) take a pair from d to d F + Δ, where Δ is how the two atoms have moved
 besides, by m each at most. A pair that is now within the cut-off was then within (cut-off + 2 m) /
 σ, σ the least singular value of F; while that is within the list's reach, the list still holds.
 
-Several structures whose atoms move, as one list: what a batch of trajectories needs.
-
-Every structure has its own Verlet list, made anew when its own atoms have moved too far; the lists
-stand one below the other, so that a model sees one system of pairs that never cross over.
+Several structures, of a batch of trajectories, have a Verlet list each, which is rebuilt when the
+atoms of that structure have moved too far; the lists are concatenated, so that a model sees one
+system of pairs none of which connects two structures.
 """
 
 import math
@@ -31,7 +30,7 @@ from mlipkd.neighbours.rows import Pairs, Rows, make_rows, reverse_slots, within
 
 
 class PairList:
-    """Rows of neighbours, and where their atoms are now."""
+    """Rows of neighbours, and the current positions of their atoms."""
 
     rows: Rows
     elements: torch.Tensor  # (atoms,) int64, which of the model's elements each atom is
@@ -51,27 +50,27 @@ class PairList:
         Args:
             species: atomic numbers that the model knows, ascending.
             cutoff: Å.
-            skin: how far beyond the cut-off the list reaches, Å; zero makes it anew each time.
+            skin: how far beyond the cut-off the list reaches, Å; with zero it is rebuilt each time.
             dtype: precision of the vectors.
-            device: where pairs are kept.
+            device: where pairs are stored.
         """
         self.species, self.cutoff, self.skin, self.dtype = species, cutoff, skin, dtype
         self.device = torch.device(device)
 
-    def pairs(self, chunk: slice, leading: bool) -> Pairs:
+    def pairs(self, chunk: slice, with_senders: bool) -> Pairs:
         """The pairs of some of the atoms, from the first to the last of a chunk.
 
-        Those that are farther apart than the cut-off are left out; but where it is asked where
-        pairs lead (``leading``, see ``batch``) all stand where ``reverse`` expects them.
+        Pairs beyond the cut-off are left out, unless senders are needed (``with_senders``, see
+        ``batch``): then all pairs are in the slots that ``reverse`` refers to.
         """
-        cutoff = math.inf if leading else self.cutoff
+        cutoff = math.inf if with_senders else self.cutoff
         far = 2 * (self.cutoff + self.skin)
         return within(self.rows, chunk, self.positions, cutoff, far, self.dtype)
 
-    def batch(self, chunk: slice, pairs: Pairs, leading: bool) -> Batch:
+    def batch(self, chunk: slice, pairs: Pairs, with_senders: bool) -> Batch:
         """Some of the atoms as a batch of one system.
 
-        Where its pairs lead, which later layers ask for, only a batch of all atoms can know.
+        Senders, which later layers need, can only be given for a batch of all atoms.
         """
         elements = self.elements[chunk]
         systems, size = torch.zeros_like(elements), torch.tensor([len(elements)])
@@ -81,9 +80,9 @@ class PairList:
             sizes=size.to(self.device),
             volumes=self.volume[None],
             vectors=pairs.vectors,
-            senders=pairs.senders.long() if leading else systems[:0],
+            senders=pairs.senders.long() if with_senders else systems[:0],
             bounds=pairs.bounds,
-            reverse=self.reverse if leading else systems[:0],
+            reverse=self.reverse if with_senders else systems[:0],
         )
 
     @cached_property
@@ -95,34 +94,34 @@ class PairList:
 class VerletList(PairList):
     """The neighbours in one structure, kept up to date as its atoms move."""
 
-    made_of: Atoms | None = None
-    times_made = 0
-    times_changed = 0
-    """Made, or strained with the cell."""
+    built_from: Atoms | None = None
+    builds = 0
+    changes = 0
+    """Builds, and strains with the cell."""
 
     def update(self, atoms: Atoms) -> None:
-        """Let it be the list of this structure.
+        """Make it the list of this structure.
 
         Raises:
             InputError: coordinates that are not finite, or an element that the model does not know.
         """
         _refuse_not_finite(atoms)
-        positions = self._followed(atoms)
+        positions = self._tracked(atoms)
         if positions is None:
-            # Within the cell, or the table of images grows as atoms diffuse.
+            # Wrapped into the cell, or the table of images would grow as atoms diffuse.
             wrapped = atoms.copy()
             wrapped.wrap()
-            self._make(wrapped)
+            self._build(wrapped)
             positions = wrapped.positions
         self.positions = torch.from_numpy(positions).to(self.device)  # (atoms, 3)
 
-    def _followed(self, atoms: Atoms) -> np.ndarray | None:
-        """The positions (atoms, 3) while the list holds for them.
+    def _tracked(self, atoms: Atoms) -> np.ndarray | None:
+        """The positions (atoms, 3), unless the list is no longer valid for them.
 
-        A program may have put atoms back into the cell since: taken are the images that are nearest
-        to where the atoms were when the list was made, strained like the cell.
+        A program may have wrapped atoms into the cell since: the images are taken that are nearest
+        to the positions that the list was built from, strained like the cell.
         """
-        old, strain = self.made_of, self._strain(atoms)
+        old, strain = self.built_from, self._strain(atoms)
         if old is None or strain is None:
             return None
         expected = old.positions @ strain
@@ -138,9 +137,8 @@ class VerletList(PairList):
         return expected + moved
 
     def _strain(self, atoms: Atoms) -> np.ndarray | None:
-        """What has become of the cell since the list was made: (3, 3); none if it is of other
-        atoms."""
-        old = self.made_of
+        """The strain of the cell since the list was built, (3, 3); none if the atoms are others."""
+        old = self.built_from
         if (
             old is None
             or not np.array_equal(old.numbers, atoms.numbers)
@@ -158,9 +156,9 @@ class VerletList(PairList):
     def _follow_cell(self, cell: np.ndarray) -> None:
         self._cell = cell.copy()
         self.volume = torch.tensor(abs(np.linalg.det(cell)), device=self.device)  # Å^3
-        self.times_changed += 1
+        self.changes += 1
 
-    def _make(self, atoms: Atoms) -> None:
+    def _build(self, atoms: Atoms) -> None:
         elements = elements_of(one_configuration(atoms), self.species)
         reach = self.cutoff + self.skin
         search = NeighborList(cutoff=reach, full_list=False, n_threads=torch.get_num_threads())
@@ -176,7 +174,7 @@ class VerletList(PairList):
         for axis in range(3):
             images *= 2 * most[axis] + 1
             images += S[:, axis] + most[axis]
-        del S, search  # pairs as they were found, as much memory as all that is kept of them
+        del S, search  # they take as much memory as the rows
         self.rows = make_rows(
             i,
             j,
@@ -192,19 +190,19 @@ class VerletList(PairList):
         self.__dict__.pop("reverse", None)
         self._lattice = cell * atoms.pbc[:, None]  # (3, 3), no vector where it is not periodic
         self._inverse = np.linalg.pinv(self._lattice)
-        self.made_of = atoms
-        self.times_made += 1
+        self.built_from = atoms
+        self.builds += 1
 
 
 def _refuse_not_finite(atoms: Atoms) -> None:
-    """No distance to an atom that is nowhere is within a cut-off: it would be left out silently."""
+    """An atom at NaN is within no cut-off of any other: it would be left out silently."""
     finite = np.isfinite(atoms.positions)  # (atoms, 3)
     if not finite.all():
         atom = np.flatnonzero(~finite.all(1))[0]
         x, y, z = atoms.positions[atom]
         raise InputError(
             f"{atoms.get_chemical_formula()}: expected finite coordinates, got ({x:g}, {y:g}, "
-            f"{z:g}) Å for atom {atom}; go back to a sound structure, and take a shorter time step "
+            f"{z:g}) Å for atom {atom}; go back to a good structure, and take a shorter time step "
             "if it comes from dynamics"
         )
 
@@ -231,14 +229,14 @@ class VerletBatch(PairList):
     volumes: torch.Tensor  # (systems,) Å^3
     systems: torch.Tensor  # (atoms,) int64, the structure each atom belongs to
 
-    def __init__(self, *options, **more) -> None:
+    def __init__(self, *arguments, **options) -> None:
         """An empty list; arguments are those of ``PairList``."""
-        super().__init__(*options, **more)
+        super().__init__(*arguments, **options)
         self.lists: list[VerletList] = []
-        self._joined: list[int] = []
+        self._joined: list[int] = []  # changes of each list when they were joined
 
     def update(self, structures: Sequence[Atoms]) -> None:
-        """Let it be the list of these structures.
+        """Make it the list of these structures.
 
         Raises:
             InputError: coordinates that are not finite, or an element that the model does not know.
@@ -246,46 +244,48 @@ class VerletBatch(PairList):
         options = (self.species, self.cutoff, self.skin, self.dtype, self.device)
         while len(self.lists) < len(structures):
             self.lists.append(VerletList(*options))
-        own = self.lists[: len(structures)]
-        for one, atoms in zip(own, structures, strict=True):
-            one.update(atoms)
-        changed = [one.times_changed for one in own]
+        lists = self.lists[: len(structures)]
+        for each, atoms in zip(lists, structures, strict=True):
+            each.update(atoms)
+        changed = [each.changes for each in lists]
         if changed != self._joined:
-            self._join(own)
+            self._join(lists)
             self._joined = changed
-        self.positions = torch.cat([one.positions for one in own])  # (atoms, 3)
+        self.positions = torch.cat([each.positions for each in lists])  # (atoms, 3)
 
     @cached_property
     def reverse(self) -> torch.Tensor:
         """For the slot of (i ← j) that of (j ← i): (atoms * neighbours,) int64."""
         atoms, width = self.rows.senders.shape
         out = torch.arange(atoms * width, device=self.device).view(atoms, width)
-        for one, first in self._parts:
-            own = one.rows.senders.shape[1]
-            slots = one.reverse.view(-1, own)  # (atoms of this one, its neighbours)
-            out[first : first + len(slots), :own] = (slots // own + first) * width + slots % own
+        for part, first in self._parts:
+            part_width = part.rows.senders.shape[1]
+            slots = part.reverse.view(-1, part_width)  # (atoms of this list, its neighbours)
+            rows = slots // part_width + first
+            out[first : first + len(slots), :part_width] = rows * width + slots % part_width
         return out.flatten()
 
     def _join(self, lists: Sequence[VerletList]) -> None:
-        sizes = torch.tensor([len(one.elements) for one in lists], device=self.device)  # (systems,)
+        atoms_of_each = [len(each.elements) for each in lists]
+        sizes = torch.tensor(atoms_of_each, device=self.device)  # (systems,)
         first_atoms = (sizes.cumsum(0) - sizes).tolist()
         self._parts = list(zip(lists, first_atoms, strict=True))
-        self.elements = torch.cat([one.elements for one in lists])  # (atoms,)
+        self.elements = torch.cat([each.elements for each in lists])  # (atoms,)
         self.systems = torch.repeat_interleave(sizes)  # (atoms,)
-        self.volumes = torch.stack([one.volume for one in lists])
+        self.volumes = torch.stack([each.volume for each in lists])
         self.volume = self.volumes.sum()
 
-        width = max(one.rows.senders.shape[1] for one in lists)
-        # Slots that are left name their own atom.
+        width = max(each.rows.senders.shape[1] for each in lists)
+        # Unused slots name the atom of the row.
         atoms = torch.arange(len(self.elements), dtype=torch.int32, device=self.device)
         senders = atoms[:, None].repeat(1, width)  # (atoms, neighbours)
         images = torch.zeros_like(senders)  # (atoms, neighbours)
         first_image = 0
-        for one, first in self._parts:
-            number, own = one.rows.senders.shape
-            senders[first : first + number, :own] = one.rows.senders + first
-            images[first : first + number, :own] = one.rows.images + first_image
-            first_image += len(one.rows.shifts)
-        bounds = torch.cat([one.rows.bounds for one in lists])
-        self.rows = Rows(senders, images, bounds, torch.cat([one.rows.shifts for one in lists]))
+        for part, first in self._parts:
+            number, part_width = part.rows.senders.shape
+            senders[first : first + number, :part_width] = part.rows.senders + first
+            images[first : first + number, :part_width] = part.rows.images + first_image
+            first_image += len(part.rows.shifts)
+        bounds = torch.cat([each.rows.bounds for each in lists])
+        self.rows = Rows(senders, images, bounds, torch.cat([each.rows.shifts for each in lists]))
         self.__dict__.pop("reverse", None)

@@ -235,8 +235,8 @@ def test_an_exception_ends_the_run(
             raise fault
         return evaluate(model, neighbours)
 
-    evaluate = deploy_lammps.evaluate
-    monkeypatch.setattr(deploy_lammps, "evaluate", evaluate_then_fail)
+    evaluate = deploy_lammps.evaluate_system
+    monkeypatch.setattr(deploy_lammps, "evaluate_system", evaluate_then_fail)
     with pytest.raises(type(fault)) as raised, attach(lmp, file, {1: "Al"}):
         lmp.command(start)
         evaluations.append("seemed to have ended well")
@@ -251,7 +251,7 @@ def test_runs_again_after_an_exception(write_model, open_lammps, monkeypatch) ->
     file = write_model("m.safetensors")
     lmp = open_lammps(aluminium(), {1: "Al"})
     lmp.command("fix move all nve")
-    monkeypatch.setattr(deploy_lammps, "evaluate", lambda *_: 1 / 0)
+    monkeypatch.setattr(deploy_lammps, "evaluate_system", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError), attach(lmp, file, {1: "Al"}):
         lmp.command("run 5")
     monkeypatch.undo()

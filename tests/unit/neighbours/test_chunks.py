@@ -10,7 +10,7 @@ from mlipkd.deploy.ase import MLIPKD
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.prediction import predict_members
 from mlipkd.neighbours import chunks, rows
-from mlipkd.neighbours.chunks import evaluate
+from mlipkd.neighbours.chunks import evaluate_system
 from mlipkd.neighbours.verlet import VerletList, one_configuration
 from tests.unit.dynamics.systems import SPECIES, alloy, model_of
 
@@ -37,8 +37,8 @@ def test_same_as_a_batch(name, n_interactions, compiled, monkeypatch) -> None:
     start.rattle(0.05, seed=1)
     neighbours.update(start)
     neighbours.update(atoms)  # the list is that of other positions, with pairs beyond the cut-off
-    assert neighbours.times_made == 1
-    found = evaluate(model, neighbours)
+    assert neighbours.builds == 1
+    found = evaluate_system(model, neighbours)
     truth = predict_members(model, one_configuration(atoms))
     for name, own in (("atomic_energies", found["atomic_energies"]), ("forces", found["forces"])):
         np.testing.assert_allclose(own.numpy(), truth[name], atol=1e-10)

@@ -53,7 +53,7 @@ def test_a_trajectory_is_that_of_new_lists(model_file, crystal) -> None:
         MaxwellBoltzmannDistribution(atoms, temperature_K=900, rng=np.random.default_rng(0))
         VelocityVerlet(atoms, 2 * fs).run(60)
         trajectories.append(atoms.get_positions())
-        made.append(atoms.calc.neighbours.times_made)
+        made.append(atoms.calc.neighbours.builds)
     np.testing.assert_allclose(trajectories[1], trajectories[0], atol=1e-9)
     assert made[0] == 61
     assert 1 < made[1] < 20
@@ -73,7 +73,7 @@ def test_another_structure_gets_its_own_list(model_file, crystal, change) -> Non
     else:
         crystal.positions[3] += [0.3, 0, 0]
     found = crystal.get_potential_energy()
-    assert calculator.neighbours.times_made == 2
+    assert calculator.neighbours.builds == 2
     crystal.calc = MLIPKD(model_file, skin=0.0)
     assert found == pytest.approx(crystal.get_potential_energy(), abs=1e-10)
 
@@ -100,7 +100,7 @@ def test_a_strained_cell_keeps_its_list(model_file, crystal, scale) -> None:
         assert found["energy"] == pytest.approx(new.get_potential_energy(), abs=1e-10)
         np.testing.assert_allclose(found["forces"], new.get_forces(), atol=1e-10)
         np.testing.assert_allclose(found["stress"], new.get_stress(), atol=1e-12)
-    assert calculator.neighbours.times_made == 1
+    assert calculator.neighbours.builds == 1
 
 
 @pytest.mark.parametrize(("scale", "times"), [(0.91, 1), (0.89, 2)])
@@ -111,7 +111,7 @@ def test_a_list_holds_as_far_as_its_skin(model_file, crystal, scale, times) -> N
     crystal.get_potential_energy()
     crystal.set_cell(crystal.cell * scale, scale_atoms=True)
     found = crystal.get_potential_energy()
-    assert calculator.neighbours.times_made == times
+    assert calculator.neighbours.builds == times
     crystal.calc = MLIPKD(model_file, skin=0.0)
     assert found == pytest.approx(crystal.get_potential_energy(), abs=1e-10)
 

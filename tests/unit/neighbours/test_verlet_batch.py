@@ -6,7 +6,7 @@ import torch
 
 from mlipkd.errors import InputError
 from mlipkd.neighbours import chunks, rows
-from mlipkd.neighbours.chunks import evaluate
+from mlipkd.neighbours.chunks import evaluate_system
 from mlipkd.neighbours.verlet import VerletBatch, VerletList
 from tests.unit.dynamics.systems import SPECIES, alloy, model_of
 
@@ -21,7 +21,7 @@ def structures():
 def alone(model, atoms) -> np.ndarray:
     own = VerletList(SPECIES, 5.0, 0.0, torch.float64)
     own.update(atoms)
-    return evaluate(model, own)["forces"].numpy()
+    return evaluate_system(model, own)["forces"].numpy()
 
 
 @pytest.mark.parametrize("compiled", [True, False], ids=["kernels", "torch"])
@@ -37,16 +37,16 @@ def test_same_as_alone(structures, n_interactions, compiled, monkeypatch) -> Non
     structures[0].rattle(0.3, seed=4)  # one list is made anew, the others hold
     structures[2].set_cell(structures[2].cell * 1.01, scale_atoms=True)
     batch.update(structures)
-    assert [one.times_made for one in batch.lists] == [2, 1, 1]
+    assert [one.builds for one in batch.lists] == [2, 1, 1]
     forces = np.concatenate([alone(model, atoms) for atoms in structures], axis=1)
-    np.testing.assert_allclose(evaluate(model, batch)["forces"].numpy(), forces, atol=1e-10)
+    np.testing.assert_allclose(evaluate_system(model, batch)["forces"].numpy(), forces, atol=1e-10)
     assert torch.bincount(batch.systems).tolist() == [len(atoms) for atoms in structures]
     np.testing.assert_allclose(batch.volumes, [atoms.get_volume() for atoms in structures])
 
     del structures[1]
     batch.update(structures)
     forces = np.concatenate([alone(model, atoms) for atoms in structures], axis=1)
-    np.testing.assert_allclose(evaluate(model, batch)["forces"].numpy(), forces, atol=1e-10)
+    np.testing.assert_allclose(evaluate_system(model, batch)["forces"].numpy(), forces, atol=1e-10)
 
 
 @pytest.mark.parametrize("pbc", [(True, True, True), (True, False, True)])
@@ -57,12 +57,12 @@ def test_atoms_put_back_into_the_cell_are_followed(pbc) -> None:
     atoms.set_cell(atoms.cell @ [[1, 0.1, 0], [0, 1, 0], [0, 0.2, 1]], scale_atoms=True)
     own = VerletList(SPECIES, 5.0, 0.5, torch.float64)
     own.update(atoms)
-    before = evaluate(model, own)["forces"].numpy()
+    before = evaluate_system(model, own)["forces"].numpy()
     images = np.random.default_rng(0).integers(-3, 4, (len(atoms), 3)) * pbc
     atoms.positions += images @ atoms.cell.array
     own.update(atoms)
-    assert own.times_made == 1
-    np.testing.assert_allclose(evaluate(model, own)["forces"].numpy(), before, atol=1e-10)
+    assert own.builds == 1
+    np.testing.assert_allclose(evaluate_system(model, own)["forces"].numpy(), before, atol=1e-10)
 
 
 def test_atoms_far_away_do_not_cost_memory() -> None:

@@ -39,7 +39,7 @@ __all__ = ["forces", "orders_and_gradient"]
 class _Saved:
     """What the sweeps save at one layer for those after them; the names are those above.
 
-    Features are (members, atoms, out). The tangent of x is xt. Of the interaction layer alone: A,
+    Features are (members, atoms, out). The tangent of x is xt. Only of the interaction layer: A,
     (members, atoms, components, out), and G, the environment or what atoms send, Q.
     """
 

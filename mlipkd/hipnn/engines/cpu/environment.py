@@ -75,6 +75,6 @@ def environment_along(v: Tensor, G: Tensor, layer: Layer) -> tuple[Tensor, Tenso
         G: of the shape of env.
         layer: the layer.
     """
-    dG, dmu, dsigma = (one.new_empty(one.shape) for one in (G, layer.mu, layer.mu))
+    dG, dmu, dsigma = (like.new_empty(like.shape) for like in (G, layer.mu, layer.mu))
     layer.call("environment_along", G, v, out=(dG, dmu, dsigma))
     return dG, dmu, dsigma

@@ -11,7 +11,7 @@ from torch import Tensor
 from mlipkd.errors import InputError
 from mlipkd.hipnn.engines.cpu.sources import digest
 
-#: Which generation of processors a build needs, by PyTorch's name for this one; the best first.
+#: Which generation of processors a build needs, by PyTorch's name of it; the best first.
 BUILDS = {
     "AVX512": ("avx512", "avx2", "baseline"),
     "AVX2": ("avx2", "baseline"),
@@ -37,13 +37,13 @@ def library() -> ctypes.CDLL | None:
 
 def _refuse_other_sources(build: ctypes.CDLL, path: Path) -> None:
     """A build that an update left behind would be called with arguments that it does not know."""
-    wanted, came = digest(), ""
+    expected, actual = digest(), ""
     if hasattr(build, "sources"):
         build.sources.restype = ctypes.c_char_p
-        came = build.sources().decode()
-    if wanted not in (None, came):
+        actual = build.sources().decode()
+    if expected not in (None, actual):
         raise InputError(
-            f"{path}: expected a build of the sources beside it, got one of others; install again "
+            f"{path}: expected a build of the sources next to it, got one of others; install again "
             "(make install, or pip install .) where there is a C++ compiler, or delete "
             f"{path.parent}/cpu_*.so to go without"
         )

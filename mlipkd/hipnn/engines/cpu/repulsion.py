@@ -1,4 +1,4 @@
-"""What the walls of the repulsion add to energies and pair gradient, by a compiled kernel."""
+"""The repulsion's part of energies and pair gradient, by a compiled kernel."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ def add(walls: Tensor, batch: Batch, orders: Tensor, gradient: Tensor | None) ->
     """Add the walls to E_i⁰ and to the pair gradient, in place.
 
     Args:
-        walls: (members, elements, elements, 4) float64, Å; see ``Repulsion``.
+        walls: (members, elements, elements, 4) float64, Å; see ``PairRepulsion``.
         batch: some configurations.
         orders: E_iⁿ, (members, atoms, N_int + 1) float64, eV.
         gradient: (members, atoms, neighbours, 3), eV/Å, or none.

@@ -10,7 +10,7 @@ def digest() -> str | None:
     sources = sorted(path for path in folder.iterdir() if path.suffix in (".cpp", ".h"))
     if not sources:
         return None
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for source in sources:
-        found.update(source.name.encode() + b"\0" + source.read_bytes())
-    return found.hexdigest()
+        sha256.update(source.name.encode() + b"\0" + source.read_bytes())
+    return sha256.hexdigest()

@@ -2,8 +2,8 @@
 
     env[m, i, c, a, ν] = Σ_j of element a  c(r_ij) T_c(ĥ_ij) exp(-½ t_mν²)
 
-A program sums over the neighbours of one atom and element, for one member: nobody else writes where
-it does. The lanes are the sensitivities.
+A program sums over the neighbours of one atom and element, for one member, and no other program
+writes to the same place. The lanes are the sensitivities.
 """
 
 import triton

@@ -1,9 +1,9 @@
 """What the Triton kernels share: one pair of atoms, its Gaussians, and rows by component.
 
 A program walks through the pairs of its atom one by one. What belongs to the pair alone is a
-scalar; what belongs to the sensitivities or features fills the lanes. So a pair is read once, slots
-that are only filled up are never visited, and all sums stay in registers. Quantities with one entry
-for each component of T are tuples, whose length 1, 4 or 9 is known when a kernel is compiled.
+scalar; what belongs to the sensitivities or features fills the lanes. So a pair is read once,
+padding slots are never visited, and all sums stay in registers. Quantities with one entry for each
+component of T are tuples, whose length 1, 4 or 9 is known when a kernel is compiled.
 
 | symbol | variable |
 |---|---|
