@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
+from mlipkd import paths
 from mlipkd.campaign.campaign import Campaign
+from mlipkd.config.functions import CALCULATOR
 from mlipkd.config.section import Name
 from mlipkd.config.settings import (
     CalculatorSettings,
@@ -21,6 +23,7 @@ from mlipkd.config.settings import (
 from mlipkd.config.split import Split
 from mlipkd.errors import InputError
 from mlipkd.evaluation import Evaluations
+from mlipkd.paths import DatasetPaths, MemberPaths
 from mlipkd.readers import AnySource
 
 
@@ -100,6 +103,27 @@ def own_settings(campaign: Campaign, dataset: str, name: str) -> EvaluationSetti
     """What one of the user's own evaluations needs."""
     section = campaign.datasets[dataset].evaluations.own[name]
     return EvaluationSettings(**{"own": {name: section}})
+
+
+def read_settings(folder: Path) -> dict[str, Settings]:
+    """What ``write_settings`` wrote about datasets, trained members and evaluations, by its path.
+
+    Args:
+        folder: that the campaign ran in.
+
+    Raises:
+        ConfigError: a file has faults.
+    """
+    settings: dict[str, Settings] = {}
+    for file in (folder / paths.RESULTS).rglob(f"*{paths.SETTINGS}"):
+        path = file.relative_to(folder).as_posix()
+        about = paths.read(path)
+        if isinstance(about, MemberPaths) and about.model != CALCULATOR:
+            settings[path] = TrainSettings.read(file)
+        elif isinstance(about, DatasetPaths):
+            kind = DatasetSettings if file.name == paths.SETTINGS else EvaluationSettings
+            settings[path] = kind.read(file)
+    return settings
 
 
 def write_settings(settings: Mapping[str, Settings], campaign: str, folder: Path = Path()) -> None:

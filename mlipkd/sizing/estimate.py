@@ -1,8 +1,5 @@
-"""Estimates: what to ask for a job, by what benchmarks of others took.
-
-Machines differ and so do days: what is asked for is the estimate times ``factor``, which is the
-largest ratio of what was observed to the estimate among the benchmarks, and not below 1.5.
-"""
+"""Estimates: what to ask for a job, by what benchmarks of others took. Machines differ and so do
+days: it is the estimate times ``factor``, the largest ratio among the benchmarks, 1.5 at least."""
 
 import math
 from pathlib import Path

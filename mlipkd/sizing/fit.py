@@ -22,11 +22,9 @@ import numpy as np
 from scipy.optimize import nnls
 
 from mlipkd import paths
-from mlipkd.campaign.settings import DatasetSettings, EvaluationSettings
-from mlipkd.config.functions import CALCULATOR
-from mlipkd.config.settings import Settings, TrainSettings
+from mlipkd.campaign.settings import read_settings
 from mlipkd.errors import InputError
-from mlipkd.paths import DatasetPaths, MemberPaths, Paths
+from mlipkd.paths import Paths
 from mlipkd.sizing.estimate import SAFETY, Fit, KindOfJob, Sizing
 from mlipkd.sizing.work import WORK, Job, Work
 from mlipkd.training.history import read_history
@@ -66,13 +64,14 @@ def read_benchmarks(folder: Path) -> list[Benchmark]:
     Raises:
         InputError: there are none, or what a job had to do is not there.
     """
-    settings, benchmarks = _read_settings(folder), []
+    settings, benchmarks = read_settings(folder), []
     for file in sorted((folder / paths.LOGS).rglob(f"*{paths.BENCHMARK}")):
         path = file.relative_to(folder)
         rule, about = paths.rule_of(path), paths.read(path)
-        (row,) = _rows(file, delimiter="\t")
-        unmeasured = row["max_pss"] in ("NA", "0.00")
-        if rule not in WORK or about is None or unmeasured or _cut_short(folder, about, rule):
+        (row,) = csv.DictReader(file.read_text().splitlines(), delimiter="\t")
+        if not about or rule not in WORK or row["max_pss"] in ("NA", "0.00"):
+            continue
+        if _cut_short(folder, about, rule):
             continue
         try:
             work = WORK[rule](Job(about, settings, folder, _epochs(folder, about)))
@@ -91,28 +90,13 @@ def read_benchmarks(folder: Path) -> list[Benchmark]:
     return benchmarks
 
 
-def _read_settings(folder: Path) -> dict[str, Settings]:
-    """The settings that work is counted by, by their paths."""
-    settings: dict[str, Settings] = {}
-    for file in (folder / paths.RESULTS).rglob(f"*{paths.SETTINGS}"):
-        path = file.relative_to(folder).as_posix()
-        about = paths.read(path)
-        if isinstance(about, MemberPaths) and about.model != CALCULATOR:
-            settings[path] = TrainSettings.read(file)
-        elif isinstance(about, DatasetPaths) and file.name == paths.SETTINGS:
-            settings[path] = DatasetSettings.read(file)
-        elif isinstance(about, DatasetPaths) and not file.name.startswith("own."):
-            settings[path] = EvaluationSettings.read(file)
-    return settings
-
-
 def _cut_short(folder: Path, about: Paths, rule: str) -> bool:
     """Whether a training was resumed, or dynamics failed before their end."""
     log, rows = folder / about.log(rule), folder / about.rows(rule)
-    resumed = log.is_file() and "resuming after" in log.read_text()
-    return resumed or any(
-        row["metric"].endswith("failed") and float(row["value"]) for row in _rows(rows)
-    )
+    if log.is_file() and "resuming after" in log.read_text():
+        return True
+    lines = csv.DictReader(rows.read_text().splitlines() if rows.is_file() else [])
+    return any(line["metric"].endswith("failed") and float(line["value"]) for line in lines)
 
 
 def _epochs(folder: Path, about: Paths) -> int | None:
@@ -126,12 +110,6 @@ def _cpu_seconds(row: dict[str, str]) -> float:
     lasted = float(row["s"])
     looked = OFTEN + SELDOM * ((lasted - OFTEN) // SELDOM) if lasted > OFTEN else lasted
     return float(row["cpu_time"]) * lasted / looked
-
-
-def _rows(file: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
-    return csv.DictReader(
-        file.read_text().splitlines() if file.is_file() else [], delimiter=delimiter
-    )
 
 
 def fit_sizing(benchmarks: Sequence[Benchmark]) -> Sizing:
@@ -201,14 +179,12 @@ def _left_out(campaigns: Sequence[str], benchmarks: Sequence[Benchmark]) -> Iter
 
 def _row(name: str, sizing: Sizing, jobs: Sequence[Benchmark]) -> str:
     fits = sizing.kinds[jobs[0].work.kind]
-    time = _quantiles([job.seconds / fits.seconds.estimate(job.work.seconds) for job in jobs])
-    memory = _quantiles(
-        [job.megabytes / fits.megabytes.estimate(job.work.megabytes) for job in jobs]
+    times = [job.seconds / fits.seconds.estimate(job.work.seconds) for job in jobs]
+    memories = [job.megabytes / fits.megabytes.estimate(job.work.megabytes) for job in jobs]
+    time, memory = (
+        ", ".join(f"{np.quantile(ratios, part):.2f}" for part in (0, 0.5, 1))
+        for ratios in (times, memories)
     )
     of_time = max(job.seconds / 60 / sizing.minutes(job.work) for job in jobs)
     of_memory = max(job.megabytes / sizing.memory(job.work) for job in jobs)
     return f"| {name} | {len(jobs)} | {time} | {of_time:.0%} | {memory} | {of_memory:.0%} |"
-
-
-def _quantiles(ratios: Sequence[float]) -> str:
-    return ", ".join(f"{np.quantile(ratios, part):.2f}" for part in (0, 0.5, 1))

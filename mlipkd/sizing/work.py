@@ -126,13 +126,10 @@ def train(job: Job) -> Work:
     epochs = job.epochs or recipe.optimiser.epochs
     rounds = 1 + sum(ROUNDS[quantity] for quantity in quantities & ROUNDS.keys())
     batches = epochs * math.ceil(configurations / batch) * rounds
-    work = passes(size, shape, epochs * atoms, neighbours, times * len(members))
-    data = min(pairs * PAIR, BLOCK) + size.bytes * share
-    return Work(
-        "training",
-        {"start": 1, "calls": batches, **work},
-        {"start": 1, "data": data / MB, "batch": held * len(members) * NUMBER / MB},
-    )
+    seconds = passes(size, shape, epochs * atoms, neighbours, times * len(members))
+    data = (min(pairs * PAIR, BLOCK) + size.bytes * share) / MB
+    megabytes = {"start": 1, "data": data, "batch": held * len(members) * NUMBER / MB}
+    return Work("training", {"start": 1, "calls": batches, **seconds}, megabytes)
 
 
 def predict(job: Job) -> Work:
@@ -151,8 +148,7 @@ def errors(job: Job) -> Work:
 
 def comp6(job: Job) -> Work:
     """Comparing members with suites, which are read whole."""
-    suites = job.section("comp6").suites.values()
-    files = [file for suite in suites for file in suite.files]
+    files = [file for suite in job.section("comp6").suites.values() for file in suite.files]
     return _label(job, job.bytes(files) / COMP6_ATOM, at_once=math.inf)
 
 
@@ -176,18 +172,15 @@ def _label(job: Job, atoms: float, hessians: bool = False, at_once: float = BATC
 
 
 def stability(job: Job) -> Work:
-    """Dynamics of a packed liquid, all runs of a member and time step side by side.
-
-    Raises:
-        InputError: a molecule that is not in ASE's G2 collection.
-    """
+    """Dynamics of a packed liquid; raises InputError if ASE's G2 collection lacks its molecule."""
     from mlipkd.dynamics.packing import g2_molecule
 
     section, members = job.section("stability"), len(job.members)
+    # All runs of a member and time step move side by side.
     atoms = section.molecules * len(g2_molecule(section.molecule)) * section.runs
     steps = sum(section.duration * 1e3 / timestep for timestep in section.timesteps) * members
     calls = steps * (section.runs if section.engine == "ase" else 1)
-    return _dynamics(job, calls, steps * atoms, side_by_side=atoms)
+    return _dynamics(job, calls, steps * atoms, runs=atoms)
 
 
 def liquid(job: Job) -> Work:
@@ -203,13 +196,11 @@ def replicas(job: Job) -> Work:
     section = job.section("replicas")
     atoms = job.size.largest * section.replicas
     steps = (section.equilibration + section.duration) * 1e3 / section.timestep
-    return _dynamics(job, steps, steps * atoms * len(job.members), side_by_side=atoms)
+    return _dynamics(job, steps, steps * atoms * len(job.members), runs=atoms)
 
 
-def _dynamics(
-    job: Job, calls: float, moved: float, atoms: float = 0, side_by_side: float = 0
-) -> Work:
-    """Steps of a system of ``atoms`` or of runs side by side; ``moved`` sums atoms over steps."""
+def _dynamics(job: Job, calls: float, moved: float, atoms: float = 0, runs: float = 0) -> Work:
+    """Steps of ``atoms``, or of ``runs`` side by side; ``moved`` is the sum of atoms over steps."""
     shape = job.members[0].architecture
     neighbours = job.size.packed(shape.hard_max)
     # Models of several layers hold all atoms at one time, others a chunk.
@@ -218,7 +209,7 @@ def _dynamics(
     return Work(
         "dynamics",
         {"start": 1, "calls": calls, **passes(job.size, shape, moved, neighbours)},
-        {"start": 1, "data": atoms * of_atom, "batch": side_by_side * of_atom},
+        {"start": 1, "data": atoms * of_atom, "batch": runs * of_atom},
     )
 
 
@@ -242,7 +233,5 @@ def _held(shape: Architecture) -> float:
 
 
 #: The rules whose time and memory depend on their work.
-WORK: dict[str, Callable[[Job], Work]] = {
-    rule.__name__: rule
-    for rule in (dataset, train, predict, errors, comp6, stability, liquid, replicas)
-}
+RULES = (dataset, train, predict, errors, comp6, stability, liquid, replicas)
+WORK: dict[str, Callable[[Job], Work]] = {rule.__name__: rule for rule in RULES}

@@ -8,24 +8,20 @@ from mlipkd.sizing.work import WORK, Job
 SIZING = Sizing.of(Path(workflow.basedir))
 
 
-def asking(estimate, work, about):
-    """For a resource: an estimate of this work of a job about paths, at each attempt so much more."""
+def asking(estimate):
+    """For a resource: the estimate of a work of a job about paths, at each attempt so much more."""
 
-    def amount(wildcards, attempt):
-        path = about.settings.format(**wildcards)
-        return estimate(WORK[work](Job(paths.read(path), plan.settings))) * attempt
+    def resource(work, about):
+        def amount(wildcards, attempt):
+            path = about.settings.format(**wildcards)
+            return attempt * estimate(WORK[work](Job(paths.read(path), plan.settings)))
 
-    return amount
+        return amount
 
-
-def memory(work, about):
-    """For mem_mb."""
-    return asking(SIZING.memory, work, about)
+    return resource
 
 
-def minutes(work, about):
-    """For runtime."""
-    return asking(SIZING.minutes, work, about)
+memory, minutes = asking(SIZING.memory), asking(SIZING.minutes)
 
 
 def one_gpu(wildcards):

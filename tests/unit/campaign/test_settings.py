@@ -6,6 +6,7 @@ import pytest
 
 from mlipkd.campaign import ConfigError
 from mlipkd.campaign.campaign import Campaign
+from mlipkd.campaign.plan import Plan
 from mlipkd.campaign.settings import (
     DatasetSettings,
     EvaluationSettings,
@@ -13,11 +14,12 @@ from mlipkd.campaign.settings import (
     dataset_settings,
     evaluation_settings,
     own_settings,
+    read_settings,
     train_settings,
     write_settings,
 )
 from mlipkd.config.functions import OwnFunction
-from mlipkd.config.settings import TrainSettings
+from mlipkd.config.settings import CalculatorSettings, SimulationSettings, TrainSettings
 from mlipkd.errors import InputError
 
 MODEL = "n1-l0-a2-w4-s4"
@@ -95,6 +97,16 @@ def test_are_written_only_where_they_differ(content, tmp_path):
     assert [file.stat().st_mtime == 1 for file in files.values()] == [False, True]
     assert files["results/metal/settings.yaml"].read_text() == changed.to_yaml()
     assert sorted(tmp_path.rglob(".*")) == []
+
+
+def test_what_is_written_is_read_again(content, tmp_path):
+    plan = Plan(Campaign.model_validate(content))
+    write_settings(plan.settings, "config.yaml", tmp_path)
+    assert read_settings(tmp_path) == {
+        path: section
+        for path, section in plan.settings.items()
+        if not isinstance(section, CalculatorSettings | SimulationSettings)
+    }
 
 
 def test_that_jobs_may_be_reading_are_left_alone(content, tmp_path):
