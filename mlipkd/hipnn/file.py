@@ -136,7 +136,7 @@ def transferred(potential: Potential, dataset: DatasetFile, family: str) -> Pote
         names = ", ".join(species_name(number, dataset.beads) for number in unknown)
         raise InputError(
             f"{dataset.path}: expected species that {old['dataset']}/{old['family']} was trained "
-            f"on, got {names} as well; train it on data that has them"
+            f"on, got {names} besides; train it on data that has them"
         )
     origin = {key: old[key] for key in ("dataset", "family")}
     new = {"dataset": dataset.name, "family": family, "transferred_from": origin}
