@@ -6,7 +6,7 @@
 // for the members m of an ensemble, which share their neighbours. (docs/conventions.md has the
 // symbols; mlipkd/hipnn/surroundings.py the plain PyTorch version.)
 //
-// Neighbours stand in rows of `width` slots, sorted by element; those of element a are the slots
+// Neighbours are in rows of `width` slots, sorted by element; those of element a are the slots
 // bounds[i, a] to bounds[i, a + 1]. Vectors are (atoms, width, 3), their derivatives (members, atoms,
 // width, 3).
 
@@ -76,8 +76,8 @@ void forward(const Shape &s, const T *vectors, const int32_t *bounds, const T *m
                         all[m].felt(g, from, to);
                         for (int k = from; k < to; ++k) {
                             const Vector<T> e = all[m].gaussian(k, g.x);
-                            T *mine = sums.of(k);
-                            for (int c = 0; c < C; ++c) at(mine + c * lanes<T>) += weights[c] * e;
+                            T *row = sums.of(k);
+                            for (int c = 0; c < C; ++c) at(row + c * lanes<T>) += weights[c] * e;
                         }
                     }
                     sums.write(s.number, s.elements * s.number, env + s.place<C>(m, i, 0, a));
@@ -140,15 +140,15 @@ void backward(const Shape &s, const T *vectors, const int32_t *bounds, const T *
             }
             if constexpr (VECTORS)
                 for (int m = 0; m < s.members; ++m) {
-                    T *mine = dvectors + (m * s.atoms + i) * s.width * 3;
-                    std::fill(mine + s.of(bounds, i)[s.elements] * 3, mine + s.width * 3, T(0));
+                    T *row = dvectors + (m * s.atoms + i) * s.width * 3;
+                    std::fill(row + s.of(bounds, i)[s.elements] * 3, row + s.width * 3, T(0));
                 }
         }
     }
     if constexpr (WEIGHTS) changes.gather(all, dmu, dsigma);
 }
 
-// With v given beside G, of <v, d<G, env>/d(vectors)>: the derivatives by G, which are the change
+// Of <v, d<G, env>/d(vectors)> for a given v: the derivatives with respect to G, which are the change
 // of env along v, and by mu and sigma.
 template <class T, int C>
 void along(const Shape &s, const T *vectors, const int32_t *bounds, const T *mu, const T *sigma,
@@ -192,9 +192,9 @@ void along(const Shape &s, const T *vectors, const int32_t *bounds, const T *mu,
                             const Vector<T> u = g.x - f.inverse_mu[k], w = u * sigma2;
                             const Vector<T> e = f.gaussian(k, g.x);
                             Vector<T> A = {}, B = {};
-                            T *mine = sums.of(k);
+                            T *row = sums.of(k);
                             for (int c = 0; c < C; ++c) {
-                                at(mine + c * lanes<T>) += e * (alpha[c] + beta[c] * w);
+                                at(row + c * lanes<T>) += e * (alpha[c] + beta[c] * w);
                                 A += alpha[c] * rows[c][k];
                                 B += beta[c] * rows[c][k];
                             }

@@ -4,7 +4,7 @@
 //
 // with the symbols of environment.cpp and Q what atom j has to say to each sensitivity.
 //
-// In the derivatives an atom stands as the sender to its neighbours: so Q and dL/dQ, the large
+// In the derivatives an atom is the sender to its neighbours: so Q and dL/dQ, the large
 // arrays, are read and written once, and nothing is scattered. (Pairs have a reverse: whoever sends
 // to an atom also receives from it. Seen from there, the vector points the other way.)
 //
@@ -150,7 +150,7 @@ void backward(const Shape &s, const T *vectors, const int64_t *senders, const in
                 for (int n = 0; n < star.row.used; ++n) {
                     const auto &group = star.row.groups[n];
                     const Vector<T> square = group.x * group.x;
-                    // H has the cut-off in it: this is its slope beside it.
+                    // H has the cut-off in it: this is its slope.
                     const Vector<T> ratio =
                         group.cutoff > 0 ? group.slope / group.cutoff : zero<T>;
                     Vector<T> radial = {};
@@ -169,23 +169,23 @@ void backward(const Shape &s, const T *vectors, const int64_t *senders, const in
                     Vector<T> by_tensor[C];
                     for (int c = 0; c < C; ++c)
                         by_tensor[c] = group.cutoff * at(b + c * stride + n * lanes<T>);
-                    T mine[3 * lanes<T>];
+                    T group_vectors[3 * lanes<T>];
                     const int first = n * lanes<T>, filled = std::min(lanes<T>, star.count - first);
-                    Row<T, C>::pull(group, radial, by_tensor, mine, filled);
+                    Row<T, C>::pull(group, radial, by_tensor, group_vectors, filled);
                     for (int l = 0; l < filled; ++l) {
                         const int64_t slot = reverse[j * s.width + star.slots[first + l]];
-                        std::copy(mine + 3 * l, mine + 3 * l + 3,
+                        std::copy(group_vectors + 3 * l, group_vectors + 3 * l + 3,
                                   dvectors + (m * s.atoms * s.width + slot) * 3);
                     }
                 }
             }
             for (int m = 0; dvectors && m < s.members; ++m) {
-                T *rows = dvectors + m * s.atoms * s.width * 3, *mine = rows + j * s.width * 3;
+                T *rows = dvectors + m * s.atoms * s.width * 3, *row = rows + j * s.width * 3;
                 for (int n = star.count; n < pairs; ++n) {
                     T *beyond = rows + reverse[j * s.width + star.slots[n]] * 3;
                     std::fill(beyond, beyond + 3, T(0));
                 }
-                std::fill(mine + pairs * 3, mine + s.width * 3, T(0));
+                std::fill(row + pairs * 3, row + s.width * 3, T(0));
             }
         }
     }

@@ -123,19 +123,19 @@ inline void fetch(const T *start, int64_t share, int part) {
 template <class T, int C> struct Star {
     Row<T, C> row;
     int count = 0;           // of these pairs
-    std::vector<int> slots;  // theirs, then those of the pairs beyond the cut-off
+    std::vector<int> slots;  // of these pairs, then those of the pairs beyond the cut-off
     std::vector<T> vectors;
 
     explicit Star(int64_t width) : slots(width), vectors(3 * width), keys(width) {}
 
     // `sign` is -1 for the vectors as the neighbours see them.
-    void set(const T *own, int pairs, T sign, T hard_max) {
+    void set(const T *source, int pairs, T sign, T hard_max) {
         // Buckets of equal ratios of r^2, eight for a factor of two, that begin at 1/2.
         constexpr int buckets = 64, eighths = 20, first = (127 - 1) << 3;
         int ends[buckets + 1] = {}, beyond = pairs;
         count = 0;
         for (int p = 0; p < pairs; ++p) {
-            const T *d = own + 3 * p, square = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+            const T *d = source + 3 * p, square = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
             if (square > hard_max * hard_max) {
                 keys[p] = -1;
                 continue;
@@ -150,7 +150,7 @@ template <class T, int C> struct Star {
         for (int p = 0; p < pairs; ++p) {
             const int n = keys[p] < 0 ? --beyond : ends[keys[p]]++;
             slots[n] = p;
-            for (int a = 0; a < 3; ++a) vectors[3 * n + a] = sign * own[3 * p + a];
+            for (int a = 0; a < 3; ++a) vectors[3 * n + a] = sign * source[3 * p + a];
         }
         row.set(vectors.data(), count, hard_max);
     }
@@ -206,10 +206,10 @@ template <class T> struct Gaussians {
                     end[k] = std::min(first + BLOCK, star.count);
                 }
             }
-            T *mine = e + n * lanes<T>;
-            for (int k = 0; k < least; ++k) at(mine + k * stride) = zero<T>;
-            for (int k = least; k < most; ++k) at(mine + k * stride) = f.gaussian(k, x);
-            for (int k = std::max(least, most); k < number; ++k) at(mine + k * stride) = zero<T>;
+            T *row = e + n * lanes<T>;
+            for (int k = 0; k < least; ++k) at(row + k * stride) = zero<T>;
+            for (int k = least; k < most; ++k) at(row + k * stride) = f.gaussian(k, x);
+            for (int k = std::max(least, most); k < number; ++k) at(row + k * stride) = zero<T>;
             lowest[n] = least, highest[n] = most;
         }
     }

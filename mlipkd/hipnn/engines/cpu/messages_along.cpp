@@ -41,17 +41,17 @@ inline void dots_along(int F, const T *g, const T *a, const T *Q, const T *V, T 
     for (int f = 0; f < F; f += lanes<T>) {
         const Vector<T> q = at(Q + f), along = at(V + f);
         for (int p = 0; p < BLOCK; ++p) {
-            const Vector<T> mine = at(g + p * F + f);
+            const Vector<T> gradient = at(g + p * F + f);
             sums[p] += at(a + p * F + f) * q;
-            sums[p] += mine * along;
-            sums2[p] += mine * q;
+            sums[p] += gradient * along;
+            sums2[p] += gradient * q;
         }
     }
     sum_four<T>(sums[0], sums[1], sums[2], sums[3], H);
     sum_four<T>(sums2[0], sums2[1], sums2[2], sums2[3], H2);
 }
 
-// With v and V given beside G, of <v, d<G, out>/d(vectors)> + <V, d<G, out>/dQ>: the derivatives by
+// Of <v, d<G, out>/d(vectors)> + <V, d<G, out>/dQ> for given v and V: the derivatives wrt
 // G, which are the change of `out` along v and V, and by mu, sigma and Q.
 template <class T, int C>
 void along(const Shape &s, const T *vectors, const int64_t *senders, const int64_t *reverse,

@@ -65,7 +65,7 @@ template <class T> constexpr int lanes = BYTES / sizeof(T);
 template <class T> inline Vector<T> &at(T *p) { return *(Vector<T> *)p; }
 template <class T> inline const Vector<T> &at(const T *p) { return *(const Vector<T> *)p; }
 
-// 2^x for x <= 0; what would be subnormal is about 1e-38, which is nothing beside any sum.
+// 2^x for x <= 0; what would be subnormal is about 1e-38, which adds nothing to any sum.
 template <class T> inline Vector<T> power_of_two(Vector<T> x) {
     using S = Simd<T>;
     using Integers = typename S::Integers;
@@ -289,9 +289,9 @@ template <class T> struct Changes {
             for (int k = 0; k < number; ++k) {
                 double by_mu = 0, by_sigma = 0;
                 for (const auto &part : parts) {
-                    const T *mine = part.data() + (m * 2 * number + k) * lanes<T>;
-                    by_mu += total(mine);
-                    by_sigma += total(mine + number * lanes<T>);
+                    const T *row = part.data() + (m * 2 * number + k) * lanes<T>;
+                    by_mu += total(row);
+                    by_sigma += total(row + number * lanes<T>);
                 }
                 const T inverse = f[m].inverse_mu[k];
                 dmu[m * number + k] = by_mu * inverse * inverse;

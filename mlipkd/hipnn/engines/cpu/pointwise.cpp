@@ -22,21 +22,7 @@ template <class T> inline void softplus(Vector<T> x, Vector<T> &value, Vector<T>
     slope = x > T(LINEAR) ? none + 1 : (x < 0 ? e * share : share);
 }
 
-template <class T>
-void softplus(int64_t number, const T *x, int64_t threads, T *value, T *slope) {
-    const int64_t whole = number / lanes<T>;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t n = 0; n < whole; ++n)
-        softplus<T>(at(x + n * lanes<T>), at(value + n * lanes<T>), at(slope + n * lanes<T>));
-    const int64_t done = whole * lanes<T>, left = number - done;
-    T rest[3][lanes<T>] = {};
-    std::copy_n(x + done, left, rest[0]);
-    softplus<T>(at(rest[0]), at(rest[1]), at(rest[2]));
-    std::copy_n(rest[1], left, value + done);
-    std::copy_n(rest[2], left, slope + done);
-}
-
-// Of x + bias in place: the softplus; and its derivative beside it. Each kind of atom has a bias.
+// Of x + bias in place: the softplus; its derivative goes to slope. Each kind of atom has a bias.
 template <class T>
 void activate(int64_t members, int64_t atoms, int64_t features, int64_t kinds, const int64_t *kind,
               const T *bias, int64_t threads, T *x, T *slope) {
@@ -55,18 +41,7 @@ void activate(int64_t members, int64_t atoms, int64_t features, int64_t kinds, c
     }
 }
 
-// Of <u, g s(x)>, s being the slope: the derivatives by g and by x, where ds/dx = s (1 - s).
-template <class T>
-void softplus_along(int64_t number, const T *__restrict u, const T *__restrict g,
-                    const T *__restrict s, int64_t threads, T *__restrict dg, T *__restrict dx) {
-#pragma omp parallel for simd num_threads(threads) schedule(static)
-    for (int64_t n = 0; n < number; ++n) {
-        dg[n] = u[n] * s[n];
-        dx[n] = dg[n] * g[n] * (1 - s[n]);
-    }
-}
-
-// l = s l + (1 - s) h g, in place: the adjoint of the activation beside that of its tangent.
+// l = s l + (1 - s) h g, in place: the adjoint of the activation plus that of its tangent.
 template <class T>
 void adjoint(int64_t number, const T *__restrict s, const T *__restrict h, const T *__restrict g,
              int64_t threads, T *__restrict l) {
@@ -75,7 +50,7 @@ void adjoint(int64_t number, const T *__restrict s, const T *__restrict h, const
 }
 
 // The tensors of an atom for a register of features, and the products that their norms are made of.
-// Of the traceless tensor five entries are kept: xx, xy, xz, yy, yz.
+// The traceless tensor has five entries: xx, xy, xz, yy, yz.
 template <class T, int C> struct Tensors {
     Vector<T> c[C];
 
@@ -128,8 +103,8 @@ template <class T, int C> void norms(const Layer<T> &s, int64_t threads, T *out)
                });
 }
 
-// Sums over the atoms of each member's derivatives by tau1 and tau2, of one thread; whole registers
-// are added, so there is room for one more at the end.
+// Sums over the atoms of each member's derivatives with respect to tau1 and tau2, of one thread; whole
+// registers are added, so there is room for one more at the end.
 template <class T> struct TauSums {
     int64_t number;
     std::vector<T> values;
@@ -178,7 +153,7 @@ void norms_backward(const Layer<T> &s, const T *g, int64_t threads, T *dA, T *dt
     if constexpr (WEIGHTS) gather(parts, number, dtau1, dtau2);
 }
 
-// Of <u, dL/dA>: the derivatives by g, A, tau1 and tau2.
+// Of <u, dL/dA>: the derivatives with respect to g, A, tau1 and tau2.
 template <class T, int C>
 void norms_along(const Layer<T> &s, const T *g, const T *U, int64_t threads, T *dg, T *dA,
                  T *dtau1, T *dtau2) {
@@ -225,11 +200,11 @@ void forces(int64_t members, int64_t atoms, int64_t width, const T *g, const int
             int64_t threads, T *F) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t row = 0; row < members * atoms; ++row) {
-        const T *member = g + row / atoms * atoms * width * 3, *mine = g + row * width * 3;
+        const T *member = g + row / atoms * atoms * width * 3, *sent = g + row * width * 3;
         const int64_t *back = reverse + row % atoms * width;
         T sum[3] = {};
         for (int64_t p = 0; p < width; ++p)
-            for (int a = 0; a < 3; ++a) sum[a] += mine[3 * p + a] - member[3 * back[p] + a];
+            for (int a = 0; a < 3; ++a) sum[a] += sent[3 * p + a] - member[3 * back[p] + a];
         for (int a = 0; a < 3; ++a) F[3 * row + a] = sum[a];
     }
 }
@@ -240,11 +215,11 @@ void forces_backward(int64_t members, int64_t atoms, int64_t width, const T *v,
                      const int64_t *senders, int64_t threads, T *dg) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t row = 0; row < members * atoms; ++row) {
-        const T *member = v + row / atoms * atoms * 3, *own = v + row * 3;
+        const T *member = v + row / atoms * atoms * 3, *receiver = v + row * 3;
         const int64_t *from = senders + row % atoms * width;
-        T *mine = dg + row * width * 3;
+        T *out = dg + row * width * 3;
         for (int64_t p = 0; p < width; ++p)
-            for (int a = 0; a < 3; ++a) mine[3 * p + a] = own[a] - member[3 * from[p] + a];
+            for (int a = 0; a < 3; ++a) out[3 * p + a] = receiver[a] - member[3 * from[p] + a];
     }
 }
 
@@ -255,18 +230,10 @@ void forces_backward(int64_t members, int64_t atoms, int64_t width, const T *v,
         const TYPE *tau1, const TYPE *tau2, double cusp
 
 #define EXPORT(SUFFIX, T)                                                                          \
-    extern "C" void softplus_##SUFFIX(int64_t number, const T *x, int64_t threads, T *value,       \
-                                      T *slope) {                                                  \
-        softplus<T>(number, x, threads, value, slope);                                             \
-    }                                                                                              \
     extern "C" void activate_##SUFFIX(int64_t members, int64_t atoms, int64_t features,            \
                                       int64_t kinds, const int64_t *kind, const T *bias,           \
                                       int64_t threads, T *x, T *slope) {                           \
         activate<T>(members, atoms, features, kinds, kind, bias, threads, x, slope);               \
-    }                                                                                              \
-    extern "C" void softplus_along_##SUFFIX(int64_t number, const T *u, const T *g, const T *s,    \
-                                            int64_t threads, T *dg, T *dx) {                       \
-        softplus_along<T>(number, u, g, s, threads, dg, dx);                                       \
     }                                                                                              \
     extern "C" void adjoint_##SUFFIX(int64_t number, const T *s, const T *h, const T *g,           \
                                      int64_t threads, T *l) {                                      \

@@ -6,7 +6,7 @@
 #include "pairs.h"
 
 // Rows of `width` slots from pairs that are given in one direction, i to j in image `images`; the
-// rows hold both, sorted by element and distance. Slots that are left name their own atom.
+// rows hold both, sorted by element and distance. Unused slots name the atom of the row.
 extern "C" void verlet_rows(int64_t pairs, const int64_t *i, const int64_t *j, const int32_t *images,
                             int64_t atoms, int64_t width, int64_t elements, int64_t last_image,
                             const double *positions, const double *shifts, const int64_t *element,
@@ -29,8 +29,8 @@ extern "C" void verlet_rows(int64_t pairs, const int64_t *i, const int64_t *j, c
 #pragma omp for schedule(static)
         for (int64_t a = 0; a < atoms; ++a) {
             int32_t *to = senders + a * width, *image = row_images + a * width;
-            int32_t *own = bounds + a * (elements + 1);
-            std::fill(own, own + elements + 1, 0);
+            int32_t *bound = bounds + a * (elements + 1);
+            std::fill(bound, bound + elements + 1, 0);
             for (int64_t p = 0; p < counts[a]; ++p) {
                 double square = 0;
                 for (int k = 0; k < 3; ++k) {
@@ -43,9 +43,9 @@ extern "C" void verlet_rows(int64_t pairs, const int64_t *i, const int64_t *j, c
                 std::memcpy(&bits, &rounded, sizeof bits);
                 keys[p] = uint64_t(element[to[p]]) << 56 | uint64_t(bits) << 24 | p;
                 given[p] = to[p], given[width + p] = image[p];
-                ++own[element[to[p]] + 1];
+                ++bound[element[to[p]] + 1];
             }
-            for (int64_t s = 0; s < elements; ++s) own[s + 1] += own[s];
+            for (int64_t s = 0; s < elements; ++s) bound[s + 1] += bound[s];
             std::sort(keys.begin(), keys.begin() + counts[a]);
             for (int64_t p = 0; p < counts[a]; ++p) {
                 const int64_t slot = keys[p] & 0xffffff;
@@ -57,41 +57,41 @@ extern "C" void verlet_rows(int64_t pairs, const int64_t *i, const int64_t *j, c
     }
 }
 
-// For the slot of (i <- j) that of (j <- i); a slot that is left is its own.
+// For the slot of (i <- j) that of (j <- i); an unused slot is its own reverse.
 extern "C" void verlet_reverse(int64_t atoms, int64_t width, int64_t elements, int64_t last_image,
                                const int32_t *senders, const int32_t *images,
                                const int32_t *bounds, int64_t threads, int64_t *reverse) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t a = 0; a < atoms; ++a)
         for (int64_t p = 0; p < width; ++p) {
-            int64_t &found = reverse[a * width + p];
-            found = a * width + p;
+            int64_t &slot = reverse[a * width + p];
+            slot = a * width + p;
             if (p >= bounds[a * (elements + 1) + elements]) continue;
             const int64_t b = senders[a * width + p];
             const int32_t opposite = last_image - images[a * width + p];
             for (int64_t q = 0; q < bounds[b * (elements + 1) + elements]; ++q)
                 if (senders[b * width + q] == a && images[b * width + q] == opposite)
-                    found = b * width + q;
+                    slot = b * width + q;
         }
 }
 
 namespace {
 
 // Of the rows [first, first + rows), the pairs within `cutoff`: R_j - R_i + shift, j, and where each
-// element's pairs start; (far, 0, 0) and the atom itself in slots that are left.
+// element's pairs start; (far, 0, 0) and the atom itself in unused slots.
 template <class T>
 void within(int64_t first, int64_t rows, int64_t width, int64_t elements, const double *positions,
             const double *shifts, const int32_t *senders, const int32_t *images,
             const int32_t *bounds, double cutoff, double far, int64_t threads, T *vectors,
-            int32_t *found, int32_t *starts) {
+            int32_t *within_senders, int32_t *starts) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t n = 0; n < rows; ++n) {
         const int64_t a = first + n;
         const int32_t *to = senders + a * width, *image = images + a * width;
         const int32_t *bound = bounds + a * (elements + 1);
         const double *here = positions + 3 * a;
-        T *mine = vectors + n * width * 3;
-        int32_t *kept = found + n * width, *start = starts + n * (elements + 1);
+        T *row = vectors + n * width * 3;
+        int32_t *sender = within_senders + n * width, *start = starts + n * (elements + 1);
         int64_t count = 0;
         start[0] = 0;
         for (int64_t s = 0; s < elements; ++s) {
@@ -100,21 +100,22 @@ void within(int64_t first, int64_t rows, int64_t width, int64_t elements, const 
                 const double x = there[0] - here[0] + shift[0], y = there[1] - here[1] + shift[1];
                 const double z = there[2] - here[2] + shift[2];
                 // Written in any case, and written over by the next one if this one is too far.
-                mine[3 * count] = T(x), mine[3 * count + 1] = T(y), mine[3 * count + 2] = T(z);
-                kept[count] = to[p];
+                row[3 * count] = T(x), row[3 * count + 1] = T(y), row[3 * count + 2] = T(z);
+                sender[count] = to[p];
                 count += x * x + y * y + z * z <= cutoff * cutoff;
             }
             start[s + 1] = int32_t(count);
         }
         for (int64_t p = count; p < width; ++p) {
-            mine[3 * p] = T(far), mine[3 * p + 1] = mine[3 * p + 2] = 0;
-            kept[p] = int32_t(a);
+            row[3 * p] = T(far), row[3 * p + 1] = row[3 * p + 2] = 0;
+            sender[p] = int32_t(a);
         }
     }
 }
 
 // Adds dE/d(vectors) of the atoms [first, first + rows) to the forces and sum d (x) dE/dd to the
-// virial; senders, bounds, vectors and gradient are those of these atoms alone. Each thread has an array of its own, so that no two add to the same number.
+// virial; senders, bounds, vectors and gradient are those of these atoms only. Each thread has its
+// own array, so that no two add to the same number.
 template <class T>
 void spread(int64_t first, int64_t rows, int64_t width, int64_t elements, int64_t atoms,
             const int32_t *senders, const int32_t *bounds, const T *vectors, const T *gradient,
@@ -125,16 +126,16 @@ void spread(int64_t first, int64_t rows, int64_t width, int64_t elements, int64_
         for (int64_t n = rows * part / threads; n < rows * (part + 1) / threads; ++n) {
             const int64_t a = first + n;
             const T *d = vectors + n * width * 3, *g = gradient + n * width * 3;
-            T own[3] = {}, virial[9] = {};
+            T force[3] = {}, virial[9] = {};
             for (int64_t p = 0; p < bounds[n * (elements + 1) + elements]; ++p) {
                 double *other = F + 3 * senders[n * width + p];
                 for (int k = 0; k < 3; ++k) {
-                    own[k] += g[3 * p + k];
+                    force[k] += g[3 * p + k];
                     other[k] -= g[3 * p + k];
                     for (int l = 0; l < 3; ++l) virial[3 * k + l] += d[3 * p + k] * g[3 * p + l];
                 }
             }
-            for (int k = 0; k < 3; ++k) F[3 * a + k] += own[k];
+            for (int k = 0; k < 3; ++k) F[3 * a + k] += force[k];
             for (int k = 0; k < 9; ++k) W[k] += virial[k];
         }
     }
@@ -147,9 +148,9 @@ void spread(int64_t first, int64_t rows, int64_t width, int64_t elements, int64_
         int64_t first, int64_t rows, int64_t width, int64_t elements, const double *positions,     \
         const double *shifts, const int32_t *senders, const int32_t *images,                       \
         const int32_t *bounds, double cutoff, double far, int64_t threads, T *vectors,             \
-        int32_t *found, int32_t *starts) {                                                         \
+        int32_t *within_senders, int32_t *starts) {                                                \
         within<T>(first, rows, width, elements, positions, shifts, senders, images, bounds,        \
-                  cutoff, far, threads, vectors, found, starts);                                   \
+                  cutoff, far, threads, vectors, within_senders, starts);                          \
     }                                                                                              \
     extern "C" void verlet_spread_##SUFFIX(                                                        \
         int64_t first, int64_t rows, int64_t width, int64_t elements, int64_t atoms,               \
