@@ -52,7 +52,6 @@ ROOMS = {
     "testing": "config datasets hipnn",
 }
 
-
 LONGEST_FILE = 500
 MODULES = {
     ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): path
@@ -141,3 +140,25 @@ def test_files_are_few_enough_to_know() -> None:
     """Files of one subject stand together: few are short."""
     files = [path for path in MODULES.values() if path.name != "__init__.py"]
     assert statistics.median(len(path.read_text().splitlines()) for path in files) > 110
+
+
+def test_common_rules_hold_no_logic_worth_a_test() -> None:
+    rules = REPOSITORY / "workflow" / "rules" / "common.smk"
+    assert len(rules.read_text().splitlines()) <= 120
+
+
+#: Tests in tests/unit that are about the whole repository.
+WHOLE = {"benchmarks", "benchmarks_hessians", "docs", "extras", "import_time", "rooms"}
+
+
+def test_unit_tests_mirror_the_package() -> None:
+    """A test file is called by the module that it tests, or begins with its name."""
+    unit = REPOSITORY / "tests" / "unit"
+    strangers = []
+    for path in unit.rglob("test_*.py"):
+        folder, name = path.parent.relative_to(unit), path.stem.removeprefix("test_")
+        modules = {other.stem for other in (PACKAGE / folder).iterdir()} | {folder.name}
+        named = any(name == module or name.startswith(f"{module}_") for module in modules)
+        if not named and not (folder == Path() and name in WHOLE):
+            strangers.append(str(path.relative_to(REPOSITORY)))
+    assert not strangers, "move them, or name them by the module that they test"
