@@ -75,7 +75,7 @@ def test_the_pool_is_made_of_its_datasets(states) -> None:
         (
             ("cold", "families", "of_both", "seeds"),
             3,
-            "expected nothing beside transferred_from, which is not trained here, got seeds",
+            "expected no other key with transferred_from, which is not trained here, got seeds",
         ),
     ],
 )
