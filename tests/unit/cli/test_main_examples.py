@@ -40,11 +40,14 @@ from mlipkd.testing import dataset_of, random_model, small_shape
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = typer.main.get_command(app).commands
+#: Those that read what others make are the last.
+LAST = ("deviations", "recommended")
 EVALUATE = {
     f"evaluate {name}": verb
-    for name, verb in COMMANDS["evaluate"].commands.items()
-    if name != "recommended"  # which is made from others
-} | {"evaluate recommended": COMMANDS["evaluate"].commands["recommended"]}
+    for name, verb in sorted(
+        COMMANDS["evaluate"].commands.items(), key=lambda item: item[0] in LAST
+    )
+}
 #: In the order of a campaign.
 VERBS: dict = {}
 for name, verb in COMMANDS.items():
