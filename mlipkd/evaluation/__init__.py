@@ -19,6 +19,7 @@ from mlipkd.evaluation.errors import ERRORS
 from mlipkd.evaluation.learning import LEARNING
 from mlipkd.evaluation.liquid import LIQUID
 from mlipkd.evaluation.own import OWN
+from mlipkd.evaluation.parity import PARITY
 from mlipkd.evaluation.rdf import RDF, STRUCTURE
 from mlipkd.evaluation.recommended import RECOMMENDED
 from mlipkd.evaluation.replicas import REPLICAS
@@ -30,6 +31,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     for evaluation in (
         RECOMMENDED,
         ERRORS,
+        PARITY,
         LEARNING,
         COMP6,
         CURVATURE,

@@ -95,6 +95,7 @@ CAMPAIGN = {
                 "students": {"recipe": "taught", "learns_from": "teachers", "seeds": 1},
             },
             "evaluations": {
+                "parity": {},
                 "comp6": {
                     "suites": {
                         "frames": {
