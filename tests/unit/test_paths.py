@@ -78,7 +78,7 @@ def test_paths_of_a_whole_campaign_are_about_none_of_these():
         f"{DATASET.recommended}/smallest.safetensors",
         paths.log("downloads/a.h5"),
         "logs/slurm/train/17.log",
-        "logs/slurm-check/any/any/whereabouts.log",
+        "logs/slurm-check/any/any/host.log",
     ):
         assert paths.read(path) is None
     # Only in logs/ are these of others.
