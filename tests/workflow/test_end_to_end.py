@@ -19,6 +19,7 @@ from mlipkd.units import HARTREE
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ["dataset", "family", "model", "seed", "metric", "value", "unit"]
+COLUMNS += ["subset", "condition", "at", "at_unit"]
 SMALL, LARGE = "n1-l0-a1-w4-s4", "n1-l1-a1-w6-s6"
 
 RECIPE = {
@@ -148,23 +149,24 @@ def test_tables_are_complete(folder: Path) -> None:
         for (family, model), wanted in seeds.items():
             own = [row for row in found if (row["family"], row["model"]) == (family, model)]
             assert {row["seed"] for row in own} == wanted
-    metrics = {row["metric"] for row in rows(folder, "comp6")}
-    assert {"clusters/conformer_energy_rmse", "all/forces_mae"} <= metrics
+    metrics = {(row["subset"], row["metric"]) for row in rows(folder, "comp6")}
+    assert {("clusters", "conformer_energy_rmse"), ("all", "forces_mae")} <= metrics
     stability = rows(folder, "stability")
     assert {row["seed"] for row in stability if row["family"] == "controls"} == {"0", "1", "all"}
-    assert {"dt2.0/failed", "dt2.0/drift"} <= {row["metric"] for row in stability}
+    at_2_fs = {row["metric"] for row in stability if (row["at"], row["at_unit"]) == ("2", "fs")}
+    assert {"failed", "drift"} <= at_2_fs
     who = {"teachers", "students", "students2", "controls", "pupils"}
     liquid = rows(folder, "liquid")
     assert {row["family"] for row in liquid} == who
     assert {"failed", "temperature", "drift"} <= {row["metric"] for row in liquid}
-    assert sum(row["metric"] == "g2.875" for row in rows(folder, "rdf")) == 8
-    tae = [row for row in rows(folder, "structure") if row["metric"] == "rdf/tae"]
+    assert sum((row["metric"], row["at"]) == ("g", "2.875") for row in rows(folder, "rdf")) == 8
+    tae = [row for row in rows(folder, "structure") if row["metric"] == "tae"]
     assert {row["family"] for row in tae} == who
     assert {row["metric"] for row in rows(folder, "cost")} == {"weights", "time", "memory"}
     recommended = folder / "results" / "recommended" / "metal"
     for name in ("smallest", "fastest", "leanest"):
         own = load_potential(recommended / f"{name}.safetensors").metadata
-        (chosen,) = (r for r in rows(folder, "recommended") if r["metric"] == f"{name}/weights")
+        chosen, *_ = (r for r in rows(folder, "recommended") if r["subset"] == name)
         assert (own["family"], own["model"]) == (chosen["family"], chosen["model"])
         assert own["family"] in {"students", "students2", "pupils"}
     figures = {path.stem for path in (folder / "results" / "figures" / "metal").glob("*.svg")}
@@ -182,7 +184,9 @@ def test_tables_are_complete(folder: Path) -> None:
         ("teachers", LARGE),
         ("emt", "calculator"),
     }
-    assert "epoch3/validation_forces_rmse" in {row["metric"] for row in learning}
+    assert ("forces_rmse", "validation", "epoch", "3") in {
+        (row["metric"], row["subset"], row["condition"], row["at"]) for row in learning
+    }
     summary = (folder / "results" / "summary.md").read_text()
     assert "students2 (1)" in summary
     assert "learning" not in summary
