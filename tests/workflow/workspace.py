@@ -24,6 +24,7 @@ while [ $# -gt 0 ]; do
     case "$verb $1" in
         *" --output"|"train --history"|"merge --manifest"|"simulate --topology"|\\
         "evaluate-liquid --trajectory"|"evaluate-replicas --trajectory") echo "$1" > "$2"; shift ;;
+        "evaluate-parity --points") echo "$1" > "$2"; shift ;;
         "evaluate-recommended --folder") mkdir -p "$2"; shift ;;
         "dataset --size") cp size.json "$2"; shift ;;
     esac
