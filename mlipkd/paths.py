@@ -193,7 +193,7 @@ class EnsemblePaths(ModelPaths):
 
 @dataclass(frozen=True)
 class MemberPaths(ModelPaths):
-    """One member of a model; `data` and `manifest` are of labels that it gives alone."""
+    """One member of a model; `data` and `manifest` are of labels that only this member gives."""
 
     seed: int | str = "{seed}"
 

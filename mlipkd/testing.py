@@ -70,7 +70,7 @@ def of_potential(potential: Potential) -> Model:
 def of_calculator(
     calculator: BaseCalculator, elements: Sequence[int], cutoff: float | None = None
 ) -> Model:
-    """The model of an ASE calculator, which is asked for one configuration after the other."""
+    """The model of an ASE calculator, which computes one configuration after the other."""
     given = calculator.implemented_properties
 
     def predict(configurations: Sequence[Configuration]) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """Labelling: a calculator labels all configurations of a dataset, one after the other.
 
-Its labels become the dataset's own references, or what a member of a family says of it. A
+Its labels become the references of a dataset, or what a member of a family says of it. A
 configuration that the calculator cannot compute gets NaN for every label, and the reason is noted.
 
 Hessians are the calculator's own, or central differences of its forces. A calculator that knows its

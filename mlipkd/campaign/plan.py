@@ -1,4 +1,4 @@
-"""The plan of a campaign: who is trained on what, what is asked of whom, and what is made of that.
+"""The plan of a campaign: what is trained on what, which evaluations run, and what is made of them.
 
 Rules of the workflow look up here what their jobs read and make. Datasets, models and members stand
 for themselves by their paths, in the order of the campaign.
@@ -92,7 +92,7 @@ class Plan:
     def training_data(self, model: ModelPaths) -> str:
         """What a model, or one member, trains on: the dataset, or the same with teachers' labels.
 
-        Where each seed has the teacher of its own seed, members differ in it.
+        Where each seed learns from the teacher of the same seed, this differs between members.
         """
         teacher = self.teacher_of(model)
         if teacher is None:

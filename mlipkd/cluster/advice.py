@@ -51,7 +51,7 @@ def advise(cluster: Cluster, requests: Sequence[Request], profile: dict) -> list
 
 
 def describe(advice: Sequence[Advice], file: Path) -> str:
-    """What to change in a profile, ready to be copied, and what to know besides."""
+    """What to change in a profile, ready to be copied, and what else to know."""
     changes = [piece for piece in advice if piece.change]
     parts = [f"{file}: change" if changes else f"{file} fits this cluster."]
     for piece in changes:

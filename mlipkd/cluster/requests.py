@@ -35,7 +35,7 @@ class Request(NamedTuple):
     partition: str
     """The same."""
     by_gres: bool
-    """Whether GPUs are asked for as ``gres``."""
+    """Whether GPUs are requested as ``gres``."""
     known: bool = True
     """Whether memory and time are known: those that depend on data are once these are there."""
 

@@ -1,6 +1,6 @@
 """What SLURM says of a cluster: its partitions and their nodes, its settings, the user's accounts.
 
-SLURM's commands are asked for formats that they have had for long; its JSON is younger than many
+SLURM's commands are called with formats that they have had for long; its JSON is younger than many
 clusters.
 """
 

@@ -46,7 +46,7 @@ def run_trial(profile: Path, wait: float, report: Callable[[str], None] = print)
     FOLDER.mkdir(parents=True, exist_ok=True)
     name = f"slurm-check-{uuid.uuid4().hex[:8]}"
     with open(SNAKEMAKE_LOG, "w") as log:
-        # In a session of its own: Ctrl-C comes to us, and from us to Snakemake, once.
+        # In a separate session: Ctrl-C comes to us, and from us to Snakemake, once.
         snakemake = subprocess.Popen(
             [
                 *(sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE)),

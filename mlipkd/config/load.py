@@ -49,7 +49,7 @@ def load_section(section: type[S], path: Path | str) -> S:
     """Read a YAML file into a section.
 
     Raises:
-        ConfigError: with every fault found, each with its YAML path.
+        ConfigError: all faults, each with its YAML path.
     """
     try:
         content = _Loader(Path(path).read_text()).get_single_data()

@@ -28,7 +28,7 @@ class Quantity(NamedTuple):
 
     @property
     def curvature(self) -> bool:
-        """Whether it takes second derivatives: it is then of free molecules alone, and its error in
+        """Whether it takes second derivatives: it is then only of free molecules, and its error in
         the loss is the mean square, in place of RMSE + MAE."""
         return self.order == 2
 

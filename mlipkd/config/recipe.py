@@ -14,7 +14,7 @@ class Trust(Section):
     """A teacher's label counts 1 / (1 + (s / (scale · s̃))²): s its spread, s̃ the median spread."""
 
     per: Literal["atom", "configuration"] = "atom"
-    """Whether s is that of an atom's own label, or of all of its configuration."""
+    """Whether s is that of an atom's label, or of all labels of its configuration."""
     scale: PositiveFloat = 1.0
     """In units of the median: labels of this spread count half."""
 
@@ -23,7 +23,7 @@ class Probes(Section):
     """The vectors v that Hessians are compared along: one of each configuration, of ⟨|v|²⟩ = 1."""
 
     kind: Literal["one_hot", "rademacher", "gaussian"]
-    """One coordinate of one atom; signs alone, the same length everywhere; or normal numbers."""
+    """One coordinate of one atom; random signs, all of the same size; or normal random numbers."""
     fresh: bool = True
     """Draw a new one in each epoch, or keep the first; validation always keeps the first."""
 
@@ -154,7 +154,7 @@ class Recipe(Section):
     batch: BatchSize
     """Size of a mini-batch."""
     split: Literal["shared", "per_seed"] = "shared"
-    """Whether all seeds train on one split, or each draws its own, the test split apart."""
+    """Whether all seeds train on one split, or each draws one; all have the same test split."""
     precision: Literal["float32", "float64"] = "float32"
     """Floating-point type of the weights and of the pair terms."""
 

@@ -30,7 +30,7 @@ from mlipkd.errors import InputError
 from mlipkd.jobs.artefacts import verify
 
 FORMAT = "mlipkd dataset 1"
-#: Rows of one chunk, which is read whole whichever of them are asked for.
+#: Rows of one chunk, which is always read as a whole.
 CHUNK_ROWS = 4096
 #: Rows read at one go at most, so that picking a few from many needs little memory.
 ROWS_AT_ONCE = 2**20

@@ -9,7 +9,7 @@ With d_m the root mean square deviation of member m from the members' median, it
 (P. J. Rousseeuw, C. Croux, J. Am. Stat. Assoc. 88, 1273 (1993), for the factor that makes the
 median absolute deviation a standard deviation). Because of the second condition, none of several
 almost equal members, whose MAD is next to nothing, is left out for being slightly less equal. Of
-two members that differ, nobody can say which is wrong: both are kept.
+two members that differ, nobody can say which is wrong: both remain.
 """
 
 from dataclasses import dataclass, field
@@ -81,7 +81,7 @@ class Member:
     """Root mean square deviation from the members' median, by the quantities compared; empty if not
     all predictions are finite, or if there are no other members."""
     left_out_because: list[str] = field(default_factory=list)
-    """Empty if it is kept."""
+    """Empty if it is included."""
 
     @property
     def kept(self) -> bool:

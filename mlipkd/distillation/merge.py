@@ -63,13 +63,13 @@ def merge(dataset: Path, predictions: list[Path], output: Path, manifest: Path) 
 
 
 def _write_augmented(dataset: DatasetFile, members: list[Member], output: Path) -> None:
-    kept = [member for member in members if member.kept]
-    quantities = kept[0].predictions.quantities
+    included = [member for member in members if member.kept]
+    quantities = included[0].predictions.quantities
     statistics = {"teacher": mean}
-    if len(kept) > 1:
+    if len(included) > 1:
         statistics["teacher_spread"] = spread
     with writing_hdf5(output, copy_of=dataset.path) as file:
-        _record_teacher(file, dataset, kept)
+        _record_teacher(file, dataset, included)
         arrays = {}
         for name in statistics:
             group = file.create_group(f"labels/{name}")
@@ -78,19 +78,20 @@ def _write_augmented(dataset: DatasetFile, members: list[Member], output: Path) 
         for batch in memory_batches_of(dataset, "batches merged", quantities):
             for quantity in quantities:
                 rows = rows_of(quantity, batch, dataset.offsets)
-                predicted = stacked(kept, quantity, batch, dataset.offsets)  # (members, rows, …)
+                # (members, rows, …)
+                predicted = stacked(included, quantity, batch, dataset.offsets)
                 for name, statistic in statistics.items():
                     arrays[name, quantity][rows] = statistic(predicted)
 
 
-def _record_teacher(file: h5py.File, dataset: DatasetFile, kept: list[Member]) -> None:
+def _record_teacher(file: h5py.File, dataset: DatasetFile, members: list[Member]) -> None:
     """Add to the dataset's provenance which teacher's labels it now holds."""
     teacher = provenance.record(
-        family=kept[0].predictions.family,
-        model=kept[0].predictions.model,
-        seeds=[member.predictions.seed for member in kept],
+        family=members[0].predictions.family,
+        model=members[0].predictions.model,
+        seeds=[member.predictions.seed for member in members],
         augmented_dataset_sha256=dataset.sha256,
-        failed=sum(len(member.predictions.failed) for member in kept),
+        failed=sum(len(member.predictions.failed) for member in members),
     )
     text = json.dumps({**dataset.provenance, "teacher": teacher}, sort_keys=True)
     del file["provenance"]

@@ -39,7 +39,7 @@ def label(
         model: a model file, or the settings of a calculator.
         dataset: the dataset to label.
         output: the file of predictions to write.
-        device: where to compute; a calculator has options of its own.
+        device: where to compute; a calculator has its own options.
         hessians: write Hessians, too.
 
     Raises:

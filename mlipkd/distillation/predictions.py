@@ -20,7 +20,7 @@ from mlipkd.jobs import artefacts
 from mlipkd.jobs.progress import progress
 
 FORMAT = "mlipkd predictions 1"
-#: Rows of one chunk, which has a checksum of its own.
+#: Rows of one chunk, each of which has a checksum.
 CHUNK_ROWS = 4096
 
 

@@ -29,7 +29,7 @@ def lammps_nvt(
 ) -> Iterator[Advance]:
     """Open LAMMPS on a periodic structure of one element in a right-angled cell, with momenta.
 
-    Each step is a LAMMPS run of its own, after which, as with ASE, the watch looks whether the
+    Each step is a separate LAMMPS run, after which, as with ASE, the watch looks whether the
     dynamics have failed. That takes 0.3 ms at 2,048 atoms; forces of a small model take 10 ms.
 
     Args:

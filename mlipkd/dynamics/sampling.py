@@ -79,7 +79,7 @@ def sample_in_pieces(
 
 
 def _arrays(runs: Sequence[NVTRun], done: int, seconds: float) -> dict[str, np.ndarray]:
-    """What is kept of runs: pieces that are done, how long they took, and the frames."""
+    """The saved state of runs: pieces that are done, how long they took, and the frames."""
     arrays = {"done": np.array(done), "seconds": np.array(seconds)}
     for number, run in enumerate(runs):
         states = [[frame.atoms.positions, frame.atoms.get_momenta()] for frame in run.frames]
@@ -91,7 +91,7 @@ def _arrays(runs: Sequence[NVTRun], done: int, seconds: float) -> dict[str, np.n
 
 
 def _restore(runs: Sequence[NVTRun], arrays: dict[str, np.ndarray]) -> tuple[int, float]:
-    """Give runs the frames that were kept; how many pieces were done, and how long they took."""
+    """Give runs the saved frames; how many pieces were done, and how long they took."""
     if not arrays:
         return 0, 0.0
     for number, run in enumerate(runs):

@@ -1,4 +1,4 @@
-"""Evaluations: the questions put to members, ensembles and datasets, one file for each.
+"""Evaluations: the measurements of members, ensembles and datasets, one file for each.
 
 To add one, write a file that declares it (``errors.py`` shows how) and list it here; the test of
 its numbers goes to tests/unit/evaluation. All else follows from the list.
@@ -62,8 +62,7 @@ else:
         "Evaluations",
         __base__=Section,
         __module__=__name__,
-        __doc__="What is asked beside the errors on the test split, which every member is always "
-        "asked.",
+        __doc__="Evaluations in addition to errors on the test split, which every campaign has.",
         **{
             evaluation.name: (evaluation.section, evaluation.default)
             if evaluation.default is not None

@@ -257,8 +257,8 @@ def draw(rows: Sequence[Row], colours: "Colours") -> "matplotlib.figure.Figure":
     metrics = [m for m in ("energy_rmse", "conformer_energy_rmse", "forces_rmse") if has(rows, m)]
     panels = [
         [
-            Panel(own, metric, subset, name_of(own, metric)) if has(own, metric) else None
-            for subset, own in subsets.items()
+            Panel(part, metric, subset, name_of(part, metric)) if has(part, metric) else None
+            for subset, part in subsets.items()
         ]
         for metric in metrics
     ]

@@ -47,7 +47,7 @@ METRICS = {
 class CurvatureEvaluation(Section):
     """Errors on each kind of configurations, and harmonic frequencies at stationary points.
 
-    Of the test split, and by a name of their own the frequencies of all others. The dataset has
+    Of the test split; the frequencies of all others under a separate name. The dataset has
     reference Hessians."""
 
     stationary: PositiveFloat = 0.05

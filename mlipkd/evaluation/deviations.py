@@ -58,7 +58,7 @@ def run(job: Job) -> None:
 def evaluate_deviations(curves: Sequence[Curve], reference: Sequence[Curve]) -> list[Row]:
     """``<kind>_tae`` of each member, the mean over its replicas of their TAE.
 
-    And ``<kind>_tae_noise``, what noise alone makes of it, where there are several replicas of
+    And ``<kind>_tae_noise``, the contribution of noise, where there are several replicas of
     both. Subsets are species; before them stand means over all of a kind, for each cut-off of ADF.
     Of the reference the TAE is the noise of its mean. Windows are not compared.
 

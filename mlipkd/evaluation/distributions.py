@@ -283,7 +283,7 @@ def _small_multiples(
     curves: Sequence[Curve], colours: "Colours", abscissa: str, ordinate: str
 ) -> "Drawing":
     """A panel for each distribution; lines are means over replicas and members, in bands of their
-    standard deviations. The ensemble has lines of its own, and the reference is black."""
+    standard deviations. The ensemble has separate lines, and the reference is black."""
     from mlipkd.evaluation.core.axes import panels_of, styles_of
 
     species = list(dict.fromkeys(curve.species for curve in curves))
@@ -304,7 +304,7 @@ def _small_multiples(
 
 def _line_of(curve: Curve) -> tuple[str, str]:
     """Family and model of the line that a curve is part of: what the ensemble of a model's members
-    sampled is drawn apart from what they sampled, as if by a model of its own."""
+    sampled is drawn apart from what they sampled, as if by a separate model."""
     together = curve.seed == ENSEMBLE
     return curve.family, f"{curve.model} {ENSEMBLE}" if together else curve.model
 

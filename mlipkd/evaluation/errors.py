@@ -106,7 +106,7 @@ def draw_capacity(rows: Sequence[Row], colours: "Colours") -> "matplotlib.figure
 
 
 def _capacity(plan: Plan, dataset: DatasetPaths) -> list[str]:
-    """COMP6 if it is asked for, where a family has several models."""
+    """COMP6 if the campaign has it, where a family has several models."""
     section = plan.section(dataset)
     if all(len(section.models(family)) == 1 for family in section.families):
         return []

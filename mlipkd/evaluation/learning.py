@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlipkd.evaluation.core.axes import Colours
     from mlipkd.hipnn.file import Potential
 
-#: How many epochs of a history are kept at most, besides the last.
+#: Largest number of epochs taken from a history, in addition to the last one.
 EPOCHS = 100
 QUANTITIES = ("energy", "energy_per_atom", "forces")
 #: Splits, and the lines that their errors are drawn with.
@@ -66,12 +66,12 @@ def evaluate_learning(models: Sequence[Path]) -> tuple[list[Row], list[Source]]:
     potentials = {path: load_potential(path) for path in models}
     histories = {path: _history(path, potential) for path, potential in potentials.items()}
     longest = max(len(lines) for lines, _ in histories.values())
-    kept = set(np.linspace(1, longest, min(longest, EPOCHS)).round().astype(int).tolist())
+    epochs = set(np.linspace(1, longest, min(longest, EPOCHS)).round().astype(int).tolist())
     rows: list[Row] = []
     sources: list[Source] = []
     for path, potential in potentials.items():
         lines, source = histories[path]
-        rows += _rows(potential, lines, kept)
+        rows += _rows(potential, lines, epochs)
         sources += [source_of(path, potential), source]
     return rows, sources
 
@@ -90,7 +90,7 @@ def _history(path: Path, potential: "Potential") -> tuple[list[dict], Source]:
     return lines, Source(str(file), digest, [made_by(potential.metadata)])
 
 
-def _rows(potential: "Potential", lines: Sequence[dict], kept: set[int]) -> Iterator[Row]:
+def _rows(potential: "Potential", lines: Sequence[dict], epochs: set[int]) -> Iterator[Row]:
     """All rows of one member."""
     from mlipkd.evaluation.cost.cost import count_weights
 
@@ -98,7 +98,7 @@ def _rows(potential: "Potential", lines: Sequence[dict], kept: set[int]) -> Iter
     who = known["dataset"], known["family"], known["model"], known["seed"]
     yield Row(*who, "weights", count_weights(potential), METRICS["weights"])
     for line in lines:
-        if line["epoch"] not in kept and line is not lines[-1]:
+        if line["epoch"] not in epochs and line is not lines[-1]:
             continue
         for split in STYLES:
             for quantity in QUANTITIES:

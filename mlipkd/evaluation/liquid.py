@@ -56,7 +56,7 @@ class Melting(Section):
     temperature: PositiveFloat = 3000.0
     """Far above the melting point, K."""
     duration: PositiveFloat = 10.0
-    """How long it is kept there, ps."""
+    """Duration, ps."""
 
 
 class LiquidEvaluation(Section):

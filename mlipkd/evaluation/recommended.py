@@ -1,6 +1,6 @@
 """Recommendation: the students that cost least among those that are about as good as their teacher.
 
-Models are measured by the validation error of the weights that were kept, as a mean over seeds: the
+Models are measured by the validation error of the saved weights, as a mean over seeds: the
 test split has no part in the choice, so errors on it stay what the chosen will show elsewhere. Of
 the model that is chosen, the member of the lowest validation loss is handed out.
 """

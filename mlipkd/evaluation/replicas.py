@@ -1,7 +1,7 @@
 """Replicas of a liquid at constant temperature, by a member or by the mean of an ensemble.
 
 After Olowookere et al. (CG-KD): each replica begins with a configuration of the dataset's test
-split and with velocities of its own, is equilibrated and then sampled. All models begin alike. Of
+split and with different velocities, is equilibrated and then sampled. All models begin alike. Of
 an ensemble the forces are averaged at every step.
 """
 
@@ -55,7 +55,7 @@ class ReplicasEvaluation(Section):
     temperature: PositiveFloat
     """Temperature, K."""
     replicas: PositiveInt = 8
-    """Trajectories, each with a start and velocities of its own, that run side by side."""
+    """Trajectories that run side by side, each with another start and other velocities."""
     equilibration: PositiveFloat = 1000.0
     """Time before the first frame, ps."""
     duration: PositiveFloat = 500.0

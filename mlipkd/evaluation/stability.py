@@ -7,9 +7,9 @@ come to, when its energy is not finite or an atom flies by half the box in one s
 
 All models, members and time steps begin at the same positions: molecules in their shape at rest,
 packed so loosely that nothing needs to be relaxed (``dynamics/packing.py``). A relaxation by the
-model would give each model a start of its own, and its failures would be those of another question.
+model would give each model another start, and its failures would answer another question.
 So runs do not begin at equilibrium: a model's own bond lengths and cohesion warm or cool its
-liquid, which is part of what is asked of it. The velocities of run r of seed s are the same for all
+liquid, which is part of the test. The velocities of run r of seed s are the same for all
 models and time steps, so that students and controls are compared pair by pair.
 """
 
@@ -63,7 +63,7 @@ class StabilityEvaluation(Section):
     timesteps: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
     """Time steps, each of which all runs are made with, fs."""
     runs: PositiveInt = 10
-    """Runs of each member at each time step, each with velocities of its own."""
+    """Runs of each member at each time step, each with other velocities."""
     duration: PositiveFloat = 10.0
     """Length of a run that does not fail, ps."""
     closest: PositiveFloat = 0.5

@@ -4,7 +4,7 @@
     A_{i,c,f}   = Σ_{ν,a} V_{ν,f,a} G_{i,c,ν,a}
     out_{i,f}   = A_0 + τ1_f |A_vector| + τ2_f |A_quadrupole| + (W z_i)_f + b_f
 
-(Chigaev 2023, Eqs. 4-9.) The sum is carried out in one of two orders that differ by rounding alone:
+(Chigaev 2023, Eqs. 4-9.) The sum is carried out in one of two orders, which agree up to rounding:
 
 * the environment G first, where z is one-hot: then G is a sum over the neighbours of each element;
 * messages m_{ij,f} = Σ_ν s_ν(r_ij) Σ_a V_{ν,f,a} z_{j,a} first, where z has many columns.

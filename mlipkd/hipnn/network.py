@@ -10,7 +10,7 @@ is fitted to the data before training and then fixed, and it stays in float64: t
 thousands of eV leave no room in float32 for the differences that matter. Where the architecture
 asks for a repulsion, E_i⁰ has a term of the pairs near atom i as well: see ``repulsion.py``.
 
-A model may be an ensemble: its members have one architecture and weights of their own, and all of
+A model may be an ensemble: its members have one architecture and different weights, and all of
 them are evaluated in one pass over the neighbours, which they share. Weights and features have a
 leading dimension for the members, one where there is a single model.
 

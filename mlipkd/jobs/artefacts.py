@@ -48,7 +48,7 @@ def writing(path: Path) -> Iterator[Path]:
         digest = sha256(temporary)
         temporary_sidecar.write_text(f"{digest}  {path.name}\n")
         for file in (temporary, temporary_sidecar):
-            file.chmod(0o666 & ~_umask())  # libraries may have made it for the owner alone
+            file.chmod(0o666 & ~_umask())  # libraries may have made it only for the owner
             _flush_to_disk(file)
         os.replace(temporary_sidecar, sidecar(path))
         os.replace(temporary, path)

@@ -6,7 +6,7 @@ where its state can be saved.
 
 ``Resumable`` keeps the finished pieces of such work, arrays by name, in one safetensors file next
 to its output. Work that was stopped or killed finds them there and does the rest, if it is still
-the same work. (Training has a checkpoint of its own kind, ``training/checkpoint.py``.)
+the same work. (Training has its own kind of checkpoint, ``training/checkpoint.py``.)
 """
 
 import os
@@ -72,7 +72,7 @@ class Resumable:
         Args:
             output: the file that the work makes.
             identity: all that the result depends on, apart from mlipkd's code.
-            stop: asked after every piece.
+            stop: called after every piece, to ask whether to stop.
         """
         self.output, self.stop = output, stop
         self._identity = f"{identity} {provenance.code()}"

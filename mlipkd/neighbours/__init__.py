@@ -1,1 +1,1 @@
-"""Where the neighbours of moving atoms are found and kept: Verlet lists, chunks of atoms."""
+"""The neighbours of moving atoms: Verlet lists, and evaluation in chunks of atoms."""

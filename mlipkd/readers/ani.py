@@ -163,7 +163,7 @@ class Comp6(Source):
     """-1 if the file holds gradients, as COMP6 does; 1 if others wrote forces in its layout."""
 
     def read(self, name: str) -> Dataset:
-        """One block for each molecule of the files, which is a group of its own."""
+        """One block for each molecule of the files, each a separate group."""
         return self._dataset(name, self._blocks())
 
     def _blocks(self) -> Iterator[Block]:

@@ -173,7 +173,7 @@ class MappedNumPy(Mapped):
     forces: str
     """Path of the forces, .npy."""
     beads: Annotated[dict[Name, PositiveFloat], Field(min_length=1)]
-    """Mass in u of each bead, in the order of the arrays; each is a species of its own."""
+    """Mass in u of each bead, in the order of the arrays; each is a different species."""
     force_unit: ForceUnit
     """Unit of the forces as they stand in the file."""
     length_unit: LengthUnit = "Å"

@@ -1,7 +1,7 @@
 """Built-in reference: small CHNO molecules with GFN2-xTB, drawn by hot Langevin dynamics.
 
 GFN2-xTB: Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019), by tblite. Every group
-is one walker: a trajectory of its own from the molecule at rest in ASE's G2 collection.
+is one walker: a separate trajectory from the molecule at rest in ASE's G2 collection.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """The contract of readers: a section of the configuration that says all about itself, and reads.
 
 A reader is one file of this folder. It holds the section, a subclass of ``Source`` with a
-``reader`` of its own, and whatever reading takes. Others ask a source by the methods below and
+``reader`` as its name, and whatever reading takes. Others use a source by the methods below and
 never which reader it is. A campaign is read long before its data are, so ASE, h5py, MDAnalysis and
 calculators are imported by the functions that use them.
 """

@@ -51,7 +51,7 @@ def minimum(place: str, atoms: Atoms) -> Atoms:
 def transition_state(
     place: str, reactant: Atoms, product: Atoms, calculator: Callable[[], BaseCalculator]
 ) -> Atoms:
-    """The saddle point between two minima, with a calculator of its own.
+    """The saddle point between two minima, with a separate calculator.
 
     Raises:
         InputError: none is found.

@@ -92,7 +92,7 @@ def _ranges(seeds: Iterable[int]) -> str:
 
 
 def comparison(section: DatasetSection, rows: Sequence[Row]) -> Grid:
-    """Errors on the test split of each taught family beside each untaught one, by architecture.
+    """Errors on the test split of each taught family and each untaught one, by architecture.
 
     Args:
         section: the campaign's part that says who was taught.
@@ -100,7 +100,7 @@ def comparison(section: DatasetSection, rows: Sequence[Row]) -> Grid:
 
     Returns:
         Means and standard deviations over members, and by how much the students' mean differs, as
-        a fraction of the controls' with its standard error: that of the spread of seeds alone, as
+        a fraction of the controls' with its standard error: from the spread of seeds only, as
         students share an ensemble of teachers.
     """
     errors: dict[tuple[str, str, str], list[float]] = defaultdict(list)
@@ -117,10 +117,10 @@ def comparison(section: DatasetSection, rows: Sequence[Row]) -> Grid:
         for student in taught:
             for model in section.models(student):
                 for control in controls:
-                    own, other = errors[metric, student, model], errors[metric, control, model]
-                    if own and other:
-                        numbers = student, measured(own), control, measured(other)
-                        lines.append([name, model, *numbers, change(own, other)])
+                    values, others = errors[metric, student, model], errors[metric, control, model]
+                    if values and others:
+                        numbers = student, measured(values), control, measured(others)
+                        lines.append([name, model, *numbers, change(values, others)])
                         name = ""
     return Grid(COMPARISON, lines)
 
@@ -133,11 +133,11 @@ def change(values: Sequence[float], others: Sequence[float]) -> str:
     if not statistics.fmean(others):
         return ""
     ratio = statistics.fmean(values) / statistics.fmean(others)
-    found = f"{100 * (ratio - 1):+.0f}".replace("-", "−")
+    percent = f"{100 * (ratio - 1):+.0f}".replace("-", "−")
     if min(len(values), len(others)) == 1:
-        return f"{found} %"
+        return f"{percent} %"
     error = 100 * ratio * math.hypot(_relative_error(values), _relative_error(others))
-    return f"{found} ± {error:.0f} %"
+    return f"{percent} ± {error:.0f} %"
 
 
 def _relative_error(values: Sequence[float]) -> float:
@@ -149,7 +149,7 @@ def _relative_error(values: Sequence[float]) -> float:
 def hours(logs: Path) -> Grid:
     """A line for each kind of job, those that took longest first, and one for all together.
 
-    A job that was stopped and went on counts with its last run alone.
+    Of a job that was stopped and resumed only the last run counts.
     """
     took: dict[str, list[dict[str, str]]] = defaultdict(list)
     for file in sorted(logs.rglob(f"*{BENCHMARK}")):

@@ -19,18 +19,18 @@ from mlipkd.results.tables import Table, left_out, made_by_line
 
 
 class Picture(NamedTuple):
-    """A figure as it stands on the page."""
+    """A figure on the page."""
 
     path: Path
     title: str
     caption: str
     address: str
-    """A data URI: what is in an image of its own clashes with no other, and never runs."""
+    """A data URI: separate images cannot clash, and nothing in them runs."""
     sha256: str
 
 
 class Shown(NamedTuple):
-    """A table as it stands on the page."""
+    """A table on the page."""
 
     name: str
     introduction: str
@@ -45,7 +45,7 @@ class Section(NamedTuple):
     pictures: list[Picture]
     tables: list[Shown]
     missing: list[str]
-    """What is said of evaluations that were asked and gave no rows."""
+    """Notes on evaluations that were requested and have no rows."""
 
 
 def report(
@@ -125,7 +125,7 @@ def _sections(
     campaign: Campaign, dataset: str, tables: Mapping[str, Table], pictures: Mapping[str, Picture]
 ) -> Iterator[Section]:
     """The headings of a dataset, each with what there is below it."""
-    asked = campaign.datasets[dataset].evaluations
+    evaluations = campaign.datasets[dataset].evaluations
     for title, group in itertools.groupby(EVALUATIONS.values(), lambda e: e.title):
         section = Section(title, [], [], [])
         for evaluation in group:
@@ -135,12 +135,12 @@ def _sections(
             table = tables.get(evaluation.name)
             if table and dataset in table.datasets:
                 above = (
-                    evaluation.introduction(getattr(asked, evaluation.name))
+                    evaluation.introduction(getattr(evaluations, evaluation.name))
                     if evaluation.introduction
                     else ""
                 )
                 section.tables.append(Shown(evaluation.name, above, table.grid(dataset)))
-            elif evaluation.missing and evaluation.asked(asked):
+            elif evaluation.missing and evaluation.requested(evaluations):
                 section.missing.append(evaluation.missing)
         if any(section[1:]):
             yield section

@@ -83,11 +83,11 @@ class Table:
 
 
 def thinned(rows: Sequence[Row]) -> list[Row]:
-    """The rows at ten places at most, evenly chosen, the first and the last kept."""
+    """The rows at ten places at most, evenly chosen, with the first and the last."""
     places = sorted({row.at for row in rows if row.at is not None})
     chosen = np.linspace(0, len(places) - 1, PLACES).round().astype(int).tolist()
-    kept = {places[number] for number in chosen} if places else set()
-    return [row for row in rows if row.at is None or row.at in kept]
+    shown = {places[number] for number in chosen} if places else set()
+    return [row for row in rows if row.at is None or row.at in shown]
 
 
 def collect(paths: Sequence[Path], output: Path) -> list[str]:

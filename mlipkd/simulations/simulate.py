@@ -26,7 +26,7 @@ from mlipkd.simulations.system import (
 )
 from mlipkd.units import GRAM_PER_CM3, NANOMETRE
 
-#: The side of the box in which GROMACS is asked for masses, Å.
+#: The side of the box for which GROMACS writes masses, Å.
 WIDE = 100.0
 #: How far the mean temperature of an equilibrated system may be off, relative to it.
 TOLERANCE = 0.1
@@ -52,7 +52,7 @@ def simulate(
         topology: the .tpr to write.
         trajectory: the .trr to write, with positions and forces.
         threads: of mdrun.
-        stop: asked every second.
+        stop: called every second, to ask whether to stop.
 
     Raises:
         TryAgainError: it is time to stop.

@@ -74,7 +74,11 @@ class Job:
     def trained(self, part: str) -> list[TrainSettings]:
         """All members that are trained and whose paths have this part."""
         jobs = self.settings.items()
-        return [own for path, own in jobs if part in path and isinstance(own, TrainSettings)]
+        return [
+            settings
+            for path, settings in jobs
+            if part in path and isinstance(settings, TrainSettings)
+        ]
 
     @cached_property
     def members(self) -> list[TrainSettings]:

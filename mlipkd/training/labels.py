@@ -12,7 +12,7 @@ that has a variance σ² in addition to that of the label, scaled to one where t
 Probes are random vectors that make one product of a Hessian stand for all of its columns. Let Δ be
 the difference of a model's Hessian and its label, 3n by 3n, and v random with ⟨v vᵀ⟩ = 1/(3n). Then
 |Δ v|² has the mean ‖Δ‖²/(3n), and its mean over 3n components that of the squares of all (3n)²
-entries: what is trained on products alone is, on average, the error of whole Hessians (M. F.
+entries: training on products minimises, on average, the error of whole Hessians (M. F.
 Hutchinson, Commun. Stat. Simul. Comput. 19, 433 (1990), doi 10.1080/03610919008812866). With
 A = ΔᵀΔ and N = 3n, |Δ v|² of one product has the variance
 

@@ -74,7 +74,7 @@ def train(
         dataset: canonical file, with teacher labels if the recipe needs them.
         device: where to train.
         checkpoint_every: seconds between checkpoints.
-        stop: asked after every mini-batch.
+        stop: called after every mini-batch, to ask whether to stop.
 
     Raises:
         InputError: the members differ by more than the seed, the dataset lacks labels or
@@ -342,7 +342,7 @@ class _Training:
     def _microbatches(
         self, split: _Split, epoch: int, mini_batch: MiniBatch, number: int
     ) -> list[Microbatch]:
-        """With member masks, where members differ, and probes: fresh ones in training alone."""
+        """With member masks, where members differ, and probes: fresh ones only in training."""
         mask = None
         if self.recipe.split == "per_seed" and len(self.jobs) > 1:
             mask = split.member_mask[self.members.active]

@@ -8,8 +8,8 @@ The gradient of the term in w_L2, 2 w_L2 W, is what Adam calls weight decay; it 
 
 Labels may count differently (``training/labels.py``): the means in RMSE and MAE are then weighted.
 
-Each member of an ensemble has a loss of its own, over the configurations that it learns from. The
-gradient of the sum of their losses with respect to one member's weights is that of its own loss.
+Each member of an ensemble has a separate loss, over the configurations that it learns from. The
+gradient of the sum of their losses with respect to one member's weights is that of its loss.
 """
 
 from collections.abc import Mapping, Sequence
@@ -131,7 +131,7 @@ def residuals(
     """
     batch = microbatch.batch
     prediction = Prediction(model, batch, {term.quantity for term in terms}, training)
-    found = []
+    of_terms = []
     for term in terms:
         labels = microbatch.labels[term.name]
         values, weights = labels.values, labels.weights
@@ -144,12 +144,12 @@ def residuals(
         else:
             predicted = getattr(prediction, term.quantity)()
         mask = microbatch.rows_mask(term.compared.atom_axes)
-        found.append(Residuals.of(term, predicted, values, mask, weights))
+        of_terms.append(Residuals.of(term, predicted, values, mask, weights))
     orders = prediction.orders
     if model.repulsion is not None:
         # The repulsion is no order of the expansion: R would let it decide what the network learns.
         orders = torch.cat([model.E0[:, batch.elements, None], orders[..., 1:]], 2)
-    return found, orders
+    return of_terms, orders
 
 
 def loss(

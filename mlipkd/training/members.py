@@ -1,8 +1,8 @@
 """The members that train together: what each learns from, its weights, and one optimiser for all.
 
 The model holds the weights of all members in one tensor each, so that one pass evaluates them all.
-For the optimiser each member has parameters of its own, which are views of those tensors, in groups
-of its own: members have different learning rates, and one that has stopped is not changed.
+For the optimiser each member has separate parameters, which are views of those tensors, in separate
+groups: members have different learning rates, and one that has stopped is not changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ class Members:
         self.adam.step()
 
     def keep(self, numbers: list[int]) -> None:
-        """Go on with these members alone."""
+        """Continue with only these members."""
         if numbers == self.active:
             return
         for number in self.active:

@@ -40,8 +40,8 @@ class _Outcome:
     def of(
         cls, model: HIPNN, microbatch: Microbatch, terms: Sequence[LossTerm], training: bool
     ) -> Self:
-        found, orders = residuals(model, microbatch, terms, training)
-        return cls(found, orders, microbatch.rows_mask(1))
+        of_terms, orders = residuals(model, microbatch, terms, training)
+        return cls(of_terms, orders, microbatch.rows_mask(1))
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -88,15 +88,15 @@ def differentiate(
         losses = loss(hierarchicality_weight, weighted, whole.orders, whole.atoms_mask)
         total = _sum(total, weight_gradients(losses, list(model.parameters())))
     plain_residuals = iter(whole.residuals)
-    found = []
+    parts = []
     for term, weight in zip(terms, weights, strict=True):
         if _by_columns(term):
             term_residuals, gradients = differentiate_hessians(model, microbatches, term, weight)
             total = _sum(total, gradients)
         else:
             term_residuals = next(plain_residuals)
-        found.append(term_residuals)
-    return total, found
+        parts.append(term_residuals)
+    return total, parts
 
 
 def compare(
@@ -147,7 +147,7 @@ def differentiate_hessians(
     entries = torch.where(entries > 0, entries, 1)  # (members or 1,)
     weights = list(model.parameters())
     total = [torch.zeros_like(one) for one in weights]
-    found = []
+    parts = []
     for part in microbatches:
         for columns in _residuals_of_columns(model, part, term, training=True):
             squares = (columns.values.square() * columns.weights).sum(1)  # (members,)
@@ -159,8 +159,8 @@ def differentiate_hessians(
             )
             total = _sum(total, list(gradients))
             detached = columns.values.detach()
-            found.append(Residuals(detached, columns.weights, columns.mean_square))
-    return Residuals.joined(found), total
+            parts.append(Residuals(detached, columns.weights, columns.mean_square))
+    return Residuals.joined(parts), total
 
 
 def _residuals_of_columns(

@@ -77,7 +77,7 @@ def of_member(look_up):
 
 
 def evaluations(wildcards):
-    """What is asked of a dataset."""
+    """The evaluations of a dataset."""
     return campaign.datasets[wildcards.dataset].evaluations
 
 

@@ -1,5 +1,5 @@
-# A family that somebody learns from labels its dataset: each member on its own, then the ensemble.
-# Where students learn from the teacher of their own seed, that one's labels are merged alone.
+# A family that somebody learns from labels its dataset: each member separately, then the ensemble.
+# Where students learn from the teacher of the same seed, only its labels are merged.
 
 
 rule predict:

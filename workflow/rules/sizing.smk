@@ -25,5 +25,5 @@ memory, minutes = asking(SIZING.memory), asking(SIZING.minutes)
 
 
 def one_gpu(wildcards):
-    """For gpu: what runs a model asks for one; a calculator has its own ways."""
+    """For gpu: jobs that run a model request one; a calculator has options of its own."""
     return int(not campaign.datasets[wildcards.dataset].families[wildcards.family].calculator)

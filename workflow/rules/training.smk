@@ -1,4 +1,4 @@
-# Each member of a family is trained on its own, or all seeds of a model together: teachers on the
+# Each member of a family is trained separately, or all seeds of a model together: teachers on the
 # dataset, students on the dataset with their teacher's labels. Or it was trained on another one.
 
 

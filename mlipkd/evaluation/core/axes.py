@@ -118,7 +118,7 @@ def colours_of(families: Iterable[str]) -> Colours:
 
 
 def styles_of(models: Iterable[tuple[str, str]], colours: Colours) -> Styles:
-    """Of each family and model the colour of the family, and a kind of line of the model's own."""
+    """Of each family and model the colour of the family, and the model's line style."""
     styles: Styles = {}
     drawn: Counter[str] = Counter()
     for family, model in models:

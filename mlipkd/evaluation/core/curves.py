@@ -1,4 +1,4 @@
-"""Curves: the form in which distributions are kept, a line of a table for each.
+"""Curves: the form in which distributions are stored, a line of a table for each.
 
 As rows they would be hundreds of thousands for each model. Next to a file of curves lies
 ``<name>.json``, as next to a file of rows.

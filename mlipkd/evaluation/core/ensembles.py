@@ -139,19 +139,19 @@ def load_ensembles(
     sources, seen = [], set()
     for path in paths:
         member = CalculatorMember(path) if is_calculator(path) else load_potential(path, device)
-        own = member.metadata
-        key = own["dataset"], own["family"], own["model"]
-        if (key, own["seed"]) in seen:
+        record = member.metadata
+        key = record["dataset"], record["family"], record["model"]
+        if (key, record["seed"]) in seen:
             raise InputError(
-                f"{path}: expected each member once, got seed {own['seed']} of {own['family']}/"
-                f"{own['model']} twice; leave one of the two out"
+                f"{path}: expected each member once, got seed {record['seed']} of "
+                f"{record['family']}/{record['model']} twice; leave one of the two out"
             )
-        seen.add((key, own["seed"]))
+        seen.add((key, record["seed"]))
         if isinstance(member, CalculatorMember):
             ensembles[key] = CalculatorEnsemble(*key, species=None, calculator=member)
         else:
-            ensemble = ensembles.setdefault(key, Ensemble(*key, own["species"]))
-            ensemble.members[own["seed"]] = member
+            ensemble = ensembles.setdefault(key, Ensemble(*key, record["species"]))
+            ensemble.members[record["seed"]] = member
         sources.append(source_of(path, member))
     return list(ensembles.values()), sources
 

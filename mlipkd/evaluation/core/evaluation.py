@@ -137,12 +137,12 @@ class Figure:
     """What it is drawn from, by the plan and the dataset; the figure is not drawn if that is
     nothing. By default its evaluation's table."""
     options: Callable[[Any, DatasetPaths], Mapping[str, str]] = lambda plan, dataset: {}
-    """What ``draw`` is told besides, by name."""
+    """Further arguments of ``draw``, by name."""
     read: Callable[[Path], tuple[Sequence[Any], Source]] = read_rows
 
     @property
     def option_names(self) -> set[str]:
-        """What ``draw`` is told besides rows and colours."""
+        """The arguments of ``draw`` in addition to rows and colours."""
         return set(list(inspect.signature(self.draw).parameters)[2:])
 
     def of_dataset(
@@ -159,7 +159,7 @@ class Figure:
             dataset: its name.
             families: all of the dataset in the order by which they are coloured; those that it
                 leaves out follow in the order of the rows.
-            options: what the figure is told besides.
+            options: further arguments of the figure.
 
         Raises:
             InputError: there are no rows of the dataset.
@@ -195,7 +195,7 @@ class Evaluation:
     """Units by metric; 1 of what has none."""
 
     section: Any = None
-    """The class of its section of the campaign; without one it is asked of all datasets."""
+    """The class of its section of the campaign; without one it is made of all datasets."""
     default: Any = None
     """The section, or pydantic field, of campaigns that say nothing."""
     asked_by: str = ""
@@ -212,7 +212,7 @@ class Evaluation:
     introduction: Callable[[Any], str] | None = None
     """What stands above the table in the report, by the section; the table is then shown open."""
     missing: str = ""
-    """What the report says instead where it was asked and has no rows."""
+    """What the report says instead if it was requested and has no rows."""
     figures: Sequence[Figure] = ()
 
     threads: int = 1
@@ -234,7 +234,7 @@ class Evaluation:
         """What it does, and an example."""
         return inspect.getdoc(self.run) or ""
 
-    def asked(self, evaluations: Any) -> bool:
+    def requested(self, evaluations: Any) -> bool:
         """Whether a dataset's evaluations ask for it."""
         by = self.asked_by or (self.name if self.section is not None else "")
         return not by or bool(getattr(evaluations, by))
@@ -249,7 +249,7 @@ class Evaluation:
             about
             for jobs in self.jobs
             for about in jobs.of(plan)
-            if self.asked(plan.section(about).evaluations)
+            if self.requested(plan.section(about).evaluations)
         ]
 
     def rows(self, plan: Plan) -> list[str]:

@@ -26,7 +26,7 @@ class Row(NamedTuple):
     """One number: a metric of one member, of the ensemble of all members of a model, or of the runs
     of all members together.
 
-    What qualifies the metric stands in columns of its own, never in the metric's name.
+    What qualifies the metric has its own columns, and is never part of the metric's name.
     """
 
     dataset: str

@@ -183,7 +183,7 @@ def measure_growth(
 ) -> tuple[dict[str, Costs], list[str]]:
     """Time and memory at the sizes of ``growth``, and the most atoms that fit.
 
-    At each size every model has one turn, in a process of its own. About as many steps of one atom
+    At each size every model has one turn, in a separate process. About as many steps of one atom
     are timed at all sizes above ``atoms``.
 
     Args:

@@ -100,7 +100,7 @@ class Measurement(NamedTuple):
 def measure_in_subprocess(
     model: Path, system: Atoms, threads: int, device: torch.device, steps: int, timestep: float
 ) -> Measurement:
-    """Memory and time of a model file and a system, measured in a process of their own.
+    """Memory and time of a model file and a system, measured in a separate process.
 
     Args:
         model: its file.

@@ -184,7 +184,7 @@ class Sweeps:
         return out.add_(layer.outer.bias[:, None])
 
     def _sum_forward(self, base: Interaction, saved: _Saved, z: Tensor | None) -> Tensor:
-        """A_0 + τ1 |A_vector| + τ2 |A_tensor|: (members, atoms, out), in memory of its own."""
+        """A_0 + τ1 |A_vector| + τ2 |A_tensor|: (members, atoms, out), in separate memory."""
         members, number, n_out, _ = base.V.shape
         if z is None:
             G = env.environment(self._environment(base))
