@@ -110,7 +110,7 @@ FROM_PREDICTIONS = {
 
 @pytest.mark.parametrize("quantity", [n for n, q in QUANTITIES.items() if not q.curvature])
 def test_residuals_of_each_quantity_are_prediction_minus_label(quantity, tmp_path) -> None:
-    """Those with second derivatives are in test_curvature.py."""
+    """Those with second derivatives are in test_loss_curvature.py."""
     generator = np.random.default_rng(0)
     crystals = [random_crystal(generator, size, (1, 6)) for size in (2, 5, 3)]
     labels = {
