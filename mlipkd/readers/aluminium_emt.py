@@ -59,8 +59,8 @@ class AluminiumEMT(Source):
             yield _block(f"{kind} {state}", sample(rng, count))
 
     @property
-    def computed(self) -> dict[str, int]:
-        return {"aluminium-emt": self.configurations}
+    def computed(self) -> int:
+        return self.configurations
 
 
 def _box() -> "Atoms":

@@ -15,6 +15,7 @@ from mlipkd.config.section import EnergyUnit, Files, LengthUnit
 from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
+from mlipkd.imports import on_one_line
 from mlipkd.readers.source import Source
 from mlipkd.units import ENERGY, LENGTH
 
@@ -156,10 +157,10 @@ def configurations(path: str) -> Iterator["Atoms"]:
         except StopIteration:
             break
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(
                 f"{path}: expected a file that ASE reads, got an error from it after {count} "
-                f"configurations ({reason}); fix the file, or convert it to extended XYZ"
+                f"configurations ({on_one_line(error)}); fix the file, or convert it to extended "
+                "XYZ"
             ) from error
         count += 1
         yield atoms

@@ -19,6 +19,7 @@ from mlipkd.config.section import Files, ForceUnit, LengthUnit, Name
 from mlipkd.datasets.blocks import Block
 from mlipkd.datasets.dataset import Bead, Dataset
 from mlipkd.errors import InputError
+from mlipkd.imports import on_one_line
 from mlipkd.readers import pyanitools
 from mlipkd.readers.source import Source
 from mlipkd.units import FORCE, LENGTH
@@ -215,10 +216,9 @@ def _load(path: str) -> np.ndarray:
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, MemoryError) as error:
-        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: expected numbers in NumPy's .npy, got a file that is none ({reason}); check "
-            "the path, or save it anew with numpy.save"
+            f"{path}: expected numbers in NumPy's .npy, got a file that is none "
+            f"({on_one_line(error)}); check the path, or save it anew with numpy.save"
         ) from error
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
         raise InputError(f"{path}: expected one array of numbers in .npy; save it with numpy.save")

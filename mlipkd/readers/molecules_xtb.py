@@ -69,8 +69,8 @@ class MoleculesXTB(Source):
                 yield block
 
     @property
-    def computed(self) -> dict[str, int]:
-        return {"molecules-xtb": self.configurations}
+    def computed(self) -> int:
+        return self.configurations
 
 
 def _molecule(name: str, formula: str) -> "Atoms":

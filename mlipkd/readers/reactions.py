@@ -93,8 +93,8 @@ class Reactions(Source):
         return self
 
     @property
-    def computed(self) -> dict[str, int]:
-        return {"molecules-xtb": HESSIAN * self.configurations}
+    def computed(self) -> int:
+        return HESSIAN * self.configurations
 
     @property
     def has_hessians(self) -> bool:

@@ -18,6 +18,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from mlipkd.config.section import Files, Name
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
+from mlipkd.imports import on_one_line
 from mlipkd.paths import SimulationPaths
 from mlipkd.readers.mapped import Frames, one_system
 from mlipkd.units import KJ_MOL
@@ -126,7 +127,7 @@ def _universe(topology: str) -> Any:
     except Exception as error:
         raise InputError(
             f"{topology}: expected a topology that MDAnalysis reads, got an error from it "
-            f"({_reason(error)}); give the .tpr of the run"
+            f"({on_one_line(error)}); give the .tpr of the run"
         ) from error
 
 
@@ -147,7 +148,7 @@ def _mapping(universe: Any, topology: str, beads: dict[str, str]) -> "Mapping":
         except Exception as error:
             raise InputError(
                 f"{topology}: expected a selection of MDAnalysis for the bead {name!r}, got "
-                f"{selection!r} ({_reason(error)}); fix it"
+                f"{selection!r} ({on_one_line(error)}); fix it"
             ) from error
     return mapping(topology, selected, atoms.resindices, atoms.resnames, masses)
 
@@ -223,9 +224,5 @@ def _refuse_missing(path: str, what: str) -> None:
 def _unreadable(place: str, error: Exception) -> InputError:
     return InputError(
         f"{place}: expected a trajectory of the topology's atoms that MDAnalysis reads, got an "
-        f"error from it ({_reason(error)}); give the files of one run"
+        f"error from it ({on_one_line(error)}); give the files of one run"
     )
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from mlipkd.config.functions import CALCULATOR
 from mlipkd.config.model import Architecture
+from mlipkd.config.quantities import QUANTITIES
 from mlipkd.config.settings import Settings, TrainSettings
 from mlipkd.datasets.dataset import BATCH_ATOMS
 from mlipkd.datasets.size import Size
@@ -99,7 +100,7 @@ def dataset(job: Job) -> Work:
     """Making a dataset: computing its configurations, or reading them from files."""
     source = job.made.source
     data = job.bytes(source.paths) / MB
-    seconds = {"start": 1, "calls": sum(source.computed.values()), "file": data}
+    seconds = {"start": 1, "calls": source.computed, "file": data}
     return Work("dataset", seconds, {"start": 1, "data": data})
 
 
@@ -119,7 +120,7 @@ def train(job: Job) -> Work:
     part = min(1, batch / configurations)
     quantities = {term.quantity for term in recipe.loss}
     # Derivatives of the forces take the way through the layers twice.
-    times: float = 1 if quantities <= {"energy", "energy_per_atom", "atomic_energies"} else 2
+    times: float = 2 if any(QUANTITIES[name].order for name in quantities) else 1
     held = times * part * atoms * (_held(shape) + 6 * neighbours)
     arrays = ARRAYS * part * pairs * (shape.sensitivities + shape.width)
     if "hvp" in quantities:
