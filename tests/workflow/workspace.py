@@ -9,12 +9,22 @@ from pathlib import Path
 import yaml
 
 from mlipkd.datasets.size import Size
+from mlipkd.evaluation import EVALUATIONS
 
 ROOT = Path(__file__).parents[2]
 
+#: The outputs that evaluations declare in addition to their rows, as cases of the stand-in.
+OUTPUTS = "".join(
+    f'        "evaluate-{evaluation.name} --{output.name}") '
+    + ('mkdir -p "$2"' if output.folder else 'echo "$1" > "$2"')
+    + "; shift ;;\n"
+    for evaluation in EVALUATIONS.values()
+    for output in evaluation.outputs
+)
+
 #: Writes its own command line to commands.log, and one line to each file that the verb makes: what
 #: --output names and, for some verbs, other options, which name inputs of other verbs.
-STAND_IN = """\
+STAND_IN = f"""\
 #!/usr/bin/env bash
 set -eu
 echo "$*" >> commands.log
@@ -22,11 +32,9 @@ verb=$1
 [ "$verb" = evaluate ] && verb="evaluate-$2"
 while [ $# -gt 0 ]; do
     case "$verb $1" in
-        *" --output"|"train --history"|"merge --manifest"|"simulate --topology"|\\
-        "evaluate-liquid --trajectory"|"evaluate-replicas --trajectory") echo "$1" > "$2"; shift ;;
-        "evaluate-parity --points") echo "$1" > "$2"; shift ;;
-        "evaluate-recommended --folder") mkdir -p "$2"; shift ;;
-        "dataset --size") cp size.json "$2"; shift ;;
+        *" --output"|"train --history"|"merge --manifest"|"simulate --topology")
+            echo "$1" > "$2"; shift ;;
+{OUTPUTS}        "dataset --size") cp size.json "$2"; shift ;;
     esac
     shift
 done
