@@ -6,9 +6,9 @@
 #   training     results/{dataset}/{family}/{model}/seed{seed}/model.safetensors
 #   labels       results/{dataset}/{family}/{model}/seed{seed}/predictions.h5, augmented.h5
 #                results/{dataset}/{family}/{model}/augmented.h5, which students train on
-#   evaluation   results/{dataset}/{family}/{model}/errors.csv, comp6.csv,
-#                curvature.csv, learning.csv, stability.csv, rdf.csv, structure.csv,
-#                own.{evaluation}.csv
+#   evaluation   results/{dataset}/{family}/{model}/errors.csv, parity.csv, parity.points.csv,
+#                comp6.csv, curvature.csv, learning.csv, stability.csv, rdf.csv,
+#                structure.csv, own.{evaluation}.csv
 #                results/{dataset}/{family}/{model}/seed{seed}/liquid.h5, liquid.csv
 #                results/{dataset}/{family}/{model}/seed{seed}/replicas.h5, replicas.csv
 #                results/{dataset}/{family}/{model}/distributions.csv, deviations.csv

@@ -58,7 +58,7 @@ def figure(
     ] = None,
     option: Annotated[
         list[str] | None,
-        Option(help="What this kind is told besides, NAME=VALUE: teacher=FAMILY of rdf."),
+        Option(help="What this kind needs to know, too, NAME=VALUE: teacher=FAMILY of rdf."),
     ] = None,
 ) -> None:
     """Draw a table, or several: pareto takes errors and cost; weights these, and structure if there

@@ -279,7 +279,6 @@ COMP6 = Evaluation(
         Input("suites", lambda plan, about: plan.section(about).evaluations.comp6.files),
         MODELS,
     ],
-    metrics=METRICS,
     section=Comp6Evaluation,
     threads=4,
     device=True,

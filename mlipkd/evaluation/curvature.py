@@ -220,7 +220,6 @@ CURVATURE = Evaluation(
     run=run,
     jobs=[Jobs(ModelPaths(), lambda plan: plan.models)],
     inputs=[DATASET, MODELS],
-    metrics=METRICS,
     section=CurvatureEvaluation,
     threads=4,
     device=True,

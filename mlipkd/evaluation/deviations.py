@@ -171,7 +171,6 @@ DEVIATIONS = Evaluation(
             "The same of the reference.",
         ),
     ],
-    metrics=METRICS,
     asked_by="distributions",
     local=True,
     figures=[

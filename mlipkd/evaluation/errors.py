@@ -119,7 +119,6 @@ ERRORS = Evaluation(
     run=run,
     jobs=[Jobs(ModelPaths(), lambda plan: plan.models)],
     inputs=[DATASET, MODELS],
-    metrics=METRICS,
     threads=4,
     device=True,
     work="errors",

@@ -206,7 +206,6 @@ LEARNING = Evaluation(
             "histories", lambda plan, about: [member.history for member in members_of(plan, about)]
         ),
     ],
-    metrics=METRICS,
     curves=True,
     local=True,
     figures=[

@@ -287,7 +287,6 @@ LIQUID = Evaluation(
     jobs=[Jobs(MemberPaths(), members_of_potentials)],
     inputs=[MODELS],
     outputs=[Output("trajectory", lambda about: about.frames("liquid"), "Frames to write, HDF5.")],
-    metrics=METRICS,
     section=LiquidEvaluation,
     threads=4,
     device=True,

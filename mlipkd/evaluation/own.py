@@ -32,13 +32,18 @@ def run(job: Job) -> None:
     from mlipkd.jobs import artefacts
     from mlipkd.jobs.device import choose_device
 
-    ((name, function),) = job.section.items()
     ensembles, sources = load_ensembles(job.files["models"], choose_device(job.device, job.threads))
     with DatasetFile(job.file("dataset")) as dataset:
-        rows = evaluate_own(dataset, ensembles, name, function)
+        rows = [
+            row
+            for name, function in job.section.items()
+            for row in evaluate_own(dataset, ensembles, name, function)
+        ]
         sources.append(dataset_source(dataset))
-    module = module_file("function", function.function)
-    sources.append(Source(str(module), artefacts.sha256(module), []))
+    modules = [module_file("function", own.function) for own in job.section.values()]
+    sources += [
+        Source(str(module), artefacts.sha256(module), []) for module in dict.fromkeys(modules)
+    ]
     write_rows(job.output, rows, sources)
 
 

@@ -203,8 +203,8 @@ def draw(rows: Sequence[Row], colours: "Colours") -> "matplotlib.figure.Figure":
             axes.hexbin(references, predictions, gridsize=40, mincnt=1, bins="log", cmap=shades)
             axes.axline((references[0], references[0]), slope=1, color="0.4", linewidth=0.6)
             share = r2.get((family, model, seeds[family, model], f"{quantity}_r2"))
-            told = f"\nR² = {share:.4f}" if share is not None else ""
-            axes.set_title(f"{family} {model}{told}", fontsize="small")
+            below = f"\nR² = {share:.4f}" if share is not None else ""
+            axes.set_title(f"{family} {model}{below}", fontsize="small")
             name = f"{SYMBOLS[quantity]}, {UNITS[quantity]}"
             whose = "teachers'" if quantity == "atomic_energies" else "reference"
             axes.set_xlabel(f"{whose} {name}")
@@ -253,7 +253,6 @@ PARITY = Evaluation(
         MODELS,
     ],
     outputs=[Output("points", _points, "Rows to write of some of the predictions, CSV.")],
-    metrics={f"{quantity}_r2": "1" for quantity in UNITS},
     section=ParityEvaluation,
     threads=4,
     device=True,

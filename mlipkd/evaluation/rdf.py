@@ -288,7 +288,6 @@ RDF = Evaluation(
             several=True,
         )
     ],
-    metrics=METRICS,
     section=RdfEvaluation,
     curves=True,
     minutes=60,
@@ -323,13 +322,8 @@ STRUCTURE = Evaluation(
     jobs=[Jobs(ModelPaths(), lambda plan: plan.potentials)],
     inputs=[
         Input("rdf", lambda plan, about: about.rows("rdf"), "Rows of the evaluation rdf, CSV."),
-        Input(
-            "teacher",
-            _teachers_rdf,
-            "The same of the teacher's model.",
-        ),
+        Input("teacher", _teachers_rdf, "The same of the teacher's model."),
     ],
-    metrics=STRUCTURE_METRICS,
     asked_by="rdf",
     local=True,
 )

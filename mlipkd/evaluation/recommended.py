@@ -228,7 +228,6 @@ RECOMMENDED = Evaluation(
             folder=True,
         )
     ],
-    metrics=METRICS,
     section=Recommendation,
     layout=by_subset,
     introduction=lambda section: (

@@ -266,7 +266,6 @@ REPLICAS = Evaluation(
     outputs=[
         Output("trajectory", lambda about: about.frames("replicas"), "Frames to write, HDF5.")
     ],
-    metrics=METRICS,
     section=ReplicasEvaluation,
     threads=4,
     device=True,

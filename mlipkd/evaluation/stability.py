@@ -281,7 +281,6 @@ STABILITY = Evaluation(
     run=run,
     jobs=[Jobs(ModelPaths(), lambda plan: plan.potentials)],
     inputs=[MODELS],
-    metrics=METRICS,
     section=StabilityEvaluation,
     threads=4,
     device=True,

@@ -178,7 +178,11 @@ def made_by_line(versions: Sequence[str]) -> str:
 
 def markdown(grid: Grid) -> str:
     """A Markdown table with its columns lined up."""
-    lines = [[f"*{c}*" if c in TOGETHER else c for c in line] for line in grid.lines]
+    model = grid.header.index("model") if "model" in grid.header else None
+    lines = [
+        [f"*{c}*" if n == model and c in TOGETHER else c for n, c in enumerate(line)]
+        for line in grid.lines
+    ]
     widths = [max(map(len, column)) for column in zip(grid.header, *lines, strict=True)]
     rule = ["-" * width for width in widths]
     return "".join(

@@ -61,24 +61,14 @@ for given in (
             given.setdefault(together.rule("train"), given["train"])
 
 
-def of_model(look_up):
-    """For an input: what ``look_up`` says of the model that a job is about."""
-    return lambda wildcards: look_up(ModelPaths.of(wildcards))
-
-
 def of_members(look_up):
     """For an input: what ``look_up`` says of each member of this model."""
-    return of_model(lambda model: [look_up(member) for member in plan.members_of(model)])
+    return lambda wildcards: [look_up(m) for m in plan.members_of(ModelPaths.of(wildcards))]
 
 
 def of_member(look_up):
     """For an input: what ``look_up`` says of the member that a job is about."""
     return lambda wildcards: look_up(MemberPaths.of(wildcards))
-
-
-def evaluations(wildcards):
-    """The evaluations of a dataset."""
-    return campaign.datasets[wildcards.dataset].evaluations
 
 
 def rising(amount):

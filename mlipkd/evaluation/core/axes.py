@@ -61,8 +61,8 @@ def natural(name: str) -> list[int | str]:
 def differences(shapes: Sequence[str]) -> list[str]:
     """Names of architectures without the parts that all have in common."""
     parts = [shape.split("-") for shape in shapes]
-    told = [column for column in zip(*parts, strict=True) if len(set(column)) > 1]
-    return [" ".join(names) for names in zip(*told, strict=True)]
+    differing = [column for column in zip(*parts, strict=True) if len(set(column)) > 1]
+    return [" ".join(names) for names in zip(*differing, strict=True)]
 
 
 #: Distinct for all kinds of colour vision (Paul Tol's muted scheme, https://sronpersonalpages.nl/~pault/).

@@ -8,7 +8,7 @@ whenever anything of a campaign is, so files import what computes or draws insid
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,9 +63,17 @@ class Job:
     """Minutes that the job may take."""
 
     def file(self, name: str) -> Path:
-        """The only file of an input or output."""
-        (file,) = self.files[name]
-        return file
+        """The only file of an input or output.
+
+        Raises:
+            InputError: several were given.
+        """
+        first, *others = self.files[name]
+        if others:
+            raise InputError(
+                f"command line: expected one file as {name}, got {1 + len(others)}; give one"
+            )
+        return first
 
 
 @dataclass(frozen=True)
@@ -191,8 +199,6 @@ class Evaluation:
     jobs: Sequence[Jobs]
     inputs: Sequence[Input] = ()
     outputs: Sequence[Output] = ()
-    metrics: Mapping[str, str] = field(default_factory=dict)
-    """Units by metric; 1 of what has none."""
 
     section: Any = None
     """The class of its section of the campaign; without one it is made of all datasets."""

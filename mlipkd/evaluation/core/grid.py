@@ -106,9 +106,8 @@ def _seeds(rows: Sequence[Row], family: str) -> str:
     for row in rows:
         if row.family == family and row.seed not in TOGETHER:
             seeds[row.model].add(row.seed)
-    numbers = sorted({len(members) for members in seeds.values()}) or [
-        0
-    ]  # there may be only an ensemble
+    numbers = sorted({len(members) for members in seeds.values()})
+    numbers = numbers or [0]  # there may be only an ensemble
     return "–".join(str(number) for number in dict.fromkeys((numbers[0], numbers[-1])))
 
 

@@ -294,7 +294,6 @@ COST = Evaluation(
             several=True,
         ),
     ],
-    metrics=METRICS,
     section=CostEvaluation,
     threads=0,
     device=True,

@@ -1,5 +1,8 @@
 """Evaluations of one's own: whom they are asked of, what they are given, what they may return."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 from ase.build import bulk
@@ -11,7 +14,10 @@ from mlipkd.datasets.dataset import TEST
 from mlipkd.deploy.ase import MLIPKD
 from mlipkd.errors import InputError
 from mlipkd.evaluation.core.ensembles import load_ensembles
-from mlipkd.evaluation.own import evaluate_own
+from mlipkd.evaluation.core.evaluation import Job
+from mlipkd.evaluation.core.rows import history_file, read_rows
+from mlipkd.evaluation.own import evaluate_own, run
+from mlipkd.jobs import provenance
 from mlipkd.testing import dataset_of
 
 ENERGY = """\
@@ -35,6 +41,7 @@ def evaluate(tmp_path, write_module):
         energy=torch.tensor([7.0, 8.0]).numpy(),
     )
     dataset.splits[1] = TEST
+    dataset = replace(dataset, provenance=provenance.record())
     dataset_file.write(dataset, tmp_path / "dataset.h5")
 
     def evaluate(text, *members, **options):
@@ -110,3 +117,19 @@ def test_a_failure_names_the_member_and_the_line(evaluate, write_calculator) -> 
     message = r"own_evaluation.py:2: expected bulk of oracle/calculator seed 0 .*\(no minimum\)"
     with pytest.raises(InputError, match=message):
         evaluate(text, write_calculator())
+
+
+def test_settings_may_name_several(evaluate, write_module, write_model, tmp_path) -> None:
+    """One after the other; a module that holds several is a source once."""
+    write_module("several_evaluations", ENERGY.replace("def f", "def g") + ENERGY)
+    own = {name: OwnFunction(function=f"several_evaluations:{name}") for name in ("f", "g")}
+    files = {
+        "models": [write_model("0.safetensors", seed=0)],
+        "dataset": [tmp_path / "dataset.h5"],
+    }
+    run(Job(files, tmp_path / "own.csv", own))
+    rows, _ = read_rows(tmp_path / "own.csv")
+    assert [row.subset for row in rows] == ["f", "f", "g", "g"]
+    history = json.loads(history_file(tmp_path / "own.csv").read_text())
+    sources = [source["file"] for source in history["sources"]]
+    assert sum(file.endswith("several_evaluations.py") for file in sources) == 1

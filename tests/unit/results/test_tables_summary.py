@@ -37,6 +37,14 @@ def test_pivot() -> None:
     ]
 
 
+def test_a_subset_called_all_is_not_all_runs() -> None:
+    rows = [Row("al", "t", "big", seed, "rmse", 1.0, "eV", "all") for seed in (0, "ensemble")]
+    assert cells(markdown(pivot(rows)))[2:] == [
+        ["all", "rmse, eV", "big", "1.000"],
+        ["", "", "*ensemble*", "1.000"],
+    ]
+
+
 def test_columns_line_up() -> None:
     assert len({len(line) for line in markdown(pivot(ROWS)).splitlines()}) == 1
 
