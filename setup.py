@@ -26,13 +26,13 @@ class BuildKernels(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Build one generation."""
-        own = copy.copy(self)
-        own.build_temp = os.path.join(self.build_temp, ext.name)
-        there = Path(self.get_ext_fullpath(ext.name))
+        build = copy.copy(self)
+        build.build_temp = os.path.join(self.build_temp, ext.name)
+        library = Path(self.get_ext_fullpath(ext.name))
         # Its date alone does not tell: it may have been copied from elsewhere.
-        if there.exists() and DIGEST.encode() not in there.read_bytes():
-            own.force = True
-        super(BuildKernels, own).build_extension(ext)
+        if library.exists() and DIGEST.encode() not in library.read_bytes():
+            build.force = True
+        super(BuildKernels, build).build_extension(ext)
 
 
 GENERATIONS = {"baseline": []}

@@ -47,8 +47,10 @@ def writing(path: Path) -> Iterator[Path]:
         yield temporary
         digest = sha256(temporary)
         temporary_sidecar.write_text(f"{digest}  {path.name}\n")
+        # Libraries may have made the file only for the owner; its hash has the usual permissions.
+        # To ask for the umask is to set it, for all threads.
+        temporary.chmod(temporary_sidecar.stat().st_mode & 0o777)
         for file in (temporary, temporary_sidecar):
-            file.chmod(0o666 & ~_umask())  # libraries may have made it only for the owner
             _flush_to_disk(file)
         os.replace(temporary_sidecar, sidecar(path))
         os.replace(temporary, path)
@@ -100,12 +102,6 @@ def verify(path: Path) -> str:
             "the file was changed or damaged after it was written; delete it and make it again"
         )
     return actual
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -155,6 +155,17 @@ def test_the_reference_can_be_differentiated_twice(ensemble, batch) -> None:
     assert relative(product, difference) < 1e-5
 
 
+@pytest.mark.skipif("cpu" not in CPU_ENGINES, reason="installed without a compiler")
+def test_second_derivatives_that_the_kernels_lack_are_refused(ensemble, batch) -> None:
+    """Where they would silently be wrong."""
+    weights = list(ensemble.parameters())
+    orders, gradient = ENGINES["cpu"].orders_and_gradient(ensemble, batch, True, training=True)
+    total = (orders**2).sum() + (gradient**2).sum()
+    first = torch.autograd.grad(total, weights, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        torch.stack([(gradient**2).sum() for gradient in first]).sum().backward()
+
+
 def test_forces_and_stress_of_members(ensemble, batch) -> None:
     engine = engine_of(ensemble)
     _, gradient = engine.orders_and_gradient(ensemble, batch, derivatives=True, training=False)

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mlipkd.hipnn.batch import Batch
 from mlipkd.hipnn.engines.cpu import environment as env
@@ -420,6 +421,7 @@ class _Function(torch.autograd.Function):
         return orders, ctx.sweeps.backward() if derivatives else orders.new_empty(0)
 
     @staticmethod
+    @once_differentiable  # a second derivative of what is written out would be wrong
     def backward(ctx, c: Tensor | None, v: Tensor | None):
         model = ctx.sweeps.model
         if c is None:
