@@ -133,12 +133,23 @@ class HIPNN(torch.nn.Module):
         """
         first = models[0]
         for other in models[1:]:
-            kinds = [(model.architecture, model.species, model.dtype) for model in (first, other)]
+            kinds = [
+                {
+                    **model.architecture.model_dump(),
+                    "elements": list(model.species),
+                    "precision": str(model.dtype).removeprefix("torch."),
+                }
+                for model in (first, other)
+            ]
             if kinds[0] != kinds[1]:
+                different = [
+                    f"{key} {value} and {kinds[1][key]}"
+                    for key, value in kinds[0].items()
+                    if value != kinds[1][key]
+                ]
                 raise InputError(
                     "ensemble: expected members of one architecture, with the same elements and "
-                    f"precision, got {first.architecture.name} for {list(first.species)} and "
-                    f"{other.architecture.name} for {list(other.species)}; give those of one model"
+                    f"precision, got {', '.join(different)}; give those of one model"
                 )
         members = sum(model.members for model in models)
         ensemble = cls(first.architecture, first.species, members).to(first.dtype).to(first.device)

@@ -41,7 +41,9 @@ def choose_device(name: str, threads: int) -> torch.device:
     torch.set_flush_denormal(True)
     _keep_freed_memory()
     _collect_garbage_less_often()
-    return _device(name)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return device_of(name, "--device: expected cpu, cuda or auto")
 
 
 def _keep_freed_memory() -> None:
@@ -57,17 +59,20 @@ def _collect_garbage_less_often() -> None:
     gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+def device_of(
+    name: str | torch.device, expected: str = "device: expected cpu, or cuda where there is one"
+) -> torch.device:
+    """The device of a name.
+
+    Raises:
+        InputError: this machine does not have it; ``expected`` says what was expected where.
+    """
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(
-            f"--device: expected cpu, cuda or auto, got {name!r} ({reason})"
-        ) from error
+        raise InputError(f"{expected}, got {str(name)!r} ({reason}); take cpu") from error
     return device
 
 
