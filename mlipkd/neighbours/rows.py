@@ -84,6 +84,31 @@ def _rows_by_sorting(i, j, images, shifts, positions, elements, number, width) -
     return Rows(*tensors)
 
 
+def nearest_neighbours(rows: Rows, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance (Å) to every atom's nearest neighbour, infinite without any, and which it is.
+
+    Args:
+        rows: new ones, so that the first neighbours of each element are the closest.
+        positions: (atoms, 3) float64, Å.
+
+    Returns:
+        (atoms,) and (atoms,).
+    """
+    atoms, width = rows.senders.shape
+    if width == 0:
+        return np.full(atoms, np.inf), np.arange(atoms)
+    bounds, senders, images = (t.numpy() for t in (rows.bounds, rows.senders, rows.images))
+    row = np.arange(atoms)
+    slots = np.minimum(bounds[:, :-1], width - 1)  # (atoms, elements)
+    others = senders[row[:, None], slots]
+    vectors = positions[others] - positions[:, None]
+    vectors += rows.shifts.numpy()[images[row[:, None], slots]]  # (atoms, elements, 3)
+    squares = np.einsum("nsa,nsa->ns", vectors, vectors)
+    squares[bounds[:, :-1] == bounds[:, 1:]] = np.inf  # none of this element
+    nearest = squares.argmin(1)
+    return np.sqrt(squares[row, nearest]), others[row, nearest]
+
+
 def reverse_slots(rows: Rows) -> Tensor:
     """For the slot of (i ← j) that of (j ← i): (atoms * neighbours,) int64."""
     (atoms, width), last = rows.senders.shape, len(rows.shifts) - 1

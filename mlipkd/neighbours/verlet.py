@@ -17,6 +17,8 @@ system of pairs none of which connects two structures.
 import math
 from collections.abc import Sequence
 from functools import cached_property
+from threading import RLock
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,8 +27,11 @@ from vesin import NeighborList
 
 from mlipkd.datasets.dataset import Dataset
 from mlipkd.errors import InputError
-from mlipkd.hipnn.batch import Batch, elements_of
-from mlipkd.neighbours.rows import Pairs, Rows, make_rows, reverse_slots, within
+from mlipkd.hipnn.batch import COINCIDENT, Batch, elements_of, refuse_coincident
+from mlipkd.neighbours.rows import Pairs, Rows, make_rows, nearest_neighbours, reverse_slots, within
+
+#: Volume of a cell over the product of its edges, below which it is flat; edges that are none, Å.
+FLAT, SHORTEST = 1e-4, 0.1
 
 
 class PairList:
@@ -34,8 +39,10 @@ class PairList:
 
     rows: Rows
     elements: torch.Tensor  # (atoms,) int64, which of the model's elements each atom is
-    volume: torch.Tensor  # Å^3
+    volume: torch.Tensor  # Å^3, zero where the cell is flat or missing
     positions: torch.Tensor  # (atoms, 3) float64, Å
+    lock: Any
+    """To be held from ``update`` until the results are there: threads may share a list."""
 
     def __init__(
         self,
@@ -53,9 +60,25 @@ class PairList:
             skin: how far beyond the cut-off the list reaches, Å; with zero it is rebuilt each time.
             dtype: precision of the vectors.
             device: where pairs are stored.
+
+        Raises:
+            InputError: a skin that is negative or not finite.
         """
+        if not 0 <= skin < math.inf:
+            raise InputError(
+                f"skin: expected a length of 0 Å or more, got {skin:g}; leave it out for 1 Å"
+            )
+        self.lock = RLock()
         self.species, self.cutoff, self.skin, self.dtype = species, cutoff, skin, dtype
         self.device = torch.device(device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles, which have a lock of their own."""
+        return {name: value for name, value in vars(self).items() if name != "lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Of a copy or a pickle."""
+        vars(self).update(state, lock=RLock())
 
     def pairs(self, chunk: slice, with_senders: bool) -> Pairs:
         """The pairs of some of the atoms, from the first to the last of a chunk.
@@ -103,9 +126,17 @@ class VerletList(PairList):
         """Make it the list of this structure.
 
         Raises:
-            InputError: coordinates that are not finite, or an element that the model does not know.
+            InputError: coordinates that are not finite, two atoms at one place, periodic directions
+                without lattice vectors, or an element that the model does not know.
         """
         _refuse_not_finite(atoms)
+        old = self.built_from
+        if (
+            old is None
+            or not np.array_equal(atoms.cell.array, self._cell)
+            or not np.array_equal(atoms.pbc, old.pbc)
+        ):
+            _refuse_flat(atoms)
         positions = self._tracked(atoms)
         if positions is None:
             # Wrapped into the cell, or the table of images would grow as atoms diffuse.
@@ -128,10 +159,15 @@ class VerletList(PairList):
         moved = atoms.positions - expected
         inverse, lattice = np.linalg.inv(strain) @ self._inverse, self._lattice @ strain  # (3, 3)
         moved -= np.rint(moved @ inverse) @ lattice
-        farthest = math.sqrt((moved**2).sum(1).max(initial=0))
+        squares = (moved**2).sum(1)  # (atoms,)
+        farthest = math.sqrt(squares.max(initial=0))
         least = np.linalg.svd(strain, compute_uv=False)[-1]
         if (self.cutoff + 2 * farthest) / least >= self.cutoff + self.skin:
             return None
+        if self._nearest.min(initial=math.inf) * least - 2 * farthest < COINCIDENT:
+            # Only these can have met another one by now: mostly none, so nothing is searched.
+            may = self._nearest * least - np.sqrt(squares) - farthest < COINCIDENT  # (atoms,)
+            _refuse_coincident(atoms, np.flatnonzero(may))
         if not np.array_equal(atoms.cell.array, self._cell):
             self._deform(atoms.cell.array, strain)
         return expected + moved
@@ -155,7 +191,10 @@ class VerletList(PairList):
 
     def _follow_cell(self, cell: np.ndarray) -> None:
         self._cell = cell.copy()
-        self.volume = torch.tensor(abs(np.linalg.det(cell)), device=self.device)  # Å^3
+        volume = abs(np.linalg.det(cell))  # Å^3
+        if volume <= FLAT * np.linalg.norm(cell, axis=1).prod():
+            volume = 0.0
+        self.volume = torch.tensor(volume, device=self.device)
         self.changes += 1
 
     def _build(self, atoms: Atoms) -> None:
@@ -183,7 +222,13 @@ class VerletList(PairList):
             atoms.positions,
             elements,
             len(self.species),
-        ).to(self.device)
+        )
+        self._nearest, others = nearest_neighbours(self.rows, atoms.positions)  # (atoms,)
+        if len(atoms):
+            first = int(self._nearest.argmin())
+            pair = first, int(others[first])
+            refuse_coincident(atoms.get_chemical_formula(), self._nearest[first], *pair)
+        self.rows = self.rows.to(self.device)
         self.elements = torch.from_numpy(elements).to(self.device)  # (atoms,)
         self._shifts = self.rows.shifts
         self._follow_cell(cell)
@@ -205,6 +250,34 @@ def _refuse_not_finite(atoms: Atoms) -> None:
             f"{z:g}) Å for atom {atom}; go back to a good structure, and take a shorter time step "
             "if it comes from dynamics"
         )
+
+
+def _refuse_flat(atoms: Atoms) -> None:
+    """Periodic directions need lattice vectors that are independent of each other."""
+    vectors = atoms.cell.array[atoms.pbc]  # (periodic directions, 3)
+    lengths = np.linalg.norm(vectors, axis=1)
+    good = bool(np.isfinite(atoms.cell.array).all() and (lengths >= SHORTEST).all())
+    if good and len(vectors):
+        units = vectors / lengths[:, None]
+        good = bool(np.linalg.det(units @ units.T) >= FLAT**2)
+    if not good:
+        raise InputError(
+            f"{atoms.get_chemical_formula()}: expected lattice vectors of {SHORTEST:g} Å or more, "
+            "not in one plane, in every periodic direction, got the cell "
+            f"{atoms.cell.array.round(4).tolist()} for pbc {atoms.pbc.tolist()}; correct the cell, "
+            "or set pbc to false where the system is not periodic"
+        )
+
+
+def _refuse_coincident(atoms: Atoms, some: np.ndarray) -> None:
+    """Refuse two atoms at one place among some of a structure's."""
+    search = NeighborList(cutoff=10 * COINCIDENT, full_list=False, n_threads=1)
+    cell, positions = atoms.cell.array, atoms.positions[some]
+    i, j, d = search.compute(positions, cell, atoms.pbc, quantities="ijd")
+    if len(d):
+        n = d.argmin()
+        pair = int(some[i[n]]), int(some[j[n]])
+        refuse_coincident(atoms.get_chemical_formula(), float(d[n]), *pair)
 
 
 def one_configuration(atoms: Atoms) -> Dataset:
@@ -239,7 +312,7 @@ class VerletBatch(PairList):
         """Make it the list of these structures.
 
         Raises:
-            InputError: coordinates that are not finite, or an element that the model does not know.
+            InputError: as ``VerletList.update``.
         """
         options = (self.species, self.cutoff, self.skin, self.dtype, self.device)
         while len(self.lists) < len(structures):
@@ -260,6 +333,8 @@ class VerletBatch(PairList):
         out = torch.arange(atoms * width, device=self.device).view(atoms, width)
         for part, first in self._parts:
             part_width = part.rows.senders.shape[1]
+            if part_width == 0:  # nobody has a neighbour
+                continue
             slots = part.reverse.view(-1, part_width)  # (atoms of this list, its neighbours)
             rows = slots // part_width + first
             out[first : first + len(slots), :part_width] = rows * width + slots % part_width

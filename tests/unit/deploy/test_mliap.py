@@ -234,3 +234,11 @@ def test_refuses_kokkos(write_strong) -> None:
     data = Kokkos(alloy(), ["Al", "Si"], reach=4.0)
     with pytest.raises(InputError, match=r"on the CPU, got KOKKOS"):
         MLIAP(write_strong("m.safetensors"), ["Al", "Si"]).compute_forces(data)
+
+
+def test_refuses_two_atoms_at_one_place(write_strong) -> None:
+    atoms = alloy()
+    atoms.positions[3] = atoms.positions[1]
+    model = MLIAP(write_strong("m.safetensors"), ["Al", "Si"])
+    with pytest.raises(InputError, match=r"pair_style mliap: .* atoms 1 and 3 .* at one place"):
+        model.compute_forces(data_of(atoms, ["Al", "Si"]))

@@ -8,7 +8,7 @@ from mlipkd.errors import InputError
 from mlipkd.hipnn import prediction
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.prediction import predict
-from mlipkd.testing import dataset_of, random_molecule
+from mlipkd.testing import dataset_of, random_crystal, random_molecule
 
 
 @pytest.fixture
@@ -28,6 +28,16 @@ def memory(monkeypatch):
         return sizes
 
     return holds
+
+
+def test_two_atoms_at_one_place_are_refused(write_model) -> None:
+    """Over periodic boundaries, too, and whatever is predicted."""
+    potential = load_potential(write_model("m.safetensors", species=(1, 6)))
+    generator = np.random.default_rng(0)
+    good, bad = (random_crystal(generator, 5, (1, 6)) for _ in range(2))
+    bad[1][3] = bad[1][1] + bad[2][0]
+    with pytest.raises(InputError, match=r"configuration 1: .* atoms 1 and 3 .* at one place"):
+        predict(potential, dataset_of([good, bad]), ["energy"])
 
 
 def test_batches_are_halved(write_model, memory, capfd):

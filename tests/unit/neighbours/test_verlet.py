@@ -132,3 +132,81 @@ def test_an_atom_that_is_nowhere_is_refused(
     for atoms in (crystal, broken):
         with pytest.raises(InputError, match=f"{value} *.* Å for atom 3"):
             atoms.get_potential_energy()
+
+
+@pytest.mark.parametrize("distance", [0.0, 1e-12, 1e-4])
+@pytest.mark.parametrize("pbc", [True, False])
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+def test_two_atoms_at_one_place_are_refused(
+    model_file, crystal, engine, pbc, distance, monkeypatch
+) -> None:
+    """By a new list, over periodic boundaries, and by lists that are kept."""
+    monkeypatch.setenv("MLIPKD_ENGINE", engine)
+    crystal.pbc = pbc
+    crystal.calc = MLIPKD(model_file, skin=0.5)
+    places = crystal.positions.copy()
+    crystal.positions[7] = crystal.positions[2] + [distance, 0, 0]
+    if pbc:
+        crystal.positions[7] += crystal.cell[1]
+    with pytest.raises(InputError, match=r"got atoms 2 and 7 .* at one place.*; remove one"):
+        crystal.get_forces()
+    crystal.positions[:] = places
+    assert np.isfinite(crystal.get_forces()).all()
+
+    middle, up = crystal.positions[2] + [0, 0, 0.1], np.array([0, 0, 1])
+    crystal.positions[7] = middle + 0.1 * up
+    assert np.isfinite(crystal.get_forces()).all()
+    builds = crystal.calc.neighbours.builds
+    crystal.positions[2], crystal.positions[7] = middle, middle + distance * up
+    with pytest.raises(InputError, match=r"got atoms 2 and 7 .* at one place"):
+        crystal.get_forces()
+    assert crystal.calc.neighbours.builds == builds
+
+
+def test_places_are_compared_only_where_atoms_can_have_met(model_file, crystal, monkeypatch):
+    crystal.calc = MLIPKD(model_file, skin=0.5)
+    crystal.get_forces()
+
+    def fail(*_) -> None:
+        raise AssertionError("another search")
+
+    monkeypatch.setattr("mlipkd.neighbours.verlet._refuse_coincident", fail)
+    for seed in range(3):
+        crystal.rattle(0.02, seed=seed)
+        crystal.get_forces()
+    assert crystal.calc.neighbours.builds == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "pbc"),
+    [
+        ([8, 8, 0], True),
+        ([0, 0, 0], True),
+        ([8, np.nan, 8], True),
+        ([8, np.inf, 8], (True, False, False)),
+        ([8, 1e-3, 8], True),
+        ([[8, 0, 0], [16, 0, 0], [0, 0, 8]], True),
+        ([[8, 0, 0], [8, 1e-5, 0], [0, 0, 8]], (True, True, False)),
+    ],
+)
+def test_cells_that_are_none_are_refused(model_file, crystal, cell, pbc) -> None:
+    """By a new list and by one that is kept."""
+    broken = crystal.copy()
+    for atoms in (broken, crystal):
+        atoms.calc = MLIPKD(model_file)
+    crystal.get_potential_energy()
+    for atoms in (broken, crystal):
+        atoms.set_cell(cell)
+        atoms.pbc = pbc
+        with pytest.raises(InputError, match=r"expected lattice vectors of 0\.1 Å.*got the cell"):
+            atoms.get_potential_energy()
+
+
+def test_directions_that_are_not_periodic_need_no_lattice_vector(model_file, crystal) -> None:
+    energies = []
+    for height in (0, 20):
+        crystal.set_cell([*crystal.cell.lengths()[:2], height])
+        crystal.pbc = True, True, False
+        crystal.calc = MLIPKD(model_file)
+        energies.append(crystal.get_potential_energy())
+    assert energies[0] == pytest.approx(energies[1], abs=1e-10)
