@@ -253,7 +253,8 @@ def draw(rows: Sequence[Row], colours: "Colours") -> "matplotlib.figure.Figure":
     from mlipkd.evaluation.core.axes import has, name_of
     from mlipkd.evaluation.core.bars import Panel, side_by_side
 
-    subsets = {subset: [row for row in rows if row.subset == subset] for subset in _subsets(rows)}
+    names = dict.fromkeys(row.subset for row in rows)  # in the table's order
+    subsets = {name: [row for row in rows if row.subset == name] for name in names}
     metrics = [m for m in ("energy_rmse", "conformer_energy_rmse", "forces_rmse") if has(rows, m)]
     panels = [
         [
@@ -263,11 +264,6 @@ def draw(rows: Sequence[Row], colours: "Colours") -> "matplotlib.figure.Figure":
         for metric in metrics
     ]
     return side_by_side(rows, colours, panels)
-
-
-def _subsets(rows: Sequence[Row]) -> list[str]:
-    """In the table's order."""
-    return list(dict.fromkeys(row.subset for row in rows))
 
 
 COMP6 = Evaluation(

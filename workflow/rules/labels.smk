@@ -49,7 +49,7 @@ rule merge:
         " --manifest {output.manifest:q} {input.predictions:q} > {log:q} 2>&1"
 
 
-rule merge_single:
+use rule merge as merge_single with:
     input:
         dataset=DATASET.data,
         predictions=MEMBER.predictions,
@@ -60,11 +60,3 @@ rule merge_single:
         MEMBER.log("merge"),
     benchmark:
         MEMBER.benchmark("merge")
-    conda:
-        "../../envs/mlipkd.yaml"
-    resources:
-        mem_mb=rising(1000),
-        runtime=rising(60),
-    shell:
-        "mlipkd merge --dataset {input.dataset:q} --output {output.dataset:q}"
-        " --manifest {output.manifest:q} {input.predictions:q} > {log:q} 2>&1"
