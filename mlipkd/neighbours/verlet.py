@@ -194,7 +194,7 @@ class VerletList(PairList):
         volume = abs(np.linalg.det(cell))  # Å^3
         if volume <= FLAT * np.linalg.norm(cell, axis=1).prod():
             volume = 0.0
-        self.volume = torch.tensor(volume, device=self.device)
+        self.volume = torch.tensor(volume, dtype=torch.float64, device=self.device)
         self.changes += 1
 
     def _build(self, atoms: Atoms) -> None:

@@ -49,6 +49,16 @@ def test_same_as_alone(structures, n_interactions, compiled, monkeypatch) -> Non
     np.testing.assert_allclose(evaluate_system(model, batch)["forces"].numpy(), forces, atol=1e-10)
 
 
+def test_systems_with_and_without_a_volume(structures) -> None:
+    free = structures[0].copy()
+    free.set_cell(None)
+    free.pbc = False
+    batch = VerletBatch(SPECIES, 5.0, 0.5, torch.float64)
+    batch.update([free, structures[1]])
+    assert batch.volumes.dtype == torch.float64
+    np.testing.assert_allclose(batch.volumes, [0, structures[1].get_volume()], rtol=1e-14)
+
+
 @pytest.mark.parametrize("pbc", [(True, True, True), (True, False, True)])
 def test_atoms_put_back_into_the_cell_are_followed(pbc) -> None:
     """Whole lattice vectors, along periodic directions, are no movement."""
