@@ -1,4 +1,4 @@
-"""Tests of models, of this project and of others: a contract, small systems, small models.
+"""Tests of models, of this project and of others: a contract, and small systems.
 
 The contract is what physics asks of a potential whatever its weights. A model, as the contract sees
 it, is a function from configurations to energies, forces and stress; ``of_potential`` makes one of
@@ -15,25 +15,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 from scipy.spatial.transform import Rotation
 
-from mlipkd.config.model import Architecture
 from mlipkd.datasets.dataset import Dataset
-from mlipkd.hipnn.engines.cpu.library import library
 from mlipkd.hipnn.file import Potential
-from mlipkd.hipnn.initial import initialise
-from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
 
 #: Largest relative difference between two ways of computing the same number in float64.
 PARITY = 1e-10
 #: The same for forces, eV/Å, and stress, eV/Å³, which may vanish.
 FORCE = 1e-9
-#: What ``MLIPKD_ENGINE`` may be on the CPU of this machine.
-CPU_ENGINES = ("reference",) if library() is None else ("reference", "cpu")
 
 #: Atomic numbers (atoms,), positions (atoms, 3) and cell (3, 3), Å; a zero cell is free.
 Configuration = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -236,29 +229,6 @@ CONTRACT: tuple[Callable[[Model], None], ...] = (
 
 def _generator() -> np.random.Generator:
     return np.random.default_rng(11)
-
-
-def small_shape(**differences: float) -> Architecture:
-    """An architecture of few features and a short cut-off, with these differences."""
-    small = {"n_interactions": 1, "l_max": 1, "atom_layers": 1, "width": 6, "sensitivities": 5}
-    distances = {"soft_min": 0.8, "soft_max": 3.5, "hard_max": 4.5}
-    return Architecture.model_validate({**small, **distances, **differences})
-
-
-def random_model(shape: Architecture, species: tuple[int, ...], seed: int) -> HIPNN:
-    """An untrained model in float64, its heads scaled up so that errors show.
-
-    Where there is a repulsion, its walls differ by pair and end 2.5 to 3.5 Å away.
-    """
-    model = HIPNN(shape, species).double()
-    initialise(model, seed)
-    generator = torch.Generator().manual_seed(seed)
-    torch.nn.init.normal_(model.w, generator=generator)
-    if model.repulsion is not None:
-        noise = torch.rand(model.repulsion.walls.shape, generator=generator).double() / 2
-        mean = torch.tensor([1.0, 0.3, 1.5, 2.5], dtype=torch.float64)
-        model.repulsion.walls.copy_(mean + noise + noise.transpose(1, 2))
-    return model
 
 
 def dataset_of(configurations: list[Configuration], **labels: np.ndarray) -> Dataset:

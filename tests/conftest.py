@@ -17,8 +17,8 @@ from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.jobs import artefacts, provenance
-from mlipkd.testing import small_shape
 from tests.counting import inject, pytest_addoption  # noqa: F401
+from tests.models import small_shape
 
 torch.set_num_threads(1)
 

@@ -54,7 +54,7 @@ def periodic_hessians(
     return (
         f"{dataset.place(int(periodic[0]))}: expected free molecules for Hessians, got "
         f"{len(periodic)} configurations with a cell, of which this is the first; remove them, or "
-        "do without Hessians"
+        "do without Hessians (in a recipe: leave out hessian and hvp)"
     )
 
 

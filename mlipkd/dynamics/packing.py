@@ -173,7 +173,7 @@ def _on_a_lattice(
     for moved in [*range(number)] * TURNS:
         turned = Rotation.random(ORIENTATIONS, rng).as_matrix()
         tried = molecule.positions @ turned + sites[moved]  # (orientations, atoms, 3)
-        # A remainder may be rounded to the side itself, and the tree wants less.
+        # A remainder may be rounded to the side itself, which the tree does not take.
         others = np.delete(placed, moved, axis=0).reshape(-1, 3) % side % side
         with subnormal_numbers():
             tree = cKDTree(others, boxsize=side)

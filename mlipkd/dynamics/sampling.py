@@ -200,7 +200,7 @@ def open_nvt(
     Args:
         engine: ``ase`` or ``lammps``.
         potential: whose forces.
-        start: periodic structure with momenta; LAMMPS wants one element, right angles.
+        start: periodic structure with momenta; for LAMMPS, of one element and right angles.
         timestep: fs.
         closest: atoms that come closer have collided, Å.
     """

@@ -131,7 +131,7 @@ class NVTRun:
 
     @property
     def end(self) -> Atoms:
-        """Where it goes on from."""
+        """The last frame's structure, or the start."""
         return self.frames[-1].atoms if self.frames else self.start
 
 

@@ -2,7 +2,7 @@
 
 The header holds a JSON record under the key ``mlipkd``: architecture, elements, dataset, family,
 seed, recipe and provenance. Such a file is data only; loading one never runs code from it. It needs
-no other file beside it: the header also holds the hash of record and weights, so damage is noticed.
+no other file: the header also holds the hash of record and weights, so damage is noticed.
 """
 
 import hashlib

@@ -10,15 +10,8 @@ from mlipkd.hipnn.derivatives import per_system, stress
 from mlipkd.hipnn.engines import ENGINES, Engine, engine_of
 from mlipkd.hipnn.engines.reference import pair_gradient
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.testing import (
-    CPU_ENGINES,
-    PARITY,
-    dataset_of,
-    random_crystal,
-    random_model,
-    random_molecule,
-    small_shape,
-)
+from mlipkd.testing import PARITY, dataset_of, random_crystal, random_molecule
+from tests.models import CPU_ENGINES, random_model, small_shape
 
 ELEMENTS = (1, 6, 8)
 SHAPES = [

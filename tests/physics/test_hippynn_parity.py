@@ -9,14 +9,8 @@ from mlipkd.hipnn.batch import Batcher
 from mlipkd.hipnn.derivatives import per_system
 from mlipkd.hipnn.engines import ENGINES
 from mlipkd.hipnn.network import HIPNN, hierarchicality
-from mlipkd.testing import (
-    CPU_ENGINES,
-    PARITY,
-    dataset_of,
-    random_crystal,
-    random_molecule,
-    small_shape,
-)
+from mlipkd.testing import PARITY, dataset_of, random_crystal, random_molecule
+from tests.models import CPU_ENGINES, small_shape
 
 custom_kernels = pytest.importorskip(
     "hippynn.custom_kernels", reason="hippynn is a test-only dependency"

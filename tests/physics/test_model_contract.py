@@ -23,16 +23,14 @@ from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
 from mlipkd.testing import (
     CONTRACT,
-    CPU_ENGINES,
     PARITY,
     dataset_of,
     of_calculator,
     of_potential,
     random_crystal,
-    random_model,
     random_molecule,
-    small_shape,
 )
+from tests.models import CPU_ENGINES, random_model, small_shape
 
 ELEMENTS = (1, 6, 8)
 REPULSION = {"repulsion": {"temperature": 300}}

@@ -17,15 +17,9 @@ from mlipkd.hipnn.engines import ENGINES, Engine
 from mlipkd.hipnn.file import Potential, load_potential
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
-from mlipkd.testing import (
-    CPU_ENGINES,
-    dataset_of,
-    random_crystal,
-    random_model,
-    random_molecule,
-    small_shape,
-)
+from mlipkd.testing import dataset_of, random_crystal, random_molecule
 from mlipkd.training.loop import TrainingJob, train
+from tests.models import CPU_ENGINES, random_model, small_shape
 
 ELEMENTS = (1, 6, 8)
 SHAPE = small_shape(n_interactions=2)

@@ -49,7 +49,7 @@ ROOMS = {
     "cli": "errors jobs config datasets checks hipnn simulations readers training "
     "distillation evaluation campaign sizing results status proposal cluster",
     "__main__": "cli",
-    "testing": "config datasets hipnn",
+    "testing": "datasets hipnn",
 }
 
 LONGEST_FILE = 500

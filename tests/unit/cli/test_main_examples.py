@@ -36,7 +36,8 @@ from mlipkd.datasets import file as dataset_file
 from mlipkd.datasets.dataset import TEST
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.jobs import provenance
-from mlipkd.testing import dataset_of, random_model, small_shape
+from mlipkd.testing import dataset_of
+from tests.models import random_model, small_shape
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = typer.main.get_command(app).commands

@@ -15,8 +15,9 @@ from mlipkd.distillation.merge import merge
 from mlipkd.distillation.predict import label
 from mlipkd.hipnn.file import load_potential
 from mlipkd.jobs import artefacts
-from mlipkd.testing import dataset_of, random_molecule, small_shape
+from mlipkd.testing import dataset_of, random_molecule
 from mlipkd.training.loop import TrainingJob, train
+from tests.models import small_shape
 
 CPU = torch.device("cpu")
 

@@ -4,7 +4,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.testing import random_model, small_shape
+from tests.models import random_model, small_shape
 
 SPECIES = (1, 6, 13, 29)
 

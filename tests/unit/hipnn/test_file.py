@@ -17,7 +17,8 @@ from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
 from mlipkd.jobs.artefacts import sidecar
-from mlipkd.testing import CPU_ENGINES, dataset_of, random_crystal
+from mlipkd.testing import dataset_of, random_crystal
+from tests.models import CPU_ENGINES
 
 REFERENCES = Path(__file__).parents[2] / "references"
 

@@ -11,7 +11,8 @@ from mlipkd.hipnn.file import Potential
 from mlipkd.hipnn.hessian import Curvature, hessians, multiply, pairs_of
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
-from mlipkd.testing import dataset_of, random_model, random_molecule, small_shape
+from mlipkd.testing import dataset_of, random_molecule
+from tests.models import random_model, small_shape
 
 ELEMENTS = (1, 6)
 SHAPES = [small_shape(n_interactions=n, l_max=l_max) for n in (1, 2) for l_max in (0, 1, 2)]

@@ -8,7 +8,7 @@ from scipy.stats import kstest
 
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.testing import small_shape
+from tests.models import small_shape
 
 SPECIES, WIDTH, SENSITIVITIES = (1, 6, 7, 8), 256, 16
 

@@ -12,7 +12,8 @@ from mlipkd.hipnn.file import Potential, load_potential, save_potential
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.prediction import predict
 from mlipkd.hipnn.repulsion import _wall
-from mlipkd.testing import CPU_ENGINES, dataset_of, random_crystal, random_model, small_shape
+from mlipkd.testing import dataset_of, random_crystal
+from tests.models import CPU_ENGINES, random_model, small_shape
 
 ELEMENTS = (1, 2)
 SHAPE = small_shape(repulsion={"temperature": 300})

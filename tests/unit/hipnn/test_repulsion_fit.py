@@ -7,7 +7,8 @@ from ase.units import kB
 from mlipkd.errors import InputError
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.hipnn.repulsion_fit import BIN, STEEPNESS, count_distances, fit_repulsion, fit_wall
-from mlipkd.testing import dataset_of, small_shape
+from mlipkd.testing import dataset_of
+from tests.models import small_shape
 
 KT = kB * 300
 #: Of the gas: U = KT exp((SIGMA - r) / DECAY)

@@ -13,7 +13,7 @@ from mlipkd.errors import InputError
 from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.testing import CPU_ENGINES
+from tests.models import CPU_ENGINES
 
 
 @pytest.fixture

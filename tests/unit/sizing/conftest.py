@@ -9,7 +9,7 @@ from mlipkd.config.split import Split
 from mlipkd.datasets.size import Size
 from mlipkd.paths import DatasetPaths, ModelPaths, Paths
 from mlipkd.sizing.work import Job
-from mlipkd.testing import small_shape
+from tests.models import small_shape
 
 #: A thousand boxes of a hundred atoms, with n³ neighbours within n Å.
 SIZE = Size(

@@ -12,7 +12,7 @@ from mlipkd.datasets.dataset import TRAIN, VALIDATION
 from mlipkd.errors import InputError
 from mlipkd.paths import ModelPaths
 from mlipkd.sizing import work
-from mlipkd.testing import small_shape
+from tests.models import small_shape
 from tests.unit.sizing.conftest import METAL, MODEL, job, members, settings
 
 STABILITY = {"molecule": "H2O", "molecules": 10, "runs": 2, "duration": 1.0}

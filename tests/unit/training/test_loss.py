@@ -15,17 +15,12 @@ from mlipkd.datasets.file import DatasetFile
 from mlipkd.hipnn.batch import Batcher
 from mlipkd.hipnn.file import Potential
 from mlipkd.hipnn.prediction import predict
-from mlipkd.testing import (
-    dataset_of,
-    random_crystal,
-    random_model,
-    random_molecule,
-    small_shape,
-)
+from mlipkd.testing import dataset_of, random_crystal, random_molecule
 from mlipkd.training.data import Microbatch, TrainingData
 from mlipkd.training.labels import TermLabels
 from mlipkd.training.loss import Residuals, loss, residuals
 from mlipkd.training.microbatches import differentiate
+from tests.models import random_model, small_shape
 
 #: E_iⁿ of two members and three atoms, and R_i.
 ORDERS = torch.tensor(

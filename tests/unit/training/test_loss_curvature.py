@@ -13,12 +13,13 @@ from mlipkd.errors import InputError, TryAgainError
 from mlipkd.hipnn import hessian
 from mlipkd.hipnn.file import load_potential
 from mlipkd.hipnn.network import HIPNN
-from mlipkd.testing import dataset_of, random_crystal, random_model, random_molecule, small_shape
+from mlipkd.testing import dataset_of, random_crystal, random_molecule
 from mlipkd.training import data
 from mlipkd.training.data import Microbatch, TrainingData
 from mlipkd.training.labels import draw_probes
 from mlipkd.training.loop import TrainingJob, train
 from mlipkd.training.microbatches import compare, differentiate
+from tests.models import random_model, small_shape
 from tests.unit.training.conftest import pair_potential
 
 KINDS = ("one_hot", "rademacher", "gaussian")

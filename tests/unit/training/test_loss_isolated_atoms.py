@@ -7,17 +7,11 @@ import torch
 from mlipkd.config.recipe import LossTerm
 from mlipkd.hipnn.batch import Batcher
 from mlipkd.hipnn.initial import fit_element_energies
-from mlipkd.testing import (
-    CPU_ENGINES,
-    dataset_of,
-    random_crystal,
-    random_model,
-    random_molecule,
-    small_shape,
-)
+from mlipkd.testing import dataset_of, random_crystal, random_molecule
 from mlipkd.training.data import Microbatch
 from mlipkd.training.labels import TermLabels
 from mlipkd.training.loss import loss, mixing_weights, residuals, weight_gradients
+from tests.models import CPU_ENGINES, random_model, small_shape
 
 TERMS = [
     LossTerm(quantity=quantity, labels="reference", weight=1)

@@ -1,11 +1,11 @@
-"""Steps of members: which derivatives Adam is of_members."""
+"""Steps of members: which derivatives Adam is given."""
 
 import pytest
 import torch
 
 from mlipkd.config.recipe import Recipe
-from mlipkd.testing import random_model, small_shape
 from mlipkd.training.members import Members
+from tests.models import random_model, small_shape
 
 LONG, SHORT = 30.0, 0.5
 

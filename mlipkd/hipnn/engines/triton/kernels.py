@@ -1,9 +1,10 @@
 """The sums over neighbours on a GPU, for several members of a family in one pass.
 
-All members stand in the same surroundings but have their own weights. Each function is one pass
-over the pairs, or two, that stores nothing of their number times sensitivities: derivatives make
-the Gaussians again. No two programs add to the same number, so results are the same bits each time;
-derivatives by μ and σ, which all atoms share, are summed by PyTorch from each program's part.
+All members see the same neighbours but have different weights. Each function is one pass over the
+pairs, or two, that stores nothing of their number times sensitivities: derivatives make the
+Gaussians again. No two programs add to the same number, so results are the same bits each time;
+derivatives with respect to μ and σ, which all atoms share, are summed by PyTorch from each
+program's part.
 
 | symbol | variable | shape |
 |---|---|---|
@@ -82,7 +83,7 @@ def environment_along(
     hard_max: float,
     components: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Of ⟨v, ∂⟨G, env⟩/∂vectors⟩ the derivatives by G, μ and σ."""
+    """Of ⟨v, ∂⟨G, env⟩/∂vectors⟩ the derivatives wrt G, μ and σ."""
     from mlipkd.hipnn.engines.triton import environment as kernels
 
     members, atoms, width, _ = vectors.shape
@@ -164,7 +165,7 @@ def messages_along(
     hard_max: float,
     components: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of ⟨v, ∂⟨G, out⟩/∂vectors⟩ + ⟨w, ∂⟨G, out⟩/∂Q⟩ the derivatives by G, μ, σ and Q."""
+    """Of ⟨v, ∂⟨G, out⟩/∂vectors⟩ + ⟨w, ∂⟨G, out⟩/∂Q⟩ the derivatives wrt G, μ, σ and Q."""
     from mlipkd.hipnn.engines.triton import messages as kernels
 
     members, atoms, number, _ = Q.shape

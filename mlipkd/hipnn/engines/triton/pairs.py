@@ -93,7 +93,7 @@ def turned(h, dh, C: tl.constexpr):
 
 @triton.jit
 def pull(h, rows, C: tl.constexpr):
-    """∂(Σ_c T_c rows_c)/∂ĥ, up to a part along ĥ, which turns no direction; wants C ≥ 4."""
+    """∂(Σ_c T_c rows_c)/∂ĥ, up to a part along ĥ, which turns no direction; for C ≥ 4."""
     x, y, z = h
     along_x, along_y, along_z = rows[1], rows[2], rows[3]
     if C == 9:
@@ -151,7 +151,7 @@ def pair_gradient(eH, w, e_pull, x, h, cut, slope, C: tl.constexpr):
 
 @triton.jit
 def change_by_widths(e, u, w, sigma, A, B):
-    """Of e (A + w B) the derivatives by 1/μ, with the opposite sign, and by σ."""
+    """Of e (A + w B) the derivatives wrt 1/μ, with the opposite sign, and wrt σ."""
     whole = A + w * B
     return e * (sigma * sigma * B - w * whole), e * u * sigma * (2 * B - u * whole)
 

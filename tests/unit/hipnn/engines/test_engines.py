@@ -4,7 +4,7 @@ import pytest
 
 from mlipkd.errors import InputError
 from mlipkd.hipnn.engines import ENGINES, engine_name
-from mlipkd.testing import CPU_ENGINES
+from tests.models import CPU_ENGINES
 
 
 def test_the_fastest_engine_runs_unless_another_is_named(monkeypatch) -> None:
