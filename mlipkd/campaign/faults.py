@@ -102,7 +102,7 @@ def _single_teacher_faults(campaign: Sections, dataset: DatasetSection, name: st
     if family.supervision != "single":
         return []
     if family.learns_from is None:
-        return ["expected learns_from beside single; add it, or remove supervision"]
+        return ["expected learns_from with supervision: single; add it, or remove supervision"]
     if family.together:
         return [
             "seeds that learn from a teacher each train on other labels each; remove together, or "
@@ -114,10 +114,10 @@ def _single_teacher_faults(campaign: Sections, dataset: DatasetSection, name: st
             f"recipe {family.recipe!r} has trust, and a single teacher has no spread to go by; let "
             "the ensemble teach, or choose another recipe"
         ]
-    if strangers := set(dataset.seeds(name)) - set(dataset.seeds(family.learns_from)):
+    if unknown := set(dataset.seeds(name)) - set(dataset.seeds(family.learns_from)):
         return [
             f"expected seeds of {family.learns_from!r}, {dataset.seeds(family.learns_from)}, got "
-            f"{sorted(strangers)} besides; choose the seeds among those"
+            f"{sorted(unknown)} as well; choose the seeds among those"
         ]
     return []
 

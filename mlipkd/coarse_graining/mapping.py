@@ -11,7 +11,6 @@ and where no constraint joins atoms of two beads; constraints within a bead canc
 """
 
 from collections import Counter
-from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,7 +63,7 @@ class Mapping:
 
 def mapping(
     place: str,
-    selected: Dict[str, np.ndarray],
+    selected: dict[str, np.ndarray],
     residues: np.ndarray,
     names: np.ndarray,
     masses: np.ndarray,

@@ -143,7 +143,10 @@ def test_each_seed_may_have_a_teacher_of_its_own(content, families):
         ({"together": True}, "remove together"),
         ({"seeds": [0, 9]}, r"expected seeds of 'teachers', .* got \[9\] besides"),
         ({"recipe": "trusting"}, "has trust, and a single teacher has no spread"),
-        ({"recipe": "energies", "learns_from": None}, "expected learns_from beside single"),
+        (
+            {"recipe": "energies", "learns_from": None},
+            "expected learns_from with supervision: single",
+        ),
     ],
 )
 def test_what_single_teachers_cannot_do(content, families, changes, what):
