@@ -8,9 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlipkd.checks.force_energy_consistency import Consistency, consistency
+from mlipkd.checks.force_energy_consistency import (
+    Consistency,
+    consistency_of,
+    neighbouring_pairs,
+)
+from mlipkd.checks.force_sums import Sums, sums, zero_forces
 from mlipkd.checks.hessians import bad_hessians, implied_unit, periodic_hessians
-from mlipkd.checks.label_statistics import constant_labels, outliers
+from mlipkd.checks.label_statistics import (
+    constant_labels,
+    contradictory_copies,
+    outliers,
+)
 from mlipkd.checks.positions_and_labels import (
     Contacts,
     bad_labels,
@@ -25,6 +34,8 @@ from mlipkd.datasets.duplicates import duplicates
 
 #: Atoms closer than this are worth a look, Å.
 CLOSE = 0.6
+#: A single atom is free if its nearest image is farther than this, Å: no bond or metal is as wide.
+FREE = 6.0
 #: What the rows of a label are, by how many of its axes are atoms.
 ROWS = "configurations", "atoms", "pairs of atoms"
 SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "unused": UNUSED}
@@ -42,6 +53,8 @@ class Report:
     """How close atoms come, if positions are places in space."""
     consistency: Consistency | None = None
     """How energies and forces go together, if that can be told."""
+    sums: Sums | None = None
+    """What is left of forces and torques, if there are forces of atoms."""
 
 
 def check(dataset: Dataset) -> Report:
@@ -56,17 +69,26 @@ def check(dataset: Dataset) -> Report:
     if faults:
         return Report(faults, [], near)
 
-    fit = consistency(dataset)
+    pairs = neighbouring_pairs(dataset)
+    fit = consistency_of(pairs)
     heat = temperature(dataset, near)
+    left = sums(dataset)
+    constant = constant_labels(dataset)
+    # Each of these explains what the next ones would find.
+    if not constant and (faults := contradictory_copies(dataset, pairs) or zero_forces(dataset)):
+        return Report(faults, [], near, fit, left)
     mistakes = [
-        *constant_labels(dataset),
+        *constant,
         energy_mistake(dataset),
-        *(result.fault() for result in (fit, heat) if result),
+        fit.fault() if fit and not constant else None,
+        heat.fault() if heat else None,
     ]
     faults = [f"{_origin(dataset)}: {mistake}" for mistake in mistakes if mistake]
+    if left and not faults:
+        faults = left.faults(dataset)
     if not faults and {"hessian", "forces"} <= set(dataset.labels["reference"]):
         faults = _hessian_faults(dataset)
-    return Report(faults, _remarks(dataset, near, fit, heat), near, fit)
+    return Report(faults, _remarks(dataset, near, fit, heat), near, fit, left)
 
 
 def _hessian_faults(dataset: Dataset) -> list[str]:
@@ -87,10 +109,16 @@ def _remarks(
             f"{dataset.place(m)}"
         )
     if not dataset.beads:
-        if single := int((dataset.sizes == 1).sum()):
+        free = (dataset.sizes == 1) & (near.distance > FREE)
+        if single := int(free.sum()):
             remarks.append(
-                f"{single} configurations are a single atom: these have no neighbours, and count "
+                f"{single} configurations are a free atom: these have no neighbours, and count "
                 "in the fit of the elements' energies as all others do"
+            )
+        if crystals := int(((dataset.sizes == 1) & ~free).sum()):
+            remarks.append(
+                f"{crystals} configurations are a crystal of one atom in the cell, whose force is "
+                "zero by symmetry: only energies and stresses tell about it"
             )
         remarks += outliers(dataset)
     if heat:
@@ -148,6 +176,8 @@ def _facts(dataset: Dataset, report: Report) -> Iterator[tuple[str, str]]:
     if report.contacts and np.isfinite(report.contacts.distance).any():
         m = int(report.contacts.distance.argmin())
         yield "closest contact", f"{report.contacts.describe(m)} in {dataset.place(m)}"
+    if report.sums:
+        yield from report.sums.facts(dataset)
     if not report.faults:
         yield "duplicates", str(len(dataset) - len(np.unique(duplicates(dataset))))
     for remark in dict.fromkeys([*report.remarks, *dataset.provenance.get("notes", ())]):

@@ -11,6 +11,7 @@ so energy differences regressed on the right-hand side have slope +1. Forces of 
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -29,6 +30,8 @@ FEWEST_PAIRS = 8
 NEAREST, FARTHEST = 1e-3, 0.5
 #: Largest difference between the cells of a pair, relative to their length.
 CELL_CHANGE = 5e-3
+#: Below, they are the same cell, rounded: the energy of a cell may depend on strain to first order.
+SAME_CELL = 1e-6
 
 #: Correlations from which the slope's sign, and its size, are beyond doubt.
 SIGN_IS_SURE, SIZE_IS_SURE = 0.5, 0.8
@@ -54,6 +57,33 @@ FACTORS = {
 NEAR_FACTOR = 1.3
 #: Slopes within this factor of 1 are right; farther from 1 than the other, they are wrong.
 NEAR_ONE, FAR_FROM_ONE = 1.6, 4.0
+#: Labels contradict each other if so many pairs within this step, Å, have a correlation below this.
+#: A bond's third derivative is about -6/Å times its second, which makes the rule's error a fifth of
+#: the work at this step; right data had correlations from 0.85 on, at twice the step down to 0.2.
+MANY_PAIRS, NEAR_STEP, UNRELATED = 20, 0.25, 0.5
+#: Energies may be off by this without a doubt about them: as a whole, eV, and for each atom.
+#: 1 kcal/mol is what reference methods claim; settings converge to about 1 meV/atom.
+ENERGY_NOISE, ATOM_NOISE = KCAL_MOL, 1e-3
+
+
+class Pair(NamedTuple):
+    """Two configurations of the same atoms that are near each other."""
+
+    step: float
+    """Root-mean-square displacement of the atoms, Å."""
+    work: float
+    """Of the forces on the way, with the sign of energies, eV."""
+    difference: float
+    """Of the energies, eV."""
+    stiffness: float
+    """-ΔF·ΔR/|ΔR|², eV/Å²."""
+    strained: bool
+    """Whether their cells differ, whose work is not counted."""
+    size: int
+    """How many atoms."""
+    first: int
+    second: int
+    """Which configurations."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +98,8 @@ class Consistency:
     """How well they go together; near ±1 if the slope can be relied on, 0 if all are the same."""
     stiffness: float
     """Median of -ΔF·ΔR/|ΔR|²: how forces restore what moved, eV/Å²; that of bonds and crystals."""
+    contradiction: str | None = None
+    """Labels that belong together by no rule, in words."""
 
     def fault(self) -> str | None:
         """What is wrong with the forces, or none if nothing is for certain."""
@@ -81,7 +113,7 @@ class Consistency:
                 "expected energies, forces and positions in eV, eV/Å and Å, got a mismatch like "
                 f"that between {units} ({self}); state the units they are in, or convert them"
             )
-        return None
+        return self.contradiction
 
     def remark(self) -> str:
         """What is known about forces without a fault."""
@@ -111,30 +143,74 @@ class Consistency:
 
 def consistency(dataset: Dataset) -> Consistency | None:
     """The slope of a dataset's reference energies, or none if too few configurations are close."""
+    return consistency_of(neighbouring_pairs(dataset))
+
+
+def neighbouring_pairs(dataset: Dataset) -> list[Pair]:
+    """Pairs of configurations within ``FARTHEST``, those that are the same included."""
     reference = dataset.labels["reference"]
     if not {"energy", "forces"} <= set(reference) or len(dataset) < 2:
-        return None
+        return []
+    chosen = np.arange(len(dataset))
     if len(dataset) > RUNS * RUN_LENGTH:
         starts = np.linspace(0, len(dataset) - RUN_LENGTH, RUNS).astype(int)
-        dataset = dataset.select(np.add.outer(starts, np.arange(RUN_LENGTH)).ravel())
-    pairs = [
-        pair
-        for first, second in _candidates(dataset)
-        if (pair := _pair(dataset, first, second)) is not None
-        and NEAREST < pair[0] < FARTHEST
-        and np.isfinite(pair).all()
-    ]
-    if len(pairs) < FEWEST_PAIRS:
+        chosen = np.add.outer(starts, np.arange(RUN_LENGTH)).ravel()
+        dataset = dataset.select(chosen)
+    pairs = []
+    for first, second in _candidates(dataset):
+        values = _pair(dataset, first, second)
+        if values is not None and values[0] < FARTHEST and np.isfinite(values[:3]).all():
+            here, there = dataset.cells[first], dataset.cells[second]
+            strained = bool(np.abs(here - there).max() > SAME_CELL * np.abs(here).max())
+            numbers = int(chosen[first]), int(chosen[second])
+            pairs.append(Pair(*values, strained, int(dataset.sizes[first]), *numbers))
+    return sorted(pairs, key=lambda pair: (*pair[:4], pair.first, pair.second))
+
+
+def consistency_of(pairs: list[Pair]) -> Consistency | None:
+    """The slope over the nearest pairs that are not the same, or none if these are too few."""
+    apart = [pair for pair in pairs if pair.step > NEAREST and np.isfinite(pair.stiffness)]
+    if len(apart) < FEWEST_PAIRS:
         return None
-    _, work, difference, stiffness = np.array(sorted(pairs)[:PAIRS]).T  # (pairs,)
-    products = work @ work, work @ difference, difference @ difference
-    varies = products[0] > 0 and products[2] > 0
+    step, work, difference, stiffness, strained, sizes, _, _ = np.array(apart[:PAIRS]).T
+    near = (step < NEAR_STEP) & (strained == 0)  # (pairs,)
     return Consistency(
         pairs=len(work),
-        slope=products[1] / products[0] if varies else np.nan,
-        correlation=products[1] / np.sqrt(products[0] * products[2]) if varies else 0.0,
+        slope=work @ difference / (work @ work) if work.any() and difference.any() else np.nan,
+        correlation=_correlation(work, difference),
         stiffness=float(np.median(stiffness)),
+        contradiction=_contradiction(work[near], difference[near], sizes[near]),
     )
+
+
+def _correlation(work: np.ndarray, difference: np.ndarray) -> float:
+    """Of (pairs,) numbers, whose sign depends on the order of a pair; 0 if all are the same."""
+    scale = float(np.sqrt((work @ work) * (difference @ difference)))
+    return float(work @ difference) / scale if scale else 0.0
+
+
+def _contradiction(work: np.ndarray, difference: np.ndarray, sizes: np.ndarray) -> str | None:
+    """What is wrong if energies of near pairs have nothing to do with the forces' work, or none.
+
+    None where pairs are few, or differ by less than what energies may be off by.
+    """
+    if len(work) < MANY_PAIRS or abs(correlation := _correlation(work, difference)) > UNRELATED:
+        return None
+    off = difference - work  # (pairs,) eV
+    if not (np.median(np.abs(off) / energy_noise(sizes)) > 1 or np.abs(off).max() > 1):
+        return None
+    return (
+        f"expected energy differences of neighbouring configurations near the forces' work, rms "
+        f"{np.sqrt((work**2).mean()):.3g} eV, got rms {np.sqrt((difference**2).mean()):.3g} eV, "
+        f"correlation {correlation:+.2f}, {len(work)} pairs within {NEAR_STEP} Å; see whether "
+        "energies and forces are of one method and of the same frame, and forces of all frames "
+        "were computed"
+    )
+
+
+def energy_noise(sizes: np.ndarray) -> np.ndarray:
+    """What energies of configurations of so many atoms may be off by, eV."""
+    return np.maximum(ENERGY_NOISE, ATOM_NOISE * sizes)
 
 
 def _candidates(dataset: Dataset) -> Iterator[tuple[int, int]]:

@@ -8,8 +8,12 @@ square is made of these. They may be right, of atoms pressed together on purpose
 calculation that did not converge.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
+from mlipkd.checks.force_energy_consistency import NEAREST, Pair, energy_noise
+from mlipkd.checks.positions_and_labels import fault_lines
 from mlipkd.datasets.dataset import Dataset, chosen_rows, composition, element_energies
 
 #: Configurations from which on the same label in all of them is no chance.
@@ -18,6 +22,8 @@ FEWEST = 3
 ROUNDING = 1e-12
 #: How many times what the usual share of values does not exceed.
 FAR, USUAL = 5.0, 0.95
+#: Forces of copies may differ by this, eV/Å: an error of a model that is a good one.
+FORCE_NOISE = 0.05
 
 
 def constant_labels(dataset: Dataset) -> list[str]:
@@ -41,14 +47,64 @@ def constant_labels(dataset: Dataset) -> list[str]:
     ]
 
 
+def contradictory_copies(dataset: Dataset, pairs: Iterable[Pair]) -> list[str]:
+    """Copies of a configuration whose energies or forces differ by more than noise.
+
+    The energies by more than reference methods are off by; the forces of exact copies by more than
+    ``FORCE_NOISE`` and by more than a tenth of the largest. Not of beads, whose forces are noisy.
+
+    Args:
+        dataset: what is checked; all of its exact copies are found.
+        pairs: those that are the same, but moved or turned, are found among these.
+    """
+    if dataset.beads:
+        return []
+    reference = dataset.labels["reference"]
+    energy, forces = reference.get("energy"), reference.get("forces")
+    noise = energy_noise(dataset.sizes)  # (configurations,)
+    wrong = {
+        pair.second: (pair.first, f"an energy {pair.difference - pair.work:+.4g} eV from it")
+        for pair in pairs
+        if pair.step < NEAREST
+        and not pair.strained
+        and abs(pair.difference - pair.work) > noise[pair.second]
+    }
+    for m, first in _copies(dataset):
+        if energy is not None and abs(apart := energy[m] - energy[first]) > noise[m]:
+            wrong[m] = first, f"an energy {apart:+.4g} eV from it"
+        elif forces is not None:
+            here, there = (forces[slice(*dataset.offsets[n : n + 2])] for n in (m, first))
+            apart = np.abs(here - there).max()
+            if apart > max(FORCE_NOISE, 0.1 * np.abs(there).max()):
+                wrong[m] = first, f"forces up to {apart:.4g} eV/Å from them"
+    return fault_lines(
+        dataset,
+        np.array(sorted(wrong), int),
+        lambda m: (
+            f"expected the labels of {dataset.place(wrong[m][0])}, whose copy it is, got "
+            f"{wrong[m][1]}; keep one method, charge and spin, or remove one of the two"
+        ),
+    )
+
+
+def _copies(dataset: Dataset) -> Iterator[tuple[int, int]]:
+    """Each configuration that is an exact copy of an earlier one, and that one."""
+    seen: dict[tuple[bytes, ...], int] = {}
+    for m, (start, stop) in enumerate(zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)):
+        arrays = (
+            *(array[start:stop] for array in (dataset.species, dataset.positions)),
+            *(array[m] for array in (dataset.cells, dataset.periodic)),
+        )
+        first = seen.setdefault(tuple(array.tobytes() for array in arrays), m)
+        if first != m:
+            yield m, first
+
+
 def _different(dataset: Dataset) -> np.ndarray:
     """One of each group of exact copies, without single atoms: (chosen,)."""
-    seen = {}
-    for m, (start, stop) in enumerate(zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)):
-        if stop - start > 1:
-            arrays = dataset.species[start:stop], dataset.positions[start:stop], dataset.cells[m]
-            seen[tuple(array.tobytes() for array in arrays)] = m
-    return np.array(sorted(seen.values()), int)
+    chosen = dataset.sizes > 1
+    chosen[[m for m, _ in _copies(dataset)]] = False
+    return np.flatnonzero(chosen)
 
 
 def _energies_constant(dataset: Dataset, chosen: np.ndarray) -> bool:

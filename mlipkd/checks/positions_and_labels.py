@@ -31,7 +31,7 @@ class Contacts:
     """Every configuration's closest pair, and how far its atoms' nearest neighbours are."""
 
     distance: np.ndarray
-    """(configurations,) distance of the closest pair, Å; infinite for a single atom."""
+    """(configurations,) distance of the closest pair, Å; infinite for an atom without images."""
     pair: np.ndarray
     """(configurations, 2) the closest pair's atoms, counted within the configuration."""
     nearest: np.ndarray

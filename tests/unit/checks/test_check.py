@@ -7,8 +7,10 @@ import pytest
 from ase.units import Bohr, Hartree, kcal, mol
 
 from mlipkd.checks.check import check
-from mlipkd.checks.force_energy_consistency import consistency
+from mlipkd.checks.force_energy_consistency import Pair, consistency, consistency_of
+from mlipkd.checks.label_statistics import contradictory_copies
 from mlipkd.checks.positions_and_labels import contacts
+from mlipkd.datasets.dataset import Bead
 from mlipkd.readers.ani import Ani1x, AniAl, Comp6
 from mlipkd.testing import dataset_of, random_crystal
 
@@ -63,8 +65,41 @@ def test_forces_that_energies_cannot_judge_are_taken_as_documented(springs) -> N
     few = springs.select(range(3))
     assert check(scaled(few, forces=-1)).faults == []
     assert "as documented" in check(few).remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "contradicts"),
+    [
+        ({}, True),
+        ({"step": 0.3}, False),
+        ({"strained": True}, False),
+        ({"size": 10_000}, False),
+    ],
+)
+def test_unrelated_labels_contradict_each_other_where_pairs_are_near(change, contradicts) -> None:
+    rng = np.random.default_rng(0)
+    pair = Pair(0.1, 0.0, 0.0, 10.0, False, 3, 0, 1)._replace(**change)
+    pairs = [pair._replace(work=w, difference=d) for w, d in rng.normal(scale=0.3, size=(40, 2))]
+    assert bool(consistency_of(pairs).contradiction) == contradicts
+
+
+def test_energies_of_another_frame_or_method_are_named(springs) -> None:
+    energy = springs.labels["reference"]["energy"]
     noise = np.random.default_rng(0).normal(size=springs.positions.shape)
-    assert check(with_labels(springs, forces=noise)).faults == []
+    levels = energy + 5 * (np.arange(len(springs)) < 20)
+    shifted = energy[np.arange(len(springs)) - 1]
+    for labels in ({"energy": levels}, {"energy": shifted}, {"forces": noise}):
+        (fault,) = check(with_labels(springs, **labels)).faults
+        assert fault.startswith("test: expected energy differences of neighbouring configurations")
+        assert "one method and of the same frame" in fault
+
+
+def test_neighbours_that_are_few_or_differ_little_contradict_nothing(springs) -> None:
+    energy = springs.labels["reference"]["energy"]
+    few = with_labels(springs, energy=energy + 5 * (np.arange(40) < 3)).select(range(6))
+    assert check(few).faults == []
+    tiny = scaled(springs, energy=1e-3, forces=1e-3)
+    assert check(with_labels(tiny, energy=1e-3 * np.roll(energy, 1))).faults == []
 
 
 def test_labels_that_are_all_the_same_are_faults(springs) -> None:
@@ -89,6 +124,49 @@ def test_atoms_alone_and_copies_may_have_the_same_labels(springs) -> None:
     single_atoms = dataset_of([atom] * 5, energy=np.full(5, -13.6), forces=np.zeros((5, 3)))
     assert check(single_atoms).faults == []
     assert check(springs.select([7] * 5)).faults == []
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["copied", "turned"])
+def test_copies_with_other_labels_are_named(springs, turned) -> None:
+    twice = springs.select([*range(40), 7])
+    if turned:
+        quarter = np.array([[0, 1.0, 0], [-1, 0, 0], [0, 0, 1]])
+        twice.positions[-3:] = twice.positions[-3:] @ quarter + 1.0
+        twice.labels["reference"]["forces"][-3:] = (
+            twice.labels["reference"]["forces"][-3:] @ quarter
+        )
+    assert check(twice).faults == []
+    twice.labels["reference"]["energy"][40] += 0.02
+    assert check(twice).faults == []
+    twice.labels["reference"]["energy"][40] += 2
+    (fault,) = check(twice).faults
+    assert fault.startswith("test: configuration 40: expected the labels of test: configuration 7")
+    assert "+2.02 eV" in fault
+
+
+def test_copies_with_other_forces_are_named_but_of_beads(springs) -> None:
+    twice = springs.select([*range(40), 7])
+    twice.labels["reference"]["forces"][-1] += 3
+    (fault,) = check(twice).faults
+    assert "configuration 40: expected the labels of test: configuration 7" in fault
+    assert "forces up to 3 eV/Å" in fault
+    assert contradictory_copies(replace(twice, beads=(Bead("W", 18.0),)), []) == []
+
+
+def test_crystals_of_one_atom_are_no_free_atoms() -> None:
+    def remarks(side, periodic=True):
+        cells = [np.eye(3) * (side + 0.01 * i) * periodic for i in range(6)]
+        atoms = [(np.array([13]), np.zeros((1, 3)), cell) for cell in cells]
+        labels = {"energy": np.linspace(0, periodic, 6) ** 2, "forces": np.zeros((6, 3))}
+        report = check(dataset_of(atoms, **labels))
+        assert report.faults == []
+        return " ".join(report.remarks)
+
+    assert "6 configurations are a crystal of one atom" in remarks(2.8)
+    assert "free atom" not in remarks(2.8)
+    for free in (remarks(6.8), remarks(2.8, periodic=False)):
+        assert "6 configurations are a free atom" in free
+        assert "crystal" not in free
 
 
 def test_what_is_wrong_with_the_forces_is_said_once(springs) -> None:

@@ -11,7 +11,8 @@ from mlipkd.testing import dataset_of
 def test_contents_of_a_sound_dataset(springs) -> None:
     forces = springs.labels["reference"]["forces"].copy()
     forces[4] = np.nan
-    reference = {"energy": 3 * np.linspace(-2, -1, 40), "forces": forces}
+    energy = springs.labels["reference"]["energy"]
+    reference = {"energy": energy, "forces": forces}
     dataset = replace(
         springs,
         labels={"reference": reference},
@@ -23,7 +24,8 @@ def test_contents_of_a_sound_dataset(springs) -> None:
     assert "atoms            120, from 3 to 3 in a configuration" in said
     assert "elements         H 80, O 40" in said
     assert "splits           train 10, validation 10, test 10, unused 10" in said
-    assert "reference energy -2 to -1 eV/atom" in said
+    assert f"reference energy {energy.min() / 3:.6g} to {energy.max() / 3:.6g} eV/atom" in said
+    assert "above 0.05 eV/Å in 0 of 39 configurations" in said
     assert "missing for 1 of 120 atoms" in said
     assert "duplicates       0" in said
     assert "a note of the reader" in said
