@@ -49,20 +49,23 @@ class Sums:
 
     def faults(self, dataset: Dataset) -> list[str]:
         """Configurations whose sums are too far from zero for forces of one method."""
-        lines = []
-        for what, left in (("net force", self.force), ("torque", self.torque)):
-            wrong = np.flatnonzero((left > REFUSED) & (left > REFUSED_PART * self.size))
-            lines += fault_lines(
-                dataset,
-                wrong,
-                lambda m, what=what, left=left: (
-                    f"expected forces without a {what}, got one like an error of {left[m]:.3g} "
-                    f"eV/Å in each atom's force (rms force {self.size[m]:.3g} eV/Å); see whether "
-                    "forces are complete, in the order and axes of the atoms and without an "
-                    "external field, or remove the configuration"
-                ),
-            )
-        return lines
+        return [
+            line
+            for what, left in (("net force", self.force), ("torque", self.torque))
+            for line in self._faults(dataset, what, left)
+        ]
+
+    def _faults(self, dataset: Dataset, what: str, left: np.ndarray) -> list[str]:
+        return fault_lines(
+            dataset,
+            np.flatnonzero((left > REFUSED) & (left > REFUSED_PART * self.size)),
+            lambda m: (
+                f"expected forces without a {what}, got one like an error of {left[m]:.3g} eV/Å in "
+                f"each atom's force (rms force {self.size[m]:.3g} eV/Å); see whether forces are "
+                "complete, in the order and axes of the atoms and without an external field, or "
+                "remove the configuration"
+            ),
+        )
 
     def facts(self, dataset: Dataset) -> list[tuple[str, str]]:
         """The largest of each, and how many are worth a look."""
@@ -104,7 +107,7 @@ def zero_forces(dataset: Dataset) -> list[str]:
     reference = dataset.labels["reference"]
     if "forces" not in reference or "hessian" in reference or dataset.beads:
         return []
-    zero = ~reference["forces"].any(1)  # (atoms,); NaN is not zero
+    zero = (reference["forces"] == 0).all(1)  # (atoms,)
     zeros = np.add.reduceat(zero.astype(int), dataset.offsets[:-1])  # (configurations,)
     squares = np.add.reduceat((reference["forces"] ** 2).sum(1), dataset.offsets[:-1])
     every = zeros == dataset.sizes
@@ -112,10 +115,10 @@ def zero_forces(dataset: Dataset) -> list[str]:
     suspects = np.flatnonzero((every | (hot & (zeros >= FEWEST_ZEROS))) & (dataset.sizes > 1))
     if len(suspects) > LOOKED_AT:
         suspects = suspects[np.linspace(0, len(suspects) - 1, LOOKED_AT).astype(int)]
-    lopsided = np.array([_lopsided(dataset, m, zero) for m in suspects], int)
+    number = {m: _lopsided(dataset, m, zero) for m in suspects.tolist()}
+    lopsided = np.fromiter(number.values(), int, len(number))
     whole = suspects[every[suspects] & (lopsided > 0)]
     partly = suspects[~every[suspects] & (lopsided >= FEWEST_ZEROS)]
-    number = dict(zip(suspects.tolist(), lopsided.tolist(), strict=True))
     return [
         *fault_lines(
             dataset,
