@@ -117,7 +117,7 @@ def _single_teacher_faults(campaign: Sections, dataset: DatasetSection, name: st
     if unknown := set(dataset.seeds(name)) - set(dataset.seeds(family.learns_from)):
         return [
             f"expected seeds of {family.learns_from!r}, {dataset.seeds(family.learns_from)}, got "
-            f"{sorted(unknown)} as well; choose the seeds among those"
+            f"{sorted(unknown)} besides; choose the seeds among those"
         ]
     return []
 
