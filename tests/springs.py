@@ -1,5 +1,7 @@
 """A molecule whose energies and forces are known: atoms on springs."""
 
+from itertools import combinations
+
 import numpy as np
 
 SPECIES = np.array([8, 1, 1])
@@ -8,15 +10,15 @@ STIFFNESS = 30.0  # eV/Å²
 TOTAL_ENERGY = -76.4 * 27.2114  # eV, water with all its electrons
 
 
-def spring_labels(positions):
+def spring_labels(positions, rest=REST, stiffness=STIFFNESS, energy=TOTAL_ENERGY):
     """Energy and forces of springs between all atoms: E = Σ ½ k (d - d₀)², F = -dE/dR."""
-    energy, forces = TOTAL_ENERGY, np.zeros((3, 3))
-    for i, j in [(0, 1), (0, 2), (1, 2)]:
+    forces = np.zeros_like(rest)
+    for i, j in combinations(range(len(rest)), 2):
         vector = positions[j] - positions[i]
         distance = np.linalg.norm(vector)
-        stretch = distance - np.linalg.norm(REST[j] - REST[i])
-        energy += 0.5 * STIFFNESS * stretch**2
-        pull = STIFFNESS * stretch * vector / distance
+        stretch = distance - np.linalg.norm(rest[j] - rest[i])
+        energy += 0.5 * stiffness * stretch**2
+        pull = stiffness * stretch * vector / distance
         forces[i] += pull
         forces[j] -= pull
     return energy, forces

@@ -19,6 +19,7 @@ from mlipkd.hipnn.initial import initialise
 from mlipkd.hipnn.network import HIPNN
 from mlipkd.jobs import provenance
 from tests.models import small_shape
+from tests.springs import spring_labels
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
@@ -77,13 +78,15 @@ def _write_ethanol(path: Path) -> None:
     from ase.units import Hartree
 
     atoms = molecule("CH3CH2OH")
-    moved = np.random.default_rng(0).normal(scale=0.03, size=(24, len(atoms), 3))
+    rng, rest = np.random.default_rng(0), atoms.positions
+    positions = rest + rng.normal(scale=0.03, size=(24, *rest.shape))
+    labels = [spring_labels(moved, rest, 10.0, -155.0 * Hartree) for moved in positions]
     with h5py.File(path, "w") as file:
         group = file.create_group("Ethanol")
         group["atomic_numbers"] = atoms.numbers
-        group["coordinates"] = atoms.positions + moved
-        group["b3lyp.energy"] = -155.0 + 10 / Hartree * (moved**2).sum((1, 2))
-        group["b3lyp.forces"] = -20 / Hartree * moved
+        group["coordinates"] = positions
+        group["b3lyp.energy"] = np.array([energy for energy, _ in labels]) / Hartree
+        group["b3lyp.forces"] = np.array([forces for _, forces in labels]) / Hartree
 
 
 def run(folder: Path, *words: str) -> str:

@@ -137,9 +137,9 @@ def test_names_of_files_are_no_yaml(data, terminal, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("told", [True, False])
-def test_the_sign_of_forces_in_the_layout_of_comp6(tmp_path, terminal, capsys, sign, told) -> None:
-    """Others write true forces in it; of forces that are noise, nothing tells."""
+@pytest.mark.parametrize("noise", [False, True])
+def test_the_sign_of_forces_in_the_layout_of_comp6(tmp_path, terminal, capsys, sign, noise) -> None:
+    """Others write true forces in it; forces that are noise are refused whatever their sign."""
     rng = np.random.default_rng(5)
     positions = REST + rng.normal(scale=0.05, size=(40, *REST.shape))
     labels = [spring_labels(own) for own in positions]
@@ -149,10 +149,15 @@ def test_the_sign_of_forces_in_the_layout_of_comp6(tmp_path, terminal, capsys, s
         group["coordinates"] = positions
         group["energies"] = np.array([energy for energy, _ in labels]) / Hartree
         forces = np.array([forces for _, forces in labels])
-        group["forces"] = sign * (forces if told else rng.normal(size=forces.shape)) / Hartree
+        group["forces"] = sign * (rng.normal(size=forces.shape) if noise else forces) / Hartree
+    if noise:
+        with pytest.raises(InputError, match=r"near the forces' work, .* see whether energies and"):
+            init(tmp_path / "data.h5", tmp_path / "new.yaml")
+        assert "-1: NOTHING TELLS" in capsys.readouterr().out
+        assert not (tmp_path / "new.yaml").exists()
+        return
     init(tmp_path / "data.h5", tmp_path / "new.yaml")
     (section,) = load_campaign(str(tmp_path / "new.yaml")).datasets.values()
-    assert section.source.force_sign == (sign if told else -1)
+    assert section.source.force_sign == sign
     slope = "fall" if sign == 1 else "rise"
-    said = f"{sign}: energies {slope} along" if told else "-1: NOTHING TELLS"
-    assert f"force_sign       {said}" in capsys.readouterr().out
+    assert f"force_sign       {sign}: energies {slope} along" in capsys.readouterr().out

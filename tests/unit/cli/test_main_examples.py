@@ -17,7 +17,6 @@ import torch
 import typer
 import yaml
 from ase import Atoms
-from ase.build import molecule
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import Hartree
@@ -38,11 +37,12 @@ from mlipkd.hipnn.file import Potential, save_potential
 from mlipkd.jobs import provenance
 from mlipkd.testing import dataset_of
 from tests.models import random_model, small_shape
+from tests.springs import REST, SPECIES, spring_labels
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = typer.main.get_command(app).commands
 #: Those that read what others make are the last.
-LAST = ("deviations", "recommended")
+LAST = ("deviations", "structure", "recommended")
 EVALUATE = {
     f"evaluate {name}": verb
     for name, verb in sorted(
@@ -172,13 +172,9 @@ def write_frames() -> None:
     """Water on springs, in Hartree and with gradients."""
     rng, frames = np.random.default_rng(0), []
     for _ in range(40):
-        atoms = molecule("H2O")
-        moved = rng.normal(scale=0.05, size=(3, 3))
-        atoms.positions += moved
-        energy = 10 * (moved**2).sum() - 2079
-        atoms.calc = SinglePointCalculator(
-            atoms, energy=energy / Hartree, forces=20 * moved / Hartree
-        )
+        atoms = Atoms(SPECIES, REST + rng.normal(scale=0.05, size=REST.shape))
+        energy, forces = spring_labels(atoms.positions)
+        atoms.calc = SinglePointCalculator(atoms, energy=energy / Hartree, forces=-forces / Hartree)
         frames.append(atoms)
     ase.io.write("frames.extxyz", frames)
 
