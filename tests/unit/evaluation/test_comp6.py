@@ -16,14 +16,14 @@ KCAL = units.kcal / units.mol
 HARTREE = units.Hartree
 
 
-def write_suite(path, molecules: dict[str, list[float]], forces: bool) -> None:
+def write_suite(path, molecules: dict[str, list[float]], forces: bool, first: int = 0) -> None:
     """A file in the layout of COMP6: water molecules with conformer energies in kcal/mol."""
     with h5py.File(path, "w") as file:
-        for name, energies in molecules.items():
+        for number, (name, energies) in enumerate(molecules.items(), first):
             group = file.create_group(f"subset/{name}")
             group["species"] = np.array([b"O", b"H", b"H"])
             geometry = np.array([[0, 0, 0], [0.96, 0, 0], [0, 0.96, 0]], "f4")
-            scales = 1 + 0.01 * np.arange(len(energies))
+            scales = 1 + 0.01 * np.arange(len(energies)) + 0.1 * number
             group["coordinates"] = scales[:, None, None] * geometry
             group["energies"] = np.array(energies) * KCAL / HARTREE - 76.0
             if forces:
@@ -102,7 +102,7 @@ def test_a_faulty_file_is_refused(tmp_path) -> None:
 
 
 def test_several_files_make_one_subset(tmp_path, subsets) -> None:
-    write_suite(tmp_path / "c.h5", {"m0": [3.0, 4.0]}, forces=True)
+    write_suite(tmp_path / "c.h5", {"m0": [3.0, 4.0]}, forces=True, first=5)
     both = read_subset("both", comp6(tmp_path / "a.h5", tmp_path / "c.h5"))
     assert len(both) == len(subsets["a"]) + 2
     assert len(np.unique(both.groups)) == 3
